@@ -1,0 +1,26 @@
+# Each target sets itself up and leaves nothing running.  Python >= 3.10 with
+# venv is all that is needed beforehand; PYTHON names another interpreter.
+PYTHON ?= python3
+TOX = .venv/bin/tox run
+
+.PHONY: demo test test-full clean
+
+demo: .venv/installed
+	.venv/bin/python -m tests.demo
+
+test: .venv/installed
+	@$(PYTHON) tests/packages.py
+	$(TOX) -e pep8,unit,system
+
+test-full: .venv/installed
+	@$(PYTHON) tests/packages.py
+	$(TOX) -e pep8,unit,system,full
+
+clean:
+	rm -rf .venv .tox .envs
+
+.venv/installed: requirements.txt
+	@echo "building .venv (tox, boto3)"
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check 'tox>=4.11' boto3
+	touch $@

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The request body, whichever way the WSGI server hands it over.
+
+Under uWSGI a chunked body comes from ``uwsgi.chunked_read()`` and reads as
+empty from ``wsgi.input``; elsewhere ``wsgi.input`` has both kinds.
+"""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+
+from gunicorn.http.errors import ParseException
+
+from s3gateway.errors import ClientGone
+from s3gateway.errors import SizeMismatch
+from s3gateway.errors import TooLarge
+from s3gateway.wsgi import Environ
+
+try:
+    import uwsgi  # exists inside of uWSGI only
+except ImportError:
+    uwsgi = None
+
+# What the servers raise when the client breaks off or sends broken chunks:
+# uWSGI OSError, gunicorn ParseException too, eventlet ValueError.
+_BROKEN = (OSError, EOFError, ValueError, ParseException)
+
+_TOO_LARGE = "The incoming image is too large: The provided image is too large."
+
+_MOST_OF_A_DOCUMENT = 4 * 1024**2
+
+_DRAIN_STEP = 1024**2
+_DRAIN_TIME = 30.0  # seconds
+
+
+def is_chunked(environ: Environ) -> bool:
+    """Whether the body comes in chunks, so that its length is unknown."""
+    return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+
+
+def content_length(environ: Environ) -> int | None:
+    """Return the length of the body in bytes, ``None`` if it is chunked.
+
+    :raises ValueError: if the header is not a number
+    """
+    if is_chunked(environ):
+        return None
+    return int(environ.get("CONTENT_LENGTH") or 0)
+
+
+class Body:
+    """An image's bytes on their way in, counted as they come.
+
+    :param environ: the request
+    :param promised: how many bytes the client said there would be, if it did
+    :param limit: the most bytes that are allowed
+    """
+
+    def __init__(self, environ: Environ, promised: int | None, limit: int) -> None:
+        self.received = 0
+        self._promised = promised
+        self._limit = limit
+        self._length = content_length(environ)
+        self._read = _reader(environ)
+        self._rest = memoryview(b"")
+
+    @property
+    def expected(self) -> int | None:
+        """The size in bytes if it is known before the end."""
+        return self._promised if self._length is None else self._length
+
+    def check_expected(self) -> None:
+        """Check what can be known before the first byte is read.
+
+        :raises SizeMismatch: if the header fields contradict each other
+        :raises TooLarge: if the body is going to be longer than the limit
+        """
+        if (
+            None not in (self._length, self._promised)
+            and self._length != self._promised
+        ):
+            raise SizeMismatch(
+                f"Size mismatch: expected {self._promised} bytes, "
+                f"got {self._length} bytes"
+            )
+        if self.expected is not None and self.expected > self._limit:
+            raise TooLarge(_TOO_LARGE)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill a buffer and return how much is in it; less is the end.
+
+        :raises ClientGone: if the body breaks off
+        :raises SizeMismatch: if it is shorter or longer than promised
+        :raises TooLarge: as soon as it is longer than the limit
+        """
+        filled = 0
+        while filled < len(buffer):
+            data = self._next(len(buffer) - filled)
+            if not data:
+                self._check_end()
+                break
+            buffer[filled : filled + len(data)] = data
+            filled += len(data)
+            self._count(len(data))
+        return filled
+
+    def _next(self, wanted: int) -> memoryview:
+        if self._length is not None:
+            wanted = min(wanted, self._length - self.received)
+        if wanted and not self._rest:
+            try:
+                self._rest = memoryview(self._read(wanted))
+            except _BROKEN as error:
+                raise ClientGone("The request body could not be read.") from error
+        data, self._rest = self._rest[:wanted], self._rest[wanted:]
+        return data
+
+    def _count(self, more: int) -> None:
+        self.received += more
+        if self.received > self._limit:
+            raise TooLarge(_TOO_LARGE)
+        if self._promised is not None and self.received > self._promised:
+            raise SizeMismatch(
+                f"Size exceeds: expected {self._promised} bytes, "
+                f"got {self.received} bytes"
+            )
+
+    def _check_end(self) -> None:
+        if self._length is not None and self.received < self._length:
+            raise ClientGone(
+                f"Size mismatch: expected {self._length} bytes, "
+                f"got {self.received} bytes"
+            )
+        if self._promised is not None and self.received < self._promised:
+            raise SizeMismatch(
+                f"Size mismatch: expected {self._promised} bytes, "
+                f"got {self.received} bytes"
+            )
+
+
+def drain(environ: Environ, limit: int) -> None:
+    """Read and drop what is left of a refused body, so that the answer is read.
+
+    Stops after ``limit`` bytes or 30 seconds; a client that is gone is fine.
+    """
+    read = _reader(environ)
+    deadline = time.monotonic() + _DRAIN_TIME
+    try:
+        while limit > 0 and time.monotonic() < deadline:
+            data = read(min(limit, _DRAIN_STEP))
+            if not data:
+                return
+            limit -= len(data)
+    except _BROKEN:
+        return
+
+
+def buffered(environ: Environ) -> tuple[Environ, bytes]:
+    """Read the body of a request that carries a document, not image data.
+
+    :return: the request with its body still to be read, and the body
+    :raises TooLarge: if it is longer than any document is
+    :raises ClientGone: if the body breaks off
+    """
+    body = Body(environ, None, _MOST_OF_A_DOCUMENT)
+    body.check_expected()
+    pieces: list[bytes] = []
+    step = bytearray(64 * 1024)
+    while filled := body.read_into(memoryview(step)):
+        pieces.append(bytes(step[:filled]))
+    text = b"".join(pieces)
+    return replaced(environ, text), text
+
+
+def replaced(environ: Environ, body: bytes) -> Environ:
+    """Return a request with another body, of known length."""
+    found = dict(environ, CONTENT_LENGTH=str(len(body)))
+    found["wsgi.input"] = io.BytesIO(body)
+    found.pop("HTTP_TRANSFER_ENCODING", None)
+    return found
+
+
+def _reader(environ: Environ) -> Callable[[int], bytes]:
+    """Return a function that reads some bytes, none at the end of the body.
+
+    It may return more than it was asked for.
+    """
+    if uwsgi is not None and is_chunked(environ):
+        return lambda wanted: uwsgi.chunked_read()
+    return environ["wsgi.input"].read  # type: ignore[no-any-return]

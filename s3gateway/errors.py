@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error the gateway raises, and whose fault each one is.
+
+An error's ``status`` is the hint ``gateway.py`` makes the response from;
+nowhere else does an error become a response.  The texts are for the client:
+none may hold a credential, an S3 host or a bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class GatewayError(Exception):
+    """Base of all errors below.
+
+    :cvar status: HTTP status code
+    :ivar headers: headers that the response must have
+    """
+
+    status = 500
+
+    def __init__(self, text: str, headers: Sequence[tuple[str, str]] = ()) -> None:
+        super().__init__(text)
+        self.headers = tuple(headers)
+
+
+class ConfigError(GatewayError):
+    """The operator's fault: the configuration cannot be used.
+
+    :param section: the section of the configuration file, without brackets
+    :param option: the option in it
+    :param problem: what is wrong and what to do; never a secret's value
+    """
+
+    def __init__(self, section: str, option: str, problem: str) -> None:
+        super().__init__(f"[{section}] {option}: {problem}")
+        self.section = section
+        self.option = option
+
+
+class RequestError(GatewayError):
+    """The client's fault."""
+
+    status = 400
+
+
+class SizeMismatch(RequestError):
+    """The body is shorter or longer than was promised."""
+
+
+class DigestMismatch(RequestError):
+    """The body's digest is not the one that was promised."""
+
+
+class ClientGone(RequestError):
+    """The body could not be read to its end: the client went away."""
+
+
+class Forbidden(RequestError):
+    """The client may not do this."""
+
+    status = 403
+
+
+class PreconditionFailed(RequestError):
+    """The data is not in the version that the client asked for."""
+
+    status = 412
+
+
+class RangeNotSatisfiable(RequestError):
+    """No byte of the image lies in the range that was asked for."""
+
+    status = 416
+
+
+class TooLarge(RequestError):
+    """The body is larger than the operator or the store allows."""
+
+    status = 413
+
+
+class ContentRefused(RequestError):
+    """The image's content is not what its ``disk_format`` says, or unsafe."""
+
+    status = 415
+
+
+class Conflict(RequestError):
+    """Somebody else's upload to the same image is running or has won."""
+
+    status = 409
+
+
+class ImageGone(RequestError):
+    """The image was deleted while its data was coming in."""
+
+    status = 410
+
+
+class GlanceError(GatewayError):
+    """Glance's fault: it did not answer, or not as its API says."""
+
+
+class StoreError(GatewayError):
+    """The object store's fault."""
+
+
+class ObjectNotFound(StoreError):
+    """There is no such object, or not in the version that was asked for."""
+
+
+class ObjectExists(StoreError):
+    """A conditional write found an object under its key."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer, broke off or asked to slow down.
+
+    Worth another try.
+    """
+
+    status = 503
+
+
+class StoreDenied(StoreError):
+    """The store refused our credentials or the operation."""
+
+    status = 503
+
+
+class StoreFull(StoreError):
+    """The store has no room left."""
+
+    status = 413

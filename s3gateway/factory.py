@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Paste factories: the only place where the objects are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from s3gateway import identities
+from s3gateway import notifications
+from s3gateway import releases
+from s3gateway import settings as gateway_settings
+from s3gateway.admission import Admission
+from s3gateway.buffers import SLAB
+from s3gateway.buffers import Slabs
+from s3gateway.claims import Claims
+from s3gateway.download import Downloads
+from s3gateway.gateway import Gateway
+from s3gateway.glance import Glance
+from s3gateway.guard import Guard
+from s3gateway.masking import Masking
+from s3gateway.masks import Masks
+from s3gateway.reception import Reception
+from s3gateway.registration import Registrar
+from s3gateway.rules import Rules
+from s3gateway.s3.store import S3Store
+from s3gateway.settings import Settings
+from s3gateway.store import ObjectStore
+from s3gateway.sweep import Sweep
+from s3gateway.upload import Uploads
+from s3gateway.wsgi import Environ
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+
+def filter_factory(
+    global_conf: dict[str, str], **local_conf: str
+) -> Callable[[WSGIApplication], Gateway]:
+    """Make the filter for ``glance-api-paste.ini``.
+
+    :param local_conf: ``config_file``, where Glance's configuration is if not
+        where Glance itself has found it
+    :raises ConfigError: if a store cannot be used
+    """
+    files, dirs = _config_files(local_conf.get("config_file", ""))
+    conf = gateway_settings.parse_files(files, dirs)
+    settings = gateway_settings.read(conf)
+    _report(settings)
+    return lambda app: build(app, conf, settings)
+
+
+def build(app: WSGIApplication, conf: cfg.ConfigOpts, settings: Settings) -> Gateway:
+    """Put a gateway together in front of an app.
+
+    :param conf: the parsed configuration, for the policy file
+    """
+    glance = Glance(app)
+    traits = releases.installed()
+    rules = Rules(conf, settings.locations.policy_file)
+    masks = Masks(settings.stores, settings.locations.mask)
+    # Without locations to see and register there is nothing to take over.
+    stores = s3_stores(settings) if settings.show_multiple_locations else {}
+    sent = notifications.of_glance(conf, settings)
+    registrar = Registrar(
+        glance,
+        multi_store=settings.multi_store,
+        with_credentials=traits.credentials_in_uris,
+        identity=(
+            identities.admin_in_glance
+            if settings.register_as == "service"
+            else identities.caller
+        ),
+    )
+    uploads = Uploads(
+        glance,
+        stores,
+        admission=Admission(glance, stores, settings, rules, registrar),
+        claims=Claims(stores, settings.claim_grace),
+        reception=Reception(
+            settings, traits, Slabs(settings.transfer.upload_buffer // SLAB)
+        ),
+        registrar=registrar,
+        notifications=sent,
+    )
+    return Gateway(
+        glance,
+        uploads,
+        Downloads(glance, stores, settings, traits=traits, notifications=sent),
+        Guard(
+            glance,
+            masks,
+            rules,
+            passing=settings.locations.passing,
+            with_credentials=traits.credentials_in_uris,
+        ),
+        Masking(masks, Sweep(_secrets(settings)), _who_sees(settings, rules)),
+        drain_limit=settings.transfer.drain_limit,
+    )
+
+
+def s3_stores(settings: Settings) -> dict[str, ObjectStore]:
+    """Make the stores; none of them connects before it is used."""
+    return {
+        name: S3Store(store, settings.transfer)
+        for name, store in settings.stores.items()
+    }
+
+
+def _secrets(settings: Settings) -> Callable[[], list[str]]:
+    stores = settings.stores.values()
+    return lambda: [store.keys.current().secret_key for store in stores]
+
+
+def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
+    """Return what decides whether a sender is shown locations in S3."""
+    if settings.locations.show == "admin":
+        return rules.may_see_locations
+    return lambda _: settings.locations.show == "masked"
+
+
+def _config_files(named: str) -> tuple[list[str], list[str]]:
+    """Return the files and directories that Glance reads its options from."""
+    if named:
+        return [named], []
+    if "config_file" in cfg.CONF:  # Glance runs in this process and has read them
+        return list(cfg.CONF.config_file), list(cfg.CONF.config_dirs)
+    return list(cfg.find_config_files("glance", "glance-api")), []
+
+
+def _report(settings: Settings) -> None:
+    """Say at the start what would otherwise be asked later."""
+    if not settings.stores:
+        LOG.warning("No S3 store is configured: all requests go to Glance as they are")
+    elif not settings.show_multiple_locations:
+        LOG.error(
+            "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
+            "as they are, because the gateway can neither see nor register locations"
+        )

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The WSGI middleware: which requests are ours, and errors become responses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import webob.exc
+from oslo_log import log as logging
+
+from s3gateway import bodies
+from s3gateway import routes
+from s3gateway import wsgi
+from s3gateway.download import Downloads
+from s3gateway.errors import GatewayError
+from s3gateway.glance import Glance
+from s3gateway.glance import Refused
+from s3gateway.guard import Guard
+from s3gateway.masking import Masking
+from s3gateway.upload import Uploads
+from s3gateway.wsgi import Answer
+from s3gateway.wsgi import Environ
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
+LOG = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Image data goes through S3, everything else to Glance.
+
+    :param drain_limit: how much of a refused body is read, in bytes
+    """
+
+    def __init__(
+        self,
+        glance: Glance,
+        uploads: Uploads,
+        downloads: Downloads,
+        guard: Guard,
+        masking: Masking,
+        *,
+        drain_limit: int,
+    ) -> None:
+        self._glance = glance
+        self._uploads = uploads
+        self._downloads = downloads
+        self._guard = guard
+        self._masking = masking
+        self._drain_limit = drain_limit
+
+    def __call__(
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        try:
+            answer = self._answer(environ)
+        except Refused as refused:
+            answer = refused.answer
+        except GatewayError as error:
+            answer = _response(environ, error)
+        if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
+            bodies.drain(environ, self._drain_limit)
+        return self._masking.apply(environ, answer)(environ, start_response)
+
+    def _answer(self, environ: Environ) -> Answer:
+        method = environ["REQUEST_METHOD"]
+        image_id = routes.image_of_file(environ.get("PATH_INFO", ""))
+        if image_id and method == "PUT":
+            return self._uploads.put(environ, image_id)
+        if image_id and method in ("GET", "HEAD"):
+            return self._downloads.get(environ, image_id)
+        return self._glance.pass_through(self._guard.admit(environ))
+
+
+def _response(environ: Environ, error: GatewayError) -> Answer:
+    """Return an error in the words and the form of Glance's own."""
+    LOG.log(
+        logging.ERROR if error.status >= 500 else logging.INFO,
+        "%s %s: %d %s",
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        error.status,
+        error,
+    )
+    kind = webob.exc.status_map[error.status]
+    # webob shows the detail of these two, the explanation of all others.
+    response = (
+        kind(detail=str(error), headers=error.headers)
+        if error.status in (415, 416)
+        else kind(explanation=str(error), headers=error.headers)
+    )
+    return wsgi.call(response, environ)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``locations audit`` and ``locations scrub``: keys in Glance's database."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator
+from collections.abc import Mapping
+
+from s3gateway import uris
+from s3gateway.errors import GatewayError
+from s3gateway.glance import Image
+from s3gateway.glance import Refused
+from s3gateway.locations import store_of
+from s3gateway.manage.operator import Operator
+from s3gateway.manage.output import Output
+from s3gateway.releases import Traits
+from s3gateway.sections import StoreSettings
+
+_COLUMNS = ("store", "key id", "locations")
+_NONE = "(none)"
+
+
+def audit(
+    operator: Operator, stores: Mapping[str, StoreSettings], output: Output
+) -> bool:
+    """Count the locations by store and by the access key in them.
+
+    :return: whether no location holds a key
+    """
+    counts: collections.Counter[tuple[str, str]] = collections.Counter()
+    for image in output.progress(operator.images(), "images"):
+        counts.update(_keys_of(image, stores))
+    rows = [
+        {"store": store, "key id": key, "locations": count}
+        for (store, key), count in sorted(counts.items())
+    ]
+    leaking = sum(count for (_, key), count in counts.items() if key != _NONE)
+    total = counts.total()
+    output.result(rows, _COLUMNS, f"{leaking} of {total} S3 locations hold credentials")
+    return not leaking
+
+
+def scrub(operator: Operator, traits: Traits, output: Output) -> bool:
+    """Have Glance rewrite the locations that hold a key, by showing their images.
+
+    :return: whether no location holds a key any more
+    :raises GatewayError: if this Glance needs the keys
+    """
+    if traits.credentials_in_uris:
+        raise GatewayError(
+            "This Glance (glance_store before 5.6) reads and deletes images with the "
+            "credentials in their locations: they cannot be taken out. Upgrade first."
+        )
+    output.note(
+        "Each rewritten image gets another updated_at; Cinder's image-volume cache "
+        "compares that and will cache the image anew."
+    )
+    leaking = [image.id for image in operator.images() if _holds_key(image)]
+    for image_id in output.progress(leaking, f"of {len(leaking)} images"):
+        try:
+            operator.show(image_id)
+        except Refused as refused:
+            output.note(f"{image_id}: Glance answered {refused.answer.status}")
+    kept = [image.id for image in operator.images() if _holds_key(image)]
+    rows = [{"image": image_id} for image_id in kept]
+    done = len(set(leaking) - set(kept))
+    output.result(rows, ("image",), f"{done} images rewritten, {len(kept)} left")
+    return not kept
+
+
+def _keys_of(
+    image: Image, stores: Mapping[str, StoreSettings]
+) -> Iterator[tuple[str, str]]:
+    """Yield the store and the access key of each of an image's S3 locations."""
+    for location in image.locations:
+        if uris.is_s3(location.url):
+            uri = uris.try_parse(location.url)
+            store = store_of(location, stores) or str(location.metadata.get("store"))
+            yield store, (uri.access_key if uri else "") or _NONE
+
+
+def _holds_key(image: Image) -> bool:
+    return any(key != _NONE for _, key in _keys_of(image, {}))

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How one S3 server is reached: the boto3 client, and what it knows.
+
+A boto3 session costs fifteen times a client, so there is one of each for a
+store and process.  Addressing, region and proxies are decided by botocore; the
+bare requests of ``http.py`` are given what it decided.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib import parse
+
+import boto3
+import botocore.client
+import botocore.httpsession
+
+from s3gateway.keys import KeyPair
+from s3gateway.s3 import http as s3http
+from s3gateway.sections import StoreSettings
+from s3gateway.settings import TransferSettings
+
+# The old regional host names, in which glance_store finds the region.
+_AWS_REGION = re.compile(
+    r"https?://s3-([a-z]+(?:-[a-z]+)+-[0-9])\.amazonaws\.com(?:\.cn)?"
+)
+
+
+class Connection:
+    """One process's way to one store.
+
+    :ivar keys: what its requests are signed with
+    :ivar client: the boto3 client, safe for threads
+    :ivar http: the connections that carry the bytes
+    :ivar signer: what signs the requests on them
+    :ivar secure: whether they are encrypted
+    """
+
+    def __init__(
+        self, store: StoreSettings, transfer: TransferSettings, keys: KeyPair
+    ) -> None:
+        self.keys = keys
+        session = boto3.session.Session(
+            aws_access_key_id=keys.access_key,
+            aws_secret_access_key=keys.secret_key,
+        )
+        cacert = store.cacert or session._session.get_config_variable("ca_bundle")
+        self.client = session.client("s3", **_client_options(store, transfer, cacert))
+        self.http = s3http.S3HTTP(
+            store.name,
+            store.endpoint,
+            cacert=cacert or botocore.httpsession.get_cert_path(True),
+            connect_timeout=transfer.connect_timeout,
+            read_timeout=transfer.read_timeout,
+        )
+        region = self._presigned(store.bucket)[1]
+        self.signer = s3http.Signer(session.get_credentials(), region)
+        self.secure = store.endpoint.startswith("https:")
+        self._bases: dict[str, str] = {}
+
+    def url(self, bucket: str, key: str, query: str = "") -> str:
+        """Return the URL of an object in the store's addressing style."""
+        if bucket not in self._bases:
+            self._bases[bucket] = self._presigned(bucket)[0]
+        url = self._bases[bucket] + parse.quote(key, safe="/~")
+        return f"{url}?{query}" if query else url
+
+    def _presigned(self, bucket: str) -> tuple[str, str]:
+        """Return what botocore makes of a bucket: the base URL and the region."""
+        url = self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": bucket, "Key": "-"}
+        )
+        base, _, query = url.partition("?")
+        scope = parse.parse_qs(query)["X-Amz-Credential"][0].split("/")
+        return base.removesuffix("-"), scope[-3]
+
+
+def _client_options(
+    store: StoreSettings, transfer: TransferSettings, cacert: str | None
+) -> dict[str, Any]:
+    region = store.region or None
+    endpoint: str | None = store.endpoint
+    old_host = _AWS_REGION.fullmatch(store.endpoint)
+    if old_host and not region:
+        region, endpoint = old_host.group(1), None
+    return {
+        "endpoint_url": endpoint,
+        "region_name": region,
+        "use_ssl": store.endpoint.startswith("https:"),
+        "verify": cacert,
+        "config": _config(store, transfer),
+    }
+
+
+def _config(store: StoreSettings, transfer: TransferSettings) -> botocore.client.Config:
+    options: dict[str, Any] = {
+        "signature_version": "s3v4",
+        "s3": {"addressing_style": store.addressing},
+        "connect_timeout": transfer.connect_timeout,
+        "read_timeout": transfer.read_timeout,
+        "retries": {"total_max_attempts": 1},  # store.py decides what to try again
+    }
+    checksums = {
+        "request_checksum_calculation": store.request_checksums,
+        "response_checksum_validation": store.response_checksums,
+    }
+    try:
+        return botocore.client.Config(**options, **checksums)
+    except TypeError:  # botocore before 1.36 has no such options and no checksums
+        return botocore.client.Config(**options)

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bucket of one S3 server, as ``s3gateway.store`` describes a store."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import functools
+import math
+import threading
+import time
+import zlib
+from base64 import b64encode
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
+from typing import Any
+from typing import TypeVar
+
+import urllib3
+from botocore import exceptions as boto
+from oslo_log import log as logging
+
+from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreDenied
+from s3gateway.errors import StoreError
+from s3gateway.ranges import Span
+from s3gateway.retries import patiently
+from s3gateway.s3 import capabilities
+from s3gateway.s3 import errors as s3errors
+from s3gateway.s3 import http as s3http
+from s3gateway.s3.capabilities import ConditionalPut
+from s3gateway.s3.connection import Connection
+from s3gateway.s3.reader import S3Reader
+from s3gateway.s3.writer import S3Writer
+from s3gateway.sections import StoreSettings
+from s3gateway.settings import TransferSettings
+from s3gateway.store import Buffers
+from s3gateway.store import Listed
+from s3gateway.store import Note
+from s3gateway.store import ObjectInfo
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MOST_OF_A_NOTE = 64 * 1024
+#: Cleaning up is tried for so long: who waits for the answer has failed already.
+_CLEANING_TIME = 5.0  # seconds
+_KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
+
+
+class S3Store:
+    """A store; it connects when it is first used, not when it is made.
+
+    WSGI servers fork after they have loaded the application, and a connection
+    must not be shared by two processes.
+    """
+
+    def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
+        self.settings = settings
+        self.transfer = transfer
+        self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, another one when the keys have changed."""
+        keys = self.settings.keys.current()
+        with self._connecting:
+            if self._connection is None or self._connection.keys != keys:
+                self._connection = Connection(self.settings, self.transfer, keys)
+            return self._connection
+
+    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
+        conditional = if_absent and self._conditional_put is not ConditionalPut.IGNORED
+        headers = {"If-None-Match": "*"} if conditional else {}
+        self.patiently(
+            key,
+            lambda: self._in_bucket(lambda: self.send("PUT", key, data, headers)),
+        )
+
+    def decides_between_writers(self) -> bool:
+        return self._conditional_put is ConditionalPut.DECIDES
+
+    def note(self, key: str) -> Note:
+        return self.patiently(key, lambda: self._note(key))
+
+    def objects(self, prefix: str) -> Iterator[Listed]:
+        more: dict[str, str] = {"Prefix": prefix}
+        while True:
+            ask = functools.partial(self.ask, "list_objects_v2", **more)
+            page = self.patiently(prefix, ask)
+            now = _date(page)
+            for entry in page.get("Contents", []):
+                age = (now - entry["LastModified"]).total_seconds()
+                yield Listed(entry["Key"], age, size=entry["Size"])
+            if not page.get("IsTruncated"):
+                return
+            more["ContinuationToken"] = page["NextContinuationToken"]
+
+    def uploads(self) -> Iterator[Listed]:
+        more: dict[str, str] = {}
+        while True:
+            ask = functools.partial(self.ask, "list_multipart_uploads", **more)
+            page = self.patiently("", ask)
+            now = _date(page)
+            for entry in page.get("Uploads", []):
+                age = (now - entry["Initiated"]).total_seconds()
+                yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
+            if not page.get("IsTruncated"):
+                return
+            more["KeyMarker"] = page["NextKeyMarker"]
+            more["UploadIdMarker"] = page["NextUploadIdMarker"]
+
+    def abandon(self, key: str, upload_id: str = "") -> None:
+        if upload_id:
+            self._abort(key, upload_id)
+        page = self.patiently(
+            key,
+            lambda: self.ask("list_multipart_uploads", Prefix=key),
+            retry_time=_CLEANING_TIME,
+        )
+        for upload in page.get("Uploads", []):
+            if upload["Key"] == key:
+                self._abort(key, upload["UploadId"])
+
+    def begin(self, key: str) -> S3Writer:
+        checksum = {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
+        answer = self.patiently(
+            key,
+            lambda: self._in_bucket(
+                lambda: self.ask("create_multipart_upload", Key=key, **checksum)
+            ),
+        )
+        return S3Writer(self, key, answer["UploadId"])
+
+    def stat(self, key: str) -> ObjectInfo:
+        answer = self.patiently(key, lambda: self.ask("head_object", Key=key))
+        return ObjectInfo(answer["ContentLength"], answer["ETag"])
+
+    def read(
+        self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""
+    ) -> S3Reader:
+        headers = {"If-Match": etag} if etag else {}
+        if span.length < size:
+            headers["Range"] = f"bytes={span.start}-{span.stop - 1}"
+        answer = self._get(bucket or self.settings.bucket, key, headers)
+        return S3Reader(self.name, answer, span, size)
+
+    def delete(self, key: str) -> None:
+        self.patiently(
+            key, lambda: self.ask("delete_object", Key=key), retry_time=_CLEANING_TIME
+        )
+
+    def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Do one of boto3's operations on the bucket, once."""
+
+        def do(connection: Connection) -> dict[str, Any]:
+            method = getattr(connection.client, operation)
+            try:
+                return method(Bucket=self.settings.bucket, **parameters)  # type: ignore[no-any-return]
+            except (boto.BotoCoreError, boto.ClientError) as error:
+                raise s3errors.of_boto(self.name, error) from None
+
+        return self._allowed(do)
+
+    def send(
+        self,
+        method: str,
+        key: str,
+        data: Buffers,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        query: str = "",
+    ) -> Mapping[str, str]:
+        """Send a body, once; return the headers of the answer."""
+        headers = {**headers, "Content-Length": str(sum(map(len, data)))}
+        if self._adds_checksums:
+            headers["x-amz-checksum-crc32"] = _crc32(data)
+
+        def put(connection: Connection) -> urllib3.BaseHTTPResponse:
+            # Over plain http the signature must vouch for the bytes; TLS does it.
+            secure = connection.secure
+            payload = s3http.UNSIGNED if secure else s3http.payload_hash(data)
+            url = connection.url(self.settings.bucket, key, query)
+            signed = connection.signer.headers(method, url, headers, payload)
+            return connection.http.send(method, url, signed, data)
+
+        answer = self._allowed(put)
+        answer.drain_conn()
+        return answer.headers
+
+    def patiently(
+        self,
+        key: str,
+        do: Callable[[], T],
+        *,
+        cancelled: threading.Event | None = None,
+        retry_time: float = math.inf,
+    ) -> T:
+        """Try again what the store is not available for, for a limited time."""
+        return patiently(
+            do,
+            about=f"object {key}",
+            retry_time=min(self.transfer.retry_time, retry_time),
+            cancelled=cancelled,
+        )
+
+    def _get(
+        self, bucket: str, key: str, headers: Mapping[str, str]
+    ) -> urllib3.BaseHTTPResponse:
+        def get(connection: Connection) -> urllib3.BaseHTTPResponse:
+            url = connection.url(bucket, key)
+            signed = connection.signer.headers("GET", url, headers, s3http.EMPTY)
+            return connection.http.send("GET", url, signed)
+
+        return self._allowed(get)
+
+    def _note(self, key: str) -> Note:
+        answer = self._get(self.settings.bucket, key, {})
+        with contextlib.closing(answer):
+            try:
+                data = answer.read(_MOST_OF_A_NOTE)
+            except s3http.BROKEN as error:
+                raise s3errors.of_urllib3(self.name, error) from None
+        now, then = (
+            parsedate_to_datetime(answer.headers[name])
+            for name in ("Date", "Last-Modified")
+        )
+        return Note(data, answer.headers.get("ETag", ""), (now - then).total_seconds())
+
+    def _abort(self, key: str, upload_id: str) -> None:
+        with contextlib.suppress(ObjectNotFound):
+            self.patiently(
+                key,
+                lambda: self.ask("abort_multipart_upload", Key=key, UploadId=upload_id),
+                retry_time=_CLEANING_TIME,
+            )
+
+    def _allowed(self, do: Callable[[Connection], T]) -> T:
+        """Do something, again with other keys if there are others by now.
+
+        Two files are not replaced at one moment: while only one of them is new the
+        keys do not fit each other, so it is tried for a while.
+        """
+        for pause in _KEY_PAUSES:
+            try:
+                return do(self.connection)
+            except StoreDenied:
+                if not self.settings.keys.from_files:
+                    raise
+            time.sleep(pause)
+            self.settings.keys.read_again()
+        return do(self.connection)
+
+    @functools.cached_property
+    def _conditional_put(self) -> ConditionalPut:
+        return capabilities.conditional_put(self)
+
+    @property
+    def _adds_checksums(self) -> bool:
+        return self.settings.request_checksums == "when_supported"
+
+    def _in_bucket(self, do: Callable[[], T]) -> T:
+        """Do something that needs the bucket, which may have to be created."""
+        try:
+            return do()
+        except ObjectNotFound:
+            if not self.settings.create_bucket:
+                raise StoreError(
+                    f"The bucket of store {self.name} does not exist; create it, or "
+                    f"set s3_store_create_bucket_on_put in [{self.name}]"
+                ) from None
+        self._create_bucket()
+        return do()
+
+    def _create_bucket(self) -> None:
+        LOG.info("Creating the bucket of store %s", self.name)
+        region = self.settings.region
+        # S3's first region is the one that may not be named here.
+        named = region and region != "us-east-1"
+        where = {"LocationConstraint": region}
+        with contextlib.suppress(ObjectExists):  # somebody else was faster
+            self.ask(
+                "create_bucket",
+                **({"CreateBucketConfiguration": where} if named else {}),
+            )
+
+
+def _date(answer: Mapping[str, Any]) -> datetime.datetime:
+    """Return what the store's clock shows."""
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    return parsedate_to_datetime(headers["date"])
+
+
+def _crc32(data: Buffers) -> str:
+    checksum = 0
+    for buffer in data:
+        checksum = zlib.crc32(buffer, checksum)
+    return b64encode(checksum.to_bytes(4, "big")).decode()

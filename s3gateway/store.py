@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an object store is, whichever one it is.
+
+``upload.py`` and ``download.py`` know stores only by these protocols; they are
+handed ``s3.py``'s.  Every method raises the ``StoreError`` family and nothing
+else.  Keys are relative to the store's bucket.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Protocol
+
+from s3gateway.ranges import Span
+from s3gateway.sections import StoreSettings
+
+#: A part's bytes as one or several buffers, in order.
+Buffers = Sequence[memoryview]
+
+
+@dataclasses.dataclass(frozen=True)
+class Note:
+    """A small object, read into memory.
+
+    :ivar age: how long ago it was written, in seconds by the store's own clock
+    """
+
+    data: bytes
+    etag: str
+    age: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """An object or a multipart upload in a listing.
+
+    :ivar age: how long ago it was made, in seconds by the store's own clock
+    :ivar size: in bytes, 0 for an upload
+    :ivar upload_id: empty for an object
+    """
+
+    key: str
+    age: float
+    size: int = 0
+    upload_id: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectInfo:
+    """What a store says of an object: its size in bytes and its etag."""
+
+    size: int
+    etag: str
+
+
+class ObjectReader(Protocol):
+    """An object's bytes on their way in; close it on every path."""
+
+    etag: str
+
+    def read(self, limit: int) -> bytes:
+        """Return up to ``limit`` bytes, empty at the end of the span.
+
+        :raises StoreUnavailable: if the store broke off, or stayed silent
+        """
+
+    def close(self) -> None:
+        """Give the connection back, or cut it if bytes are still to come."""
+
+    def cut(self) -> None:
+        """Have a read in another thread fail now."""
+
+
+class Writer(Protocol):
+    """A multipart upload: ``send`` its parts, then ``commit`` or ``abort``."""
+
+    upload_id: str
+
+    def send(self, number: int, part: Buffers) -> None:
+        """Store one part; may be called from several threads at once.
+
+        :param number: 1 or more, in the order of the object's bytes
+        :raises StoreError: when the store did not take it, after retries
+        """
+
+    def commit(self) -> None:
+        """Make the object visible; a lost answer is resolved by looking.
+
+        :raises StoreError: if there is no object
+        """
+
+    def cancel(self) -> None:
+        """Let the sends in progress give up soon."""
+
+    def abort(self) -> None:
+        """Drop the upload and its parts; never raises."""
+
+
+class ObjectStore(Protocol):
+    """One bucket of one S3 server."""
+
+    settings: StoreSettings
+
+    @property
+    def name(self) -> str:
+        """The store's identifier."""
+
+    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
+        """Store a small object in one request.
+
+        :param if_absent: whether it must not replace one that is there; a store
+            that cannot tell replaces it nevertheless
+        :raises ObjectExists: if there is one and it must not
+        """
+
+    def decides_between_writers(self) -> bool:
+        """Whether ``if_absent`` lets exactly one of several writers write."""
+
+    def note(self, key: str) -> Note:
+        """Read a small object.
+
+        :raises ObjectNotFound: if there is none
+        """
+
+    def objects(self, prefix: str) -> Iterator[Listed]:
+        """Yield all objects whose keys begin with a prefix."""
+
+    def uploads(self) -> Iterator[Listed]:
+        """Yield the multipart uploads that were not completed.
+
+        Not every store lists all of them; a claim names the ones that matter.
+        """
+
+    def abandon(self, key: str, upload_id: str = "") -> None:
+        """Drop the multipart uploads to a key that were not completed.
+
+        :param upload_id: of one that is known; others are found by listing, where
+            the store can
+        """
+
+    def begin(self, key: str) -> Writer:
+        """Start a multipart upload."""
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Look at an object.
+
+        :raises ObjectNotFound: if there is none
+        """
+
+    def read(
+        self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""
+    ) -> ObjectReader:
+        """Open a span of an object.
+
+        :param size: the size the object must have, in bytes
+        :param etag: the version it must be; any if empty
+        :param bucket: where it is; the store's own bucket if empty
+        :raises ObjectNotFound: if there is none of that size and version
+        """
+
+    def delete(self, key: str) -> None:
+        """Delete an object; it is no error if there is none."""

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The last line of defence: no secret key leaves in a text, whatever it is in.
+
+Location URIs are masked where they are understood.  This looks for the secret
+keys themselves, so that an answer nobody thought of cannot give one away.
+"""
+
+from __future__ import annotations
+
+import html
+import itertools
+import json
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from urllib import parse
+
+#: Shorter ones are words that occur anywhere, such as a tutorial's "openstack".
+MIN_LENGTH = 16
+
+REDACTED = b"REDACTED"
+
+_Encoding = Callable[[str], str]
+
+_ENCODINGS: tuple[_Encoding, ...] = (
+    str,
+    parse.quote,
+    parse.quote_plus,
+    lambda text: parse.quote(text, safe=""),
+    html.escape,
+    lambda text: html.escape(text, quote=False),
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: text.replace("/", "\\/"),
+)
+
+
+class Sweep:
+    """Finds secret keys in texts.
+
+    :param secrets: returns the keys of now; those of before are looked for as well,
+        those shorter than ``MIN_LENGTH`` are not
+    """
+
+    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
+        self._secrets = secrets
+        self._known: set[str] = set()
+        self._forms: list[bytes] = []
+
+    def redact(self, text: bytes) -> tuple[bytes, bool]:
+        """Return the text without secret keys, and whether there were any."""
+        self._learn()
+        found = [form for form in self._forms if form in text]
+        for form in found:
+            text = text.replace(form, REDACTED)
+        return text, bool(found)
+
+    def _learn(self) -> None:
+        new = {key for key in self._secrets() if len(key) >= MIN_LENGTH} - self._known
+        if not new:
+            return
+        self._known |= new
+        forms = {form for key in self._known for form in _spellings(key)}
+        # The longest first: a plain key may be the start of an escaped one.
+        self._forms = sorted(map(str.encode, forms), key=len, reverse=True)
+
+
+def _spellings(secret: str) -> set[str]:
+    """Return a secret as it is, and as one or two encodings would write it."""
+    once = {encode(secret) for encode in _ENCODINGS}
+    twice = {encode(text) for encode, text in itertools.product(_ENCODINGS, once)}
+    lower = {
+        re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), text) for text in twice
+    }
+    return once | twice | lower

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+r"""The grammar of S3 location URIs; no other module takes one apart.
+
+What Glance holds (``glance_store/_drivers/s3.py``), written by glance_store
+up to 5.5 with the credentials and by 5.6 and later without them::
+
+    s3+https :// AKIA...:secret/key @ s3.example.com:9000/base / glance / 6f2c...
+    \______/     \___/  \________/   \______________________/   \____/   \_____/
+     scheme   access key  secret key            service          bucket    key
+
+``s3`` and ``s3+http`` are plain http, ``s3+https`` is https.  Nothing is
+percent-encoded.  The secret key may hold ``/ + = @ :``, the service a path, so
+a URI is read from its end: the key and the bucket hold no ``/``, the service no
+``@`` and the access key no ``:``.
+
+What users see, which names no host, no bucket and no credential::
+
+    s3 :// fast / 6f2c...
+           \__/   \_____/
+          store   image id
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+SCHEMES = ("s3", "s3+http", "s3+https")
+
+_UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_AN_ID = "00000000-0000-4000-8000-000000000000"
+_STORE = r"[^/@:\s{}]+"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoredURI:
+    """A location URI as Glance holds it; ``access_key`` is empty if it has none."""
+
+    scheme: str
+    service: str
+    bucket: str
+    key: str
+    access_key: str = ""
+    secret_key: str = dataclasses.field(default="", repr=False)
+
+    def __str__(self) -> str:
+        user = f"{self.access_key}:{self.secret_key}@" if self.access_key else ""
+        return f"{self.scheme}://{user}{self.service}/{self.bucket}/{self.key}"
+
+    def without_credentials(self) -> StoredURI:
+        """Return the same location as glance_store 5.6 and later write it."""
+        return dataclasses.replace(self, access_key="", secret_key="")
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme in lower case, or an empty string if there is none."""
+    scheme, separator, _ = url.partition("://")
+    return scheme.strip().lower() if separator else ""
+
+
+def is_s3(url: str) -> bool:
+    """Whether Glance's S3 driver would be asked for this URL."""
+    return scheme_of(url) in SCHEMES
+
+
+def parse(url: str) -> StoredURI:
+    """Take apart a location URI as Glance holds it.
+
+    :raises ValueError: if it is not one, without quoting it
+    """
+    scheme = scheme_of(url)
+    if scheme not in SCHEMES:
+        raise ValueError("not an S3 location URI")
+    rest = url.partition("://")[2].strip("/")
+    authority, _, key = rest.rpartition("/")
+    authority, _, bucket = authority.rpartition("/")
+    user, _, service = authority.rpartition("@")
+    access_key, _, secret_key = user.partition(":")
+    if not (service.strip("/") and bucket and key):
+        raise ValueError("an S3 location URI needs a host, a bucket and a key")
+    return StoredURI(
+        scheme=scheme,
+        service=service.strip("/"),
+        bucket=bucket,
+        key=key,
+        access_key=access_key,
+        secret_key=secret_key,
+    )
+
+
+def try_parse(url: str) -> StoredURI | None:
+    """Take apart a location URI; ``None`` if it is not one of Glance's for S3."""
+    try:
+        return parse(url)
+    except ValueError:
+        return None
+
+
+def image_id_of(key: str) -> str:
+    """Return the image id that a key begins with, or an empty string.
+
+    Glance's own keys are image ids; ours have a nonce behind it.
+    """
+    match = re.match(_UUID, key)
+    return match.group() if match else ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Mask:
+    """What users see in place of a location URI.
+
+    :param form: with ``{store}`` and ``{image_id}`` in it
+    :raises ValueError: if it does not make URLs that can be told from others
+    """
+
+    form: str = "s3://{store}/{image_id}"
+
+    def __post_init__(self) -> None:
+        if not all(self.form.count(name) == 1 for name in ("{store}", "{image_id}")):
+            raise ValueError("it must hold {store} and {image_id}, each of them once")
+        example = self.url("fast", _AN_ID)
+        if not is_s3(example) or self.parse(example) != ("fast", _AN_ID):
+            raise ValueError("it must begin with s3:// and make URLs without spaces")
+        if try_parse(example) is not None:
+            raise ValueError("it would look like a location URI of Glance's own")
+
+    def url(self, store: str, image_id: str) -> str:
+        """Return what users see for an image in a store."""
+        return self.form.replace("{store}", store).replace("{image_id}", image_id)
+
+    def parse(self, url: str) -> tuple[str, str] | None:
+        """Return the store and the image id of a masked URL, ``None`` for others."""
+        pattern = re.escape(self.form)
+        pattern = pattern.replace(r"\{store\}", f"(?P<store>{_STORE})", 1)
+        pattern = pattern.replace(r"\{image_id\}", f"(?P<image_id>{_UUID})", 1)
+        match = re.fullmatch(pattern, url)
+        return (match["store"], match["image_id"]) if match else None

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pieces of an object fetched ahead of the client, several at once, in order.
+
+One connection to a distant S3 is slow however fast the line is.  A window of pieces
+on several connections is as fast as the client takes them: it grows while the client
+waits for S3, and shrinks while S3 waits for the client.
+"""
+
+from __future__ import annotations
+
+import collections
+import threading
+from collections.abc import Callable
+from concurrent import futures
+
+from s3gateway.copies import READ
+from s3gateway.errors import StoreUnavailable
+from s3gateway.ranges import Span
+from s3gateway.retries import patiently
+from s3gateway.store import ObjectReader
+
+#: A piece that fails is tried again for so long; then the download looks after it.
+_RETRY_TIME = 5.0  # seconds
+
+_FIRST_WIDTH = 4  # pieces
+
+Open = Callable[[Span], ObjectReader]
+
+
+class Budget:
+    """Memory that all windows of a process share; nobody waits for it.
+
+    :param size: in bytes
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        """Take some, if there is that much."""
+        with self._lock:
+            enough = self._left >= size
+            self._left -= size if enough else 0
+            return enough
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        with self._lock:
+            self._left += size
+
+
+class Piece:
+    """A span of an object on its way into memory."""
+
+    def __init__(self, span: Span, open_: Open) -> None:
+        self.future: futures.Future[list[bytes]] = futures.Future()
+        self._span = span
+        self._open = open_
+        self._reader: ObjectReader | None = None
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+
+    def fetch(self) -> None:
+        """Read the piece into ``future``, in buffers of up to ``READ``."""
+        try:
+            buffers = patiently(
+                self._read_all,
+                about=f"a piece at byte {self._span.start}",
+                retry_time=_RETRY_TIME,
+                cancelled=self._cancelled,
+            )
+            self.future.set_result(buffers)
+        except BaseException as error:  # noqa: BLE001  whoever takes the piece gets it
+            self.future.set_exception(error)
+
+    def cancel(self) -> None:
+        """Cut the connection, should the piece still be coming in."""
+        with self._lock:
+            self._cancelled.set()
+            if self._reader is not None:
+                self._reader.cut()
+
+    def _read_all(self) -> list[bytes]:
+        if self._cancelled.is_set():
+            raise StoreUnavailable("The window was closed")
+        reader = self._open(self._span)
+        try:
+            with self._lock:
+                self._reader = reader
+            buffers, left = [], self._span.length
+            while left and not self._cancelled.is_set():
+                buffers.append(reader.read(READ))
+                left -= len(buffers[-1])
+            return buffers
+        finally:
+            with self._lock:
+                self._reader = None
+            reader.close()
+
+
+class Window:
+    """Fetches a span ahead; close it on every path.
+
+    :ivar at: the next byte to be read
+    :param open_: opens a span of the object
+    :param piece: the size of a piece in bytes
+    :param widest: how many pieces may be in memory or under way at once
+    """
+
+    def __init__(
+        self, open_: Open, span: Span, *, piece: int, widest: int, budget: Budget
+    ) -> None:
+        self.at = span.start
+        self._open = open_
+        self._next = span.start
+        self._stop = span.stop
+        self._piece = piece
+        self._widest = widest
+        self._budget = budget
+        self._width = min(_FIRST_WIDTH, widest)
+        self._ahead: collections.deque[Piece] = collections.deque()
+        self._buffers: collections.deque[bytes] = collections.deque()
+        self._pool = futures.ThreadPoolExecutor(widest, "s3-piece")
+        self._fill()
+
+    def read(self) -> bytes:
+        """Return the next bytes, none at the end of what was fetched.
+
+        :raises StoreError: if a piece could not be fetched
+        """
+        if not self._buffers and self._ahead:
+            self._take()
+        if not self._buffers:
+            return b""
+        data = self._buffers.popleft()
+        self.at += len(data)
+        return data
+
+    def fetch_no_more(self) -> None:
+        """Let the window run out: what is under way is still read."""
+        self._stop = self._next
+
+    def close(self) -> None:
+        """Cut all connections and drop all pieces."""
+        self.fetch_no_more()
+        while self._ahead:
+            self._drop(self._ahead.popleft())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _take(self) -> None:
+        """Move on to the next piece and adapt the width to who waited for whom."""
+        piece = self._ahead[0]
+        waits = not piece.future.done()
+        self._buffers.extend(piece.future.result())
+        self._ahead.popleft()
+        self._budget.give_back(self._piece)
+        grown, shrunk = min(2 * self._width, self._widest), max(self._width - 1, 1)
+        self._width = grown if waits else shrunk
+        self._fill()
+
+    def _fill(self) -> None:
+        while len(self._ahead) < self._width and self._next < self._stop:
+            if not self._budget.take(self._piece):
+                return
+            stop = min(self._next + self._piece, self._stop)
+            piece = Piece(Span(self._next, stop), self._open)
+            self._next = stop
+            self._ahead.append(piece)
+            self._pool.submit(piece.fetch)
+
+    def _drop(self, piece: Piece) -> None:
+        piece.cancel()
+        self._budget.give_back(self._piece)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WSGI in both directions: calling the next app, and what we answer with."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from typing import Any
+
+import webob
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+    from _typeshed.wsgi import WSGIApplication
+
+Environ = dict[str, Any]
+Headers = list[tuple[str, str]]
+
+#: What describes the body or the representation that *this* request is about.
+#: None of it may reach a question of ours to Glance.
+_ABOUT_THIS_REQUEST = frozenset({
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "HTTP_ACCEPT_ENCODING",
+    "HTTP_CONTENT_MD5",
+    "HTTP_CONTENT_RANGE",
+    "HTTP_EXPECT",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_IF_RANGE",
+    "HTTP_IF_UNMODIFIED_SINCE",
+    "HTTP_RANGE",
+    "HTTP_TRANSFER_ENCODING",
+    "HTTP_X_IMAGE_META_STORE",
+    "HTTP_X_OPENSTACK_IMAGE_SIZE",
+    "QUERY_STRING",
+    "wsgi.input",
+    "wsgi.input_terminated",
+})  # fmt: skip
+
+#: webob keeps Glance's request context under this key; its other ``webob.``
+#: keys cache what the request looked like.
+CONTEXT = "webob.adhoc_attrs"
+
+
+@dataclasses.dataclass
+class Answer:
+    """A response on its way to the client; itself a WSGI app.
+
+    Whoever holds one and does not pass it on closes it.
+    """
+
+    status: str
+    headers: Headers
+    body: Iterable[bytes]
+
+    def __call__(
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        start_response(self.status, self.headers)
+        return self.body
+
+    @property
+    def code(self) -> int:
+        return int(self.status.split(" ", 1)[0])
+
+    def header(self, name: str) -> str:
+        """Return the header's value, or an empty string."""
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return ""
+
+    def read(self) -> bytes:
+        """Return the whole body and close it; for answers known to be small."""
+        try:
+            return b"".join(self.body)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
+
+
+def call(app: WSGIApplication, environ: Environ) -> Answer:
+    """Call an app; nothing of its body is read but what start_response needs."""
+    status, headers, body = webob.Request(environ).call_application(app)
+    return Answer(status, list(headers), body)
+
+
+def question(
+    environ: Environ,
+    method: str,
+    path: str,
+    *,
+    query: str = "",
+    body: bytes = b"",
+    content_type: str = "",
+    headers: Headers | None = None,
+) -> Environ:
+    """Derive the environ of a request of our own from the client's.
+
+    Who asks, from where and under which request id stays; everything that
+    describes the client's body or the representation it wants goes.
+    """
+    derived = {
+        key: value
+        for key, value in environ.items()
+        if key not in _ABOUT_THIS_REQUEST
+        and (key == CONTEXT or not key.startswith(("webob.", "wsgiorg.", "routes.")))
+    }
+    derived.update({
+        "REQUEST_METHOD": method,
+        "PATH_INFO": path,
+        "QUERY_STRING": query,
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+    })  # fmt: skip
+    if content_type:
+        derived["CONTENT_TYPE"] = content_type
+    for name, value in headers or []:
+        derived["HTTP_" + name.upper().replace("-", "_")] = value
+    return derived
+
+
+Respond = Callable[[Environ], Answer]

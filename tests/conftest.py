@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The servers that system tests share; started when a test first asks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+import tempfile
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import environments
+from tests.support import mariadb
+from tests.support import swift
+from tests.support.cloud import Cloud
+from tests.support.mariadb import MariaDB
+from tests.support.s3server import S3Server
+
+
+@pytest.fixture(scope="session")
+def workspace() -> Iterator[pathlib.Path]:
+    """A directory for all servers; its path is short, as a socket's must be.
+
+    Kept for a look when S3GATEWAY_KEEP is set.
+    """
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-", dir="/tmp"))
+    yield directory
+    if not os.environ.get("S3GATEWAY_KEEP"):
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def s3(workspace: pathlib.Path) -> Iterator[S3Server]:
+    """An S3 server: Swift's."""
+    with swift.serving(environments.bin_dir("swift"), workspace / "swift") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def database(workspace: pathlib.Path) -> Iterator[MariaDB]:
+    """A MariaDB."""
+    with mariadb.serving(workspace / "mariadb") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clouds(
+    workspace: pathlib.Path, database: MariaDB, s3: S3Server
+) -> Iterator[Callable[[int], Cloud]]:
+    """Glances by release."""
+    made: dict[int, Cloud] = {}
+    with contextlib.ExitStack() as stack:
+
+        def cloud(release: int) -> Cloud:
+            if release not in made:
+                directory = workspace / f"glance-{release}"
+                made[release] = Cloud(release, directory, database, s3, stack)
+            return made[release]
+
+        yield cloud
+
+
+@pytest.fixture
+def cloud(clouds: Callable[[int], Cloud]) -> Cloud:
+    """The newest release."""
+    return clouds(33)

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must not be in an answer, and whether it is."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from urllib import parse
+
+from tests.support.api import Response
+
+
+@dataclasses.dataclass(frozen=True)
+class Hidden:
+    """What a location URI gives away."""
+
+    access_key: str
+    secret_key: str
+    host: str
+    bucket: str
+
+    def found_in(self, text: str) -> list[str]:
+        """Return the names of those that are in a text, however it is escaped."""
+        return [
+            field.name
+            for field in dataclasses.fields(self)
+            if any(form in text for form in _forms(getattr(self, field.name)))
+        ]
+
+    def found_in_answer(self, answer: Response) -> list[str]:
+        """Return the names of those that are in an answer's body or headers."""
+        return self.found_in(answer.body.decode("latin-1") + repr(answer.headers))
+
+
+def _forms(text: str) -> set[str]:
+    once = {
+        text,
+        html.escape(text),
+        parse.quote(text, safe=""),
+        parse.quote(text),
+        json.dumps(text)[1:-1],
+    }
+    return (
+        once
+        | {html.escape(form) for form in once}
+        | {json.dumps(form)[1:-1] for form in once}
+    )

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Installs the Debian packages that the tests need, and says which.
+
+Run by ``make test`` before anything is installed: standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+
+# A program, and the package that brings it.
+NEEDED = {
+    "mariadbd": "mariadb-server-core",
+    "mariadb": "mariadb-client-core",
+}
+
+
+def main() -> int:
+    missing = sorted({
+        package for program, package in NEEDED.items() if not shutil.which(program)
+    })  # fmt: skip
+    if not missing:
+        return 0
+    command = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        print(f"The tests need these Debian packages: {' '.join(missing)}")
+        return 1
+    print(f"installing Debian packages: {' '.join(missing)}", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for words in (["apt-get", "update", "-qq"], [*command, "-qq"]):
+        subprocess.run(words, env=environment, check=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

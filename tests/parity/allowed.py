@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every difference from stock Glance that is meant, by name and with its reason.
+
+A difference that no entry here allows fails the row; an entry that allows
+nothing any more fails the table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+from s3gateway import uris
+from tests.parity.compare import ABSENT
+from tests.parity.compare import Difference
+
+
+@dataclasses.dataclass(frozen=True)
+class Allowed:
+    """A difference that is meant."""
+
+    name: str
+    reason: str
+    applies: Callable[[Difference], bool]
+
+
+def _is_file(difference: Difference, *methods: str) -> bool:
+    return bool(
+        re.fullmatch(
+            rf"({'|'.join(methods)}) /v2/images/<id \d+>/file", difference.what
+        )
+    )
+
+
+def _is_masked(difference: Difference) -> bool:
+    return (
+        difference.field.endswith(("].url", "direct_url"))
+        and uris.is_s3(str(difference.stock))
+        and bool(re.fullmatch(r"s3://\w+/<id \d+>", str(difference.gateway)))
+    )
+
+
+def _is_offer(difference: Difference) -> bool:
+    return (
+        _is_file(difference, "GET", "HEAD")
+        and difference.field
+        in ("header accept-ranges", "header etag", "header last-modified")
+        and difference.stock == ABSENT
+    )
+
+
+def _names_internal_stores(difference: Difference) -> bool:
+    def external(names: str) -> list[str]:
+        return [name for name in names.split(",") if not name.startswith("os_glance_")]
+
+    return difference.field == "header openstack-image-store-ids" and (
+        external(difference.stock) == external(difference.gateway)
+    )
+
+
+def _is_left_behind(difference: Difference) -> bool:
+    fields = ("checksum", "direct_url", "locations", "os_hash_algo", "os_hash_value")
+    return (
+        difference.row.startswith("format: ")
+        and difference.field in [f"body.{field}" for field in (*fields, "stores")]
+        and difference.gateway in (None, ABSENT, [])
+    )
+
+
+ALLOWED = [
+    Allowed(
+        "masked locations",
+        "users see s3://<store>/<image id> in place of host, bucket and credentials",
+        _is_masked,
+    ),
+    Allowed(
+        "ranges and validators are offered",
+        "stock's S3 driver knows no ranges; the gateway does and says so",
+        _is_offer,
+    ),
+    Allowed(
+        "ranges are served",
+        "stock answers 400 to a range of an image in S3",
+        lambda difference: (
+            _is_file(difference, "GET") and difference.statuses == (400, 206)
+        ),
+    ),
+    Allowed(
+        "416 names the size",
+        "RFC 9110, 15.5.17, asks for a Content-Range that stock's 416 has not",
+        lambda difference: (
+            difference.statuses == (416, 416)
+            and difference.field == "header content-range"
+        ),
+    ),
+    Allowed(
+        "HEAD is answered",
+        "stock answers 405; clients that resume, and Ironic, ask before they read",
+        lambda difference: (
+            _is_file(difference, "HEAD") and difference.statuses == (405, 200)
+        ),
+    ),
+    Allowed(
+        "no status saving",
+        "the data is registered when it is complete: the image stays queued until "
+        "it is active",
+        lambda difference: (
+            difference.field == "statuses"
+            and set(difference.stock.split(",")) - {"saving"}
+            <= set(difference.gateway.split(",")) | {"queued"}
+        ),
+    ),
+    Allowed(
+        "nothing left of a refused upload",
+        "stock keeps digests and a location on the queued image when the content "
+        "is refused after it was stored",
+        _is_left_behind,
+    ),
+    Allowed(
+        "order of several formats",
+        "Glance names them in the order of a set, which is another each time",
+        lambda difference: (
+            "Multiple formats detected" in str(difference.stock)
+            and sorted(str(difference.stock)) == sorted(str(difference.gateway))
+        ),
+    ),
+    Allowed(
+        "not stuck in saving",
+        "stock leaves the image saving for ever when a quota is exceeded in the end",
+        lambda difference: (
+            difference.row == "upload over the user's storage quota"
+            and difference.field == "body.status"
+            and (difference.stock, difference.gateway) == ("saving", "queued")
+        ),
+    ),
+    Allowed(
+        "words of a storage quota",
+        "the quota is checked by Glance when the data is registered, which it says "
+        "in other words than for an upload",
+        lambda difference: (
+            difference.row == "upload over the user's storage quota"
+            and difference.statuses == (413, 413)
+        ),
+    ),
+    Allowed(
+        "virtual_size of a deactivated image",
+        "it is kept with the location, and Glance does not show the locations of "
+        "a deactivated image",
+        lambda difference: (
+            difference.row == "download of a deactivated image"
+            and difference.field == "body.virtual_size"
+        ),
+    ),
+    Allowed(
+        "internal stores in OpenStack-image-store-ids",
+        "whether Glance names its two internal stores there depends on which of "
+        "its own drivers it used last",
+        _names_internal_stores,
+    ),
+]
+
+
+def allowance(difference: Difference) -> Allowed | None:
+    """Return what allows a difference."""
+    return next((allowed for allowed in ALLOWED if allowed.applies(difference)), None)

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parity table: which rows are run in which shapes of Glance."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from tests.parity.rows import ROWS
+from tests.parity.rows import Row
+
+
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """A release and how it is served.
+
+    :ivar all: whether it gets all rows, or the main ones
+    :ivar first: whether it gets the rows for which one shape is enough
+    """
+
+    release: int
+    wsgi: str
+    flavor: str
+    all: bool
+    first: bool = False
+
+    def takes(self, row: Row) -> bool:
+        """Whether a row is run in this shape."""
+        wanted = self.first if row.once else self.all or row.main
+        return wanted and self.release >= row.since
+
+    def __str__(self) -> str:
+        return f"Glance {self.release}, {self.wsgi}, {self.flavor}"
+
+
+SHAPES = [
+    Shape(33, "gunicorn", "keystone", all=True, first=True),
+    Shape(33, "uwsgi", "keystone", all=True),
+    Shape(33, "gunicorn", "keystone+cachemanagement", all=True),
+    Shape(30, "eventlet", "keystone", all=False),
+]
+TABLE = [(shape, row) for shape in SHAPES for row in ROWS if shape.takes(row)]

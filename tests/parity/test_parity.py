@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.parity import allowed
+from tests.parity import rows
+from tests.parity.compare import differences
+from tests.parity.conftest import Tally
+from tests.parity.record import Entry
+from tests.parity.record import Recorder
+from tests.parity.rows import Row
+from tests.parity.table import TABLE
+from tests.parity.table import Shape
+from tests.support.cloud import Cloud
+from tests.support.glance import merged
+
+
+def recorded(cloud: Cloud, shape: Shape, row: Row, *, gateway: bool) -> list[Entry]:
+    glance = cloud.glance(
+        gateway=gateway,
+        wsgi=shape.wsgi,
+        flavor=shape.flavor,
+        config=merged({"DEFAULT": {"image_size_cap": str(rows.SIZE_CAP)}}, row.config),
+        policy=row.policy,
+    )
+    recorder = Recorder(glance.url)
+    row.run(recorder)
+    return recorder.entries
+
+
+@pytest.mark.parametrize(
+    ("shape", "row"),
+    [pytest.param(*entry, id=": ".join(map(str, entry))) for entry in TABLE],
+)
+def test_row(
+    clouds: Callable[[int], Cloud], tally: Tally, shape: Shape, row: Row
+) -> None:
+    cloud = clouds(shape.release)
+    stock = recorded(cloud, shape, row, gateway=False)
+    gateway = recorded(cloud, shape, row, gateway=True)
+    found = list(differences(row.name, stock, gateway))
+    judged = [(difference, allowed.allowance(difference)) for difference in found]
+    tally.rows[str(shape)] += 1
+    tally.equal[str(shape)] += not found
+    tally.allowed.update(allowance.name for _, allowance in judged if allowance)
+    unexpected = [str(difference) for difference, allowance in judged if not allowance]
+    assert not unexpected, "\n".join(["", *unexpected])

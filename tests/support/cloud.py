@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One release of Glance in several shapes over one database and one S3."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pathlib
+from typing import Any
+
+from tests.support import environments
+from tests.support import glance
+from tests.support.api import Api
+from tests.support.glance import Config
+from tests.support.glance import Glance
+from tests.support.glance import GlanceSpec
+from tests.support.mariadb import MariaDB
+from tests.support.s3server import S3Server
+
+
+class Cloud:
+    """The Glances of one release; each is started when it is first asked for.
+
+    All of them have the same database and the same stores, so what one writes
+    the others see.
+
+    :param release: ``33`` for the environment ``glance-33``
+    """
+
+    def __init__(
+        self,
+        release: int,
+        directory: pathlib.Path,
+        mariadb: MariaDB,
+        s3: S3Server,
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self.release = release
+        self.s3 = s3
+        self.bin_dir = environments.bin_dir(f"glance-{release}")
+        self._directory = directory
+        self._stack = stack
+        self._mariadb = mariadb
+        self._database = mariadb.create(f"glance{release}")
+        self._prefix = f"g{release}-"
+        self._running: dict[str, Glance] = {}
+        self._count = itertools.count(1)
+        directory.mkdir(parents=True, exist_ok=True)
+        glance.create_database(self.bin_dir, directory, self._database)
+        self.create_buckets()
+
+    def create_buckets(self) -> None:
+        """Create the buckets of the stores ``fast`` and ``cheap``."""
+        for store in ("fast", "cheap"):
+            self.s3.client().create_bucket(Bucket=self.bucket(store))
+
+    def bucket(self, store: str) -> str:
+        """Return the bucket of a store."""
+        return self._prefix + store
+
+    def stores(self) -> Config:
+        """Return the configuration of the stores."""
+        return glance.two_s3_stores_and_a_file_store(
+            self.s3, self._directory, self._prefix
+        )
+
+    def glance(self, *, gateway: bool, **how: Any) -> Glance:
+        """Return a running Glance; see ``GlanceSpec`` for how."""
+        return self._glance(GlanceSpec(bin_dir=self.bin_dir, gateway=gateway, **how))
+
+    def _glance(self, spec: GlanceSpec) -> Glance:
+        if repr(spec) not in self._running:
+            directory = self._directory / f"api-{next(self._count)}"
+            self._running[repr(spec)] = self._stack.enter_context(
+                glance.serving(spec, directory, self.stores(), self._database)
+            )
+        return self._running[repr(spec)]
+
+    def api(self, token: str, *, gateway: bool, **how: Any) -> Api:
+        """Return a client of a Glance."""
+        return Api(self.glance(gateway=gateway, **how).url, token)
+
+    def sql(self, statement: str) -> str:
+        """Run SQL on Glance's database."""
+        return self._mariadb.execute(f"USE glance{self.release}; {statement}")
+
+    def write(self, name: str, text: str) -> pathlib.Path:
+        """Write a file and return where it is."""
+        path = self._directory / name
+        path.write_text(text)
+        return path
+
+    def objects(self, store: str) -> dict[str, int]:
+        """Return the objects in a store's bucket and their sizes in bytes."""
+        pages = self.s3.client().get_paginator("list_objects_v2")
+        return {
+            found["Key"]: found["Size"]
+            for page in pages.paginate(Bucket=self.bucket(store))
+            for found in page.get("Contents", [])
+        }
+
+    def uploads(self, store: str) -> list[str]:
+        """Return the keys of the open multipart uploads in a store's bucket."""
+        answer = self.s3.client().list_multipart_uploads(Bucket=self.bucket(store))
+        return [upload["Key"] for upload in answer.get("Uploads", [])]

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual environments that tests and demo need, built once and kept.
+
+Run as a program it builds the ones that are named, or lists them::
+
+    python -m tests.support.environments glance-33 swift clients
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import fcntl
+import hashlib
+import os
+import pathlib
+import shutil
+import sys
+import venv
+
+from tests.support.processes import run
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HOME = pathlib.Path(os.environ.get("S3GATEWAY_ENVS", ROOT / ".envs"))
+CONSTRAINTS = ROOT / "tests" / "constraints"
+
+_SERVERS = ("boto3", "gunicorn", "pyuwsgi", "PyMySQL")
+
+
+@dataclasses.dataclass(frozen=True)
+class Environment:
+    """What is installed into a virtual environment.
+
+    :ivar packages: pip's requirements
+    :ivar constraints: a file of ``tests/constraints``, the versions of its time
+    :ivar gateway: whether the gateway is installed beside them
+    """
+
+    packages: tuple[str, ...]
+    constraints: str
+    gateway: bool = False
+
+
+ENVIRONMENTS = {
+    "glance-30": Environment(("glance==30.0.0", *_SERVERS), "glance-30.txt", True),
+    "glance-32": Environment(("glance==32.0.0", *_SERVERS), "glance-32.txt", True),
+    "glance-33": Environment(("glance==33.0.0", *_SERVERS), "glance-33.txt", True),
+    "swift": Environment(("swift",), "swift.txt"),
+    "clients": Environment(
+        ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"
+    ),
+}
+
+
+def bin_dir(name: str) -> pathlib.Path:
+    """Return where an environment's programs are, after building it if needed."""
+    home = HOME / name
+    HOME.mkdir(exist_ok=True)
+    with (HOME / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = home / "built-from"
+        wanted = _fingerprint(ENVIRONMENTS[name])
+        if not stamp.exists() or stamp.read_text() != wanted:
+            _build(home, ENVIRONMENTS[name])
+            stamp.write_text(wanted)
+    return home / "bin"
+
+
+def build(*names: str) -> None:
+    """Build environments, two at a time."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for name, where in zip(names, pool.map(bin_dir, names), strict=True):
+            print(f"environment {name}: {where.parent}", flush=True)
+
+
+def _build(home: pathlib.Path, environment: Environment) -> None:
+    print(f"building {home.name}: {', '.join(environment.packages)}", flush=True)
+    shutil.rmtree(home, ignore_errors=True)
+    venv.create(home, with_pip=True)
+    packages = list(environment.packages)
+    if environment.gateway:
+        packages += ["--editable", str(ROOT)]
+    constraints = CONSTRAINTS / environment.constraints
+    pip = home / "bin" / "pip"
+    options = ["--disable-pip-version-check", "--quiet", "-c", str(constraints)]
+    run([pip, "install", *options, *packages])
+
+
+def _fingerprint(environment: Environment) -> str:
+    parts = [repr(environment), sys.version]
+    files = [CONSTRAINTS / environment.constraints]
+    if environment.gateway:
+        files += [ROOT / "requirements.txt", ROOT / "setup.cfg"]
+    parts += [file.read_text() for file in files]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+if __name__ == "__main__":
+    if unknown := [name for name in sys.argv[1:] if name not in ENVIRONMENTS]:
+        sys.exit(f"no such environment: {', '.join(unknown)}")
+    if sys.argv[1:]:
+        build(*sys.argv[1:])
+    else:
+        print("\n".join(ENVIRONMENTS))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stand-in for keystonemiddleware's auth_token: the token says who it is.
+
+The tests that need no Keystone put it where ``authtoken`` is in Glance's paste
+file.  A token is ``user:project:role,role``, a service token likewise; an empty
+or missing one is nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def token(user: str, project: str, *roles: str) -> str:
+    """Return the token of a user with roles in a project."""
+    return f"{user}:{project}:{','.join(roles)}"
+
+
+class Identity:
+    """Sets the headers that auth_token would set."""
+
+    def __init__(self, app: Callable[..., Any]) -> None:
+        self._app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        for name in [name for name in environ if name.startswith("HTTP_X_SERVICE_R")]:
+            del environ[name]
+        environ["HTTP_X_IDENTITY_STATUS"] = "Invalid"
+        if environ.get("HTTP_X_AUTH_TOKEN", "").count(":") == 2:
+            environ.update(_headers(environ["HTTP_X_AUTH_TOKEN"]))
+        if environ.get("HTTP_X_SERVICE_TOKEN", "").count(":") == 2:
+            roles = environ["HTTP_X_SERVICE_TOKEN"].split(":")[2]
+            environ["HTTP_X_SERVICE_ROLES"] = roles
+            environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Confirmed"
+        return self._app(environ, start_response)
+
+
+def _headers(text: str) -> dict[str, str]:
+    user, project, roles = text.split(":")
+    return {
+        "HTTP_X_IDENTITY_STATUS": "Confirmed",
+        "HTTP_X_USER_ID": user,
+        "HTTP_X_USER_NAME": user,
+        "HTTP_X_USER_DOMAIN_ID": "default",
+        "HTTP_X_PROJECT_ID": project,
+        "HTTP_X_PROJECT_NAME": project,
+        "HTTP_X_PROJECT_DOMAIN_ID": "default",
+        "HTTP_X_TENANT_ID": project,
+        "HTTP_X_ROLES": roles,
+    }
+
+
+def filter_factory(
+    global_conf: dict[str, str], **local_conf: str
+) -> Callable[[Callable[..., Any]], Identity]:
+    """Paste's factory."""
+    return Identity

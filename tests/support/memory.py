@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An object store in memory that behaves, and misbehaves when it is told to."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+
+from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreUnavailable
+from s3gateway.keys import KeyPair
+from s3gateway.keys import Keys
+from s3gateway.ranges import Span
+from s3gateway.sections import StoreSettings
+from s3gateway.store import Buffers
+from s3gateway.store import Listed
+from s3gateway.store import Note
+from s3gateway.store import ObjectInfo
+
+MIB = 1024**2
+
+
+def store_settings(name: str = "fast", **changes: object) -> StoreSettings:
+    """Return the settings of a store that nothing is special about."""
+    values: dict[str, object] = {
+        "name": name,
+        "endpoint": "http://s3.example:9000",
+        "region": "",
+        "keys": Keys(KeyPair("ACCESSKEY", "secret/with+all=the@odd:ones")),
+        "bucket": name,
+        "create_bucket": False,
+        "addressing": "path",
+        "large_object_size": 8 * MIB,
+        "part_size": 5 * MIB,
+        "max_parts_in_flight": 4,
+        "cacert": "",
+        "request_checksums": "when_required",
+        "response_checksums": "when_required",
+    }
+    return StoreSettings(**{**values, **changes})  # type: ignore[arg-type]
+
+
+class MemoryStore:
+    """A bucket in memory.
+
+    :ivar now: its clock, in seconds; it moves when the test moves it
+    :ivar decides: whether it knows conditional writes
+    :ivar before: called before each request with its name and key; what it
+        raises is the store's answer
+    """
+
+    def __init__(self, settings: StoreSettings | None = None) -> None:
+        self.settings = settings or store_settings()
+        self.objects_by_key: dict[str, bytes] = {}
+        self.written: dict[str, float] = {}
+        self.now = 0.0
+        self.decides = True
+        self.open_uploads: dict[str, MemoryWriter] = {}
+        self.before: Callable[[str, str], None] = lambda request, key: None
+        self.requests: list[str] = []
+        self.open_readers = 0
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
+        self.count("put", key)
+        with self._lock:
+            if if_absent and self.decides and key in self.objects_by_key:
+                raise ObjectExists(f"Store {self.name} has such an object")
+            self.objects_by_key[key] = b"".join(data)
+            self.written[key] = self.now
+
+    def decides_between_writers(self) -> bool:
+        return self.decides
+
+    def note(self, key: str) -> Note:
+        self.count("note", key)
+        data = self._object(key)
+        return Note(data, etag_of(data), self.now - self.written.get(key, 0))
+
+    def objects(self, prefix: str) -> Iterator[Listed]:
+        self.count("objects", prefix)
+        for key, data in sorted(self.objects_by_key.items()):
+            if key.startswith(prefix):
+                yield Listed(key, self.now - self.written.get(key, 0), size=len(data))
+
+    def uploads(self) -> Iterator[Listed]:
+        self.count("uploads", "")
+        for upload_id in sorted(self.open_uploads):
+            key = upload_id.removeprefix("upload-of-")
+            yield Listed(key, self.now, upload_id=upload_id)
+
+    def abandon(self, key: str, upload_id: str = "") -> None:
+        self.count("abandon", key)
+        self.open_uploads.pop(f"upload-of-{key}", None)
+
+    def begin(self, key: str) -> MemoryWriter:
+        self.count("begin", key)
+        return MemoryWriter(self, key)
+
+    def stat(self, key: str) -> ObjectInfo:
+        self.count("stat", key)
+        return ObjectInfo(len(self._object(key)), etag_of(self._object(key)))
+
+    def read(
+        self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""
+    ) -> MemoryReader:
+        self.count("read", key)
+        data = self._object(key)
+        if len(data) != size or etag not in ("", etag_of(data)):
+            raise ObjectNotFound(f"Store {self.name} has another version")
+        return MemoryReader(self, key, data[span.start : span.stop], etag_of(data))
+
+    def delete(self, key: str) -> None:
+        self.count("delete", key)
+        self.objects_by_key.pop(key, None)
+
+    def count(self, request: str, key: str) -> None:
+        """Count a request, and let it fail if the test wants it to."""
+        with self._lock:
+            self.requests.append(request)
+        self.before(request, key)
+
+    def _object(self, key: str) -> bytes:
+        if key not in self.objects_by_key:
+            raise ObjectNotFound(f"Store {self.name} has no such object")
+        return self.objects_by_key[key]
+
+
+class MemoryReader:
+    """Hands out the bytes of an object; a failing ``more`` breaks it off."""
+
+    def __init__(self, store: MemoryStore, key: str, data: bytes, etag: str) -> None:
+        self.etag = etag
+        self._store = store
+        self._key = key
+        self._data = io.BytesIO(data)
+        self._open = True
+        store.open_readers += 1
+
+    def read(self, limit: int) -> bytes:
+        self._store.count("more", self._key)
+        data = self._data.read(limit)
+        if not data:
+            raise StoreUnavailable(f"Store {self._store.name} broke off")
+        return data
+
+    def cut(self) -> None:
+        self._data.seek(0, io.SEEK_END)
+
+    def close(self) -> None:
+        self._store.open_readers -= self._open
+        self._open = False
+
+
+class MemoryWriter:
+    """A multipart upload in memory."""
+
+    def __init__(self, store: MemoryStore, key: str) -> None:
+        self.upload_id = f"upload-of-{key}"
+        self.parts: dict[int, bytes] = {}
+        self.cancelled = False
+        self._store = store
+        self._key = key
+        store.open_uploads[self.upload_id] = self
+
+    def send(self, number: int, part: Buffers) -> None:
+        self._store.count("part", self._key)
+        self.parts[number] = b"".join(part)
+
+    def commit(self) -> None:
+        self._store.count("commit", self._key)
+        data = b"".join(self.parts[number] for number in sorted(self.parts))
+        self._store.objects_by_key[self._key] = data
+        del self._store.open_uploads[self.upload_id]
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+    def abort(self) -> None:
+        self._store.count("abort", self._key)
+        self._store.open_uploads.pop(self.upload_id, None)
+
+
+@functools.lru_cache(maxsize=16)
+def etag_of(data: bytes) -> str:
+    """Return the etag the store gives to an object."""
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+
+
+def unavailable(*requests: str) -> Callable[[str, str], None]:
+    """Return a ``before`` that refuses some kinds of request."""
+
+    def before(request: str, key: str) -> None:
+        if request in requests:
+            raise StoreUnavailable("Store fast answered 503 SlowDown")
+
+    return before

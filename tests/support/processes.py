@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Server processes: started on 127.0.0.1, waited for, stopped by their pid."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+_PR_SET_PDEATHSIG = 1
+_STOP_TIME = 20.0  # seconds until SIGKILL
+_LIBC = ctypes.CDLL(None)
+
+
+class ServerFailed(Exception):
+    """A server did not start, or died."""
+
+
+class Server:
+    """A process that serves a port; dies with whoever started it."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | pathlib.Path],
+        *,
+        log: pathlib.Path,
+        env: Mapping[str, str] | None = None,
+        cwd: pathlib.Path | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**_clean_environment(), **(env or {})},
+                cwd=cwd,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  one call, no locks
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def wait_for_port(self, port: int, timeout: float = 60) -> None:
+        """Wait until something listens on a port of 127.0.0.1."""
+        self._wait(lambda: _connects(port), f"port {port}", timeout)
+
+    def wait_for_url(self, url: str, timeout: float = 60) -> None:
+        """Wait until a URL is answered, with whatever status below 500."""
+        self._wait(lambda: _answers(url), url, timeout)
+
+    def wait_for_path(self, path: pathlib.Path, timeout: float = 60) -> None:
+        """Wait until a file or socket exists."""
+        self._wait(path.exists, str(path), timeout)
+
+    def _wait(self, ready: object, what: str, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while not ready():  # type: ignore[operator]
+            if self.process.poll() is not None:
+                raise ServerFailed(f"{self.name} died:\n{self.tail()}")
+            if time.monotonic() > deadline:
+                raise ServerFailed(
+                    f"{self.name}: no {what} after {timeout} s:\n{self.tail()}"
+                )
+            time.sleep(0.05)
+
+    def tail(self, lines: int = 40) -> str:
+        """Return the end of the server's log."""
+        text = self.log.read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def stop(self) -> None:
+        """Stop the server and whatever it started, by their process group."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(_STOP_TIME)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody uses right now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run(
+    command: Sequence[str | pathlib.Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: pathlib.Path | None = None,
+    check: bool = True,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its output is in the error if it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**_clean_environment(), **(env or {})},
+        cwd=cwd,
+        check=False,
+    )
+    if check and done.returncode:
+        words = " ".join(str(word) for word in command)
+        raise ServerFailed(f"{words}: exit code {done.returncode}\n{done.stdout}")
+    return done
+
+
+def _clean_environment() -> dict[str, str]:
+    """The environment without what would point a server or client elsewhere."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "OS_", "PYTHON", "VIRTUAL_ENV"))
+        and not name.lower().endswith("_proxy")
+    }
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _connects(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310
+            return bool(answer.status < 500)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code < 500
+    except OSError:
+        return False

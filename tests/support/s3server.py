@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A running S3 server, and an S3 client that is not our code."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class S3Server:
+    """An S3 server for tests, with the keys of one user."""
+
+    name: str
+    endpoint: str
+    access_key: str
+    secret_key: str
+    region: str = ""
+
+    def client(self) -> Any:
+        """Return a plain boto3 client for it."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=self.region or "us-east-1",
+            config=Config(
+                s3={"addressing_style": "path"},
+                retries={"total_max_attempts": 1},
+            ),
+        )

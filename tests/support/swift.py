@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenStack Swift with its S3 API: the S3 server that PyPI has.
+
+Four processes over a plain directory; no root, no packages of the system.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import pathlib
+from collections.abc import Iterator
+
+from tests.support.processes import Server
+from tests.support.processes import free_port
+from tests.support.processes import run
+from tests.support.s3server import S3Server
+from tests.support.swiftkeys import ACCESS_KEY
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+OTHER_SECRET_KEY = "rotated/secret+key=0123456789abcde"
+SECRET_KEY = "swift/secret+key=0123456789abcdef"
+
+_PROXY = """
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = {port}
+user = {user}
+swift_dir = {directory}
+workers = {workers}
+log_level = WARNING
+log_address = {directory}/no-syslog
+
+[pipeline:main]
+pipeline = catch_errors s3api keys tempauth slo proxy-server
+
+[app:proxy-server]
+use = egg:swift#proxy
+account_autocreate = true
+allow_account_management = true
+
+[filter:catch_errors]
+use = egg:swift#catch_errors
+
+[filter:s3api]
+use = egg:swift#s3api
+s3_acl = false
+check_bucket_owner = false
+max_upload_part_num = 10000
+
+[filter:keys]
+paste.filter_factory = tests.support.swiftkeys:filter_factory
+
+[filter:tempauth]
+use = egg:swift#tempauth
+user_glance_images = {secret} .admin
+user_glance_rotated = {other_secret} .admin
+
+[filter:slo]
+use = egg:swift#slo
+max_manifest_segments = 10000
+"""
+
+_HASH = """
+[swift-hash]
+swift_hash_path_prefix = s3gateway
+swift_hash_path_suffix = tests
+"""
+
+_BACKEND = """
+[DEFAULT]
+bind_ip = 127.0.0.1
+bind_port = {port}
+user = {user}
+devices = {directory}/devices
+swift_dir = {directory}
+mount_check = false
+workers = {workers}
+log_level = WARNING
+log_address = {directory}/no-syslog
+
+[pipeline:main]
+pipeline = {kind}-server
+
+[app:{kind}-server]
+use = egg:swift#{kind}
+"""
+
+
+@contextlib.contextmanager
+def serving(
+    bin_dir: pathlib.Path, directory: pathlib.Path, workers: int = 1
+) -> Iterator[S3Server]:
+    """Run Swift's S3 API over an empty directory.
+
+    :param bin_dir: where Swift's programs are
+    :param directory: for the data, the rings and the logs
+    :param workers: processes of the proxy and of the object server
+    """
+    (directory / "devices" / "disk").mkdir(parents=True)
+    ports = {kind: free_port() for kind in ("proxy", "account", "container", "object")}
+    with contextlib.ExitStack() as stack:
+        for kind in ("account", "container", "object"):
+            _ring(bin_dir, directory, kind, ports[kind])
+        (directory / "swift.conf").write_text(_HASH)
+        for kind, port in ports.items():
+            template = _PROXY if kind == "proxy" else _BACKEND
+            config = directory / f"{kind}.conf"
+            config.write_text(
+                template.format(
+                    kind=kind,
+                    port=port,
+                    user=getpass.getuser(),
+                    directory=directory,
+                    secret=SECRET_KEY,
+                    other_secret=OTHER_SECRET_KEY,
+                    workers=workers if kind in ("proxy", "object") else 0,
+                )
+            )
+            server = Server(
+                f"swift-{kind}",
+                [bin_dir / f"swift-{kind}-server", config],
+                log=directory / f"{kind}.log",
+                env={"PYTHONPATH": str(ROOT)},
+            )
+            stack.enter_context(server)
+            server.wait_for_port(port)
+        yield S3Server(
+            name="swift",
+            endpoint=f"http://127.0.0.1:{ports['proxy']}",
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+        )
+
+
+def _ring(bin_dir: pathlib.Path, directory: pathlib.Path, kind: str, port: int) -> None:
+    builder = [bin_dir / "swift-ring-builder", directory / f"{kind}.builder"]
+    run([*builder, "create", "4", "1", "0"])
+    run([*builder, "add", f"r1z1-127.0.0.1:{port}/disk", "1"])
+    run([*builder, "rebalance"])

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job, end to end, on every server and release it must work on."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.api import in_chunks
+from tests.support.cloud import Cloud
+from tests.support.identity import token
+
+ALICE = token("alice", "acme", "member", "reader")
+MIB = 1024**2
+
+SHAPES = [
+    pytest.param(33, "gunicorn", "keystone", id="33-gunicorn"),
+    pytest.param(33, "uwsgi", "keystone", id="33-uwsgi"),
+    pytest.param(33, "gunicorn", "keystone+cachemanagement", id="33-gunicorn-cache"),
+    pytest.param(33, "uwsgi", "keystone+cachemanagement", id="33-uwsgi-cache"),
+    pytest.param(30, "gunicorn", "keystone", id="30-gunicorn"),
+    pytest.param(30, "eventlet", "keystone", id="30-eventlet"),
+]
+
+
+def content(size: int) -> bytes:
+    """Return bytes that do not repeat, the same for the same size."""
+    return random.Random(size).randbytes(size)  # noqa: S311
+
+
+@pytest.mark.parametrize(("release", "wsgi", "flavor"), SHAPES)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize("size", [1, 4 * MIB + 1, 17 * MIB + 3])
+def test_upload_download_delete(
+    clouds: Callable[[int], Cloud],
+    release: int,
+    wsgi: str,
+    flavor: str,
+    chunked: bool,
+    size: int,
+) -> None:
+    cloud = clouds(release)
+    api = cloud.api(ALICE, gateway=True, wsgi=wsgi, flavor=flavor)
+    stock = cloud.api(ALICE, gateway=False)
+    data = content(size)
+    image_id = api.create(name="main way")
+
+    answer = api.upload(image_id, in_chunks(data) if chunked else data)
+    assert answer.status == 204, answer
+
+    image = api.show(image_id)
+    assert image["status"] == "active"
+    assert image["size"] == image["virtual_size"] == size
+    assert image["checksum"] == hashlib.md5(data, usedforsecurity=False).hexdigest()
+    assert image["os_hash_algo"] == "sha512"
+    assert image["os_hash_value"] == hashlib.sha512(data).hexdigest()
+    assert image["stores"] == "fast"
+    assert image["locations"] == [
+        {"url": f"s3://fast/{image_id}", "metadata": {"store": "fast"}}
+    ]
+
+    # twice: in the caching flavor the second answer is the cache's
+    for _ in range(2):
+        answer = api.download(image_id)
+        assert answer.status == 200
+        assert answer.body == data
+
+    keys = [key for key in cloud.objects("fast") if key.startswith(image_id)]
+    assert len(keys) == 1
+    assert stock.download(image_id).body == data
+
+    assert stock.delete(image_id).status == 204
+    assert not [key for key in cloud.objects("fast") if key.startswith(image_id)]
+    assert not cloud.uploads("fast")

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two uploads to one image at once: one of them wins, and there is one truth."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import random
+import socket
+import threading
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+
+MIB = 1024**2
+SIZE = 12 * MIB  # three parts
+PAIRS = 20 if os.environ.get("S3GATEWAY_FULL") else 5
+
+
+@dataclasses.dataclass
+class Held:
+    """An upload that holds back its last bytes."""
+
+    api: Api
+    image_id: str
+    data: bytes
+    connection: socket.socket
+    early: bytes = b""
+
+    @classmethod
+    def begin(cls, api: Api, image_id: str, seed: int) -> Held:
+        data = random.Random(seed).randbytes(SIZE)  # noqa: S311
+        connection = api.connect()
+        head = (
+            f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: glance\r\n"
+            f"X-Auth-Token: {api.token}\r\nContent-Length: {SIZE}\r\n"
+            "Content-Type: application/octet-stream\r\nConnection: close\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        return cls(api, image_id, data, connection)
+
+    def send_all_but_the_end(self) -> None:
+        self.connection.sendall(self.data[:-1])
+
+    def finish(self) -> int:
+        """Send the last byte; return the status of the answer."""
+        self.connection.sendall(self.data[-1:])
+        answer = b""
+        while more := self.connection.recv(65536):
+            answer += more
+        self.connection.close()
+        return int(answer.split(b" ", 2)[1])
+
+
+def race(one: Api, other: Api, seed: int) -> tuple[str, list[int], list[Held]]:
+    """Let two uploads reach their last byte, then finish both together."""
+    image_id = one.create()
+    uploads = [
+        Held.begin(api, image_id, seed + i) for i, api in enumerate((one, other))
+    ]
+    together(*[upload.send_all_but_the_end for upload in uploads])
+    statuses = [0, 0]
+
+    def finish(index: int) -> None:
+        statuses[index] = uploads[index].finish()
+
+    together(lambda: finish(0), lambda: finish(1))
+    return image_id, statuses, uploads
+
+
+def together(*calls: object) -> None:
+    threads = [threading.Thread(target=call) for call in calls]  # type: ignore[arg-type]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def one_truth(
+    cloud: Cloud, image_id: str, statuses: list[int], held: list[Held]
+) -> None:
+    """The image is one of the two, whole, and nothing of the other is left."""
+    image = cloud.api(ALICE, gateway=True).show(image_id)
+    assert sorted(statuses) == [204, 409] or 204 not in statuses or 410 in statuses
+    assert 204 in statuses
+    assert image["status"] == "active"
+    body = cloud.api(ALICE, gateway=True).download(image_id).body
+    assert hashlib.sha512(body).hexdigest() == image["os_hash_value"]
+    assert body == held[statuses.index(204)].data
+    assert cloud.api(ALICE, gateway=False).download(image_id).body == body
+    assert len([key for key in cloud.objects("fast") if image_id in key]) == 1
+    assert not [key for key in cloud.uploads("fast") if image_id in key]
+
+
+@pytest.mark.parametrize("seed", range(PAIRS))
+def test_two_gateways(cloud: Cloud, seed: int) -> None:
+    one = cloud.api(ALICE, gateway=True)
+    other = cloud.api(ALICE, gateway=True, threads=9)
+    image_id, statuses, held = race(one, other, seed)
+    assert sorted(statuses) == [204, 409]
+    one_truth(cloud, image_id, statuses, held)
+
+
+@pytest.mark.parametrize("seed", range(PAIRS))
+def test_a_gateway_and_stock(cloud: Cloud, seed: int) -> None:
+    one = cloud.api(ALICE, gateway=True)
+    other = cloud.api(ALICE, gateway=False)
+    pair = (one, other) if seed % 2 else (other, one)
+    image_id, statuses, held = race(*pair, seed)
+    one_truth(cloud, image_id, statuses, held)

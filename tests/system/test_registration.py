@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registration goes wrong: the end state is what the image says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support.api import Api
+from tests.support.api import Response
+from tests.support.cloud import Cloud
+
+DATA = b"uploaded through the gateway" * 1000
+
+
+@pytest.fixture
+def upload(cloud: Cloud) -> Callable[[str], tuple[Api, str, Response]]:
+    def upload(fault: str) -> tuple[Api, str, Response]:
+        api = cloud.api(ALICE, gateway=True, faults=True)
+        image_id = api.create()
+        return api, image_id, api.upload(image_id, DATA, X_Test_Fault=fault)
+
+    return upload
+
+
+def left(cloud: Cloud, image_id: str) -> list[str]:
+    """Return all that is left of an image's uploads in any bucket."""
+    return [
+        key
+        for store in ("fast", "cheap")
+        for key in (*cloud.objects(store), *cloud.uploads(store))
+        if image_id in key
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("status 500", 500),
+        ("status 503", 500),  # 503 would have a client send its used up body again
+        ("status 400", 500),
+        ("status 413", 413),
+        ("status 401", 401),
+        ("status 403", 403),
+        ("dies before", 500),
+    ],
+)
+def test_not_registered(
+    cloud: Cloud,
+    upload: Callable[[str], tuple[Api, str, Response]],
+    fault: str,
+    status: int,
+) -> None:
+    api, image_id, answer = upload(fault)
+    assert answer.status == status
+    assert api.show(image_id)["status"] == "queued"
+    assert not left(cloud, image_id)
+    assert api.upload(image_id, DATA).status == 204
+    assert api.download(image_id).body == DATA
+
+
+@pytest.mark.parametrize(
+    "fault", ["applied 500", "applied 503", "applied 409", "dies after", "slow 1"]
+)
+def test_registered_whatever_the_answer_was(
+    cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]], fault: str
+) -> None:
+    api, image_id, answer = upload(fault)
+    assert answer.status == 204
+    assert api.show(image_id)["status"] == "active"
+    assert api.download(image_id).body == DATA
+    assert len(left(cloud, image_id)) == 1
+
+
+def test_a_stock_upload_won(
+    cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]]
+) -> None:
+    api, image_id, answer = upload("stock uploaded by stock")
+    assert answer.status == 409
+    assert api.download(image_id).body == b"uploaded by stock"
+    assert left(cloud, image_id) == [image_id]
+
+
+def test_the_image_was_deleted_meanwhile(
+    cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]]
+) -> None:
+    api, image_id, answer = upload("deleted")
+    assert answer.status == 410
+    assert b"may have been deleted during the upload" in answer.body
+    assert api.request("GET", f"/v2/images/{image_id}").status == 404
+    assert not left(cloud, image_id)
+
+
+def test_glance_took_another_store_for_it(
+    cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]]
+) -> None:
+    """Our bytes are where the image says they are: that is what counts."""
+    api, image_id, answer = upload("restored cheap")
+    assert answer.status == 204
+    assert api.show(image_id)["stores"] == "fast"
+    assert api.download(image_id).body == DATA

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Glance starts with the filter, or says in one line why not."""
+
+from __future__ import annotations
+
+import pathlib
+import uuid
+
+import pytest
+
+from tests.support import glance
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.glance import GlanceSpec
+from tests.support.identity import token
+from tests.support.processes import ServerFailed
+
+ALICE = token("alice", "acme", "member", "reader")
+
+
+def serve(cloud: Cloud, tmp_path: pathlib.Path, **fast: str) -> glance.Serving:
+    """Serve a Glance whose store ``fast`` has other options, and no tables."""
+    spec = GlanceSpec(bin_dir=cloud.bin_dir, gateway=True, config={"fast": fast})
+    database = f"sqlite:///{tmp_path}/glance.sqlite"
+    return glance.serving(spec, tmp_path / "api", cloud.stores(), database)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("s3_store_secret_key", ""),
+        ("s3_store_bucket_url_format", "subdomain"),
+        ("s3_store_large_object_chunk_size", "4"),
+        ("s3_store_bucket", "g33-cheap-too"),
+    ],
+)
+def test_a_wrong_store_section_stops_the_start(
+    cloud: Cloud, tmp_path: pathlib.Path, option: str, value: str
+) -> None:
+    with (
+        pytest.raises(ServerFailed) as failed,
+        serve(cloud, tmp_path, **{option: value}),
+    ):
+        pass
+    lines = [line for line in str(failed.value).splitlines() if "ConfigError: " in line]
+    assert len(set(lines)) == 1, failed.value
+    assert f"[fast] {option}: " in lines[0]
+    assert cloud.s3.secret_key not in (tmp_path / "api" / "glance.log").read_text()
+
+
+def test_without_show_multiple_locations_everything_passes_through(
+    cloud: Cloud,
+) -> None:
+    how = {"config": {"DEFAULT": {"show_multiple_locations": "false"}}}
+    running = cloud.glance(gateway=True, **how)
+    assert "show_multiple_locations is not set" in running.log
+    api = Api(running.url, ALICE)
+    image_id = api.create()
+    assert api.upload(image_id, b"some data").status == 204
+    assert image_id in cloud.objects("fast")  # under stock's own key
+    assert api.download(image_id).body == b"some data"
+    assert api.delete(image_id).status == 204
+
+
+def test_no_credential_reaches_the_log(cloud: Cloud) -> None:
+    how = {"config": {"DEFAULT": {"debug": "true"}}}
+    running = cloud.glance(gateway=True, **how)
+    api = Api(running.url, ALICE)
+    image_id = api.create()
+    assert api.upload(image_id, b"x" * 9_000_000).status == 204
+    assert api.download(image_id).status == 200
+    assert api.upload(str(uuid.uuid4()), b"x").status == 404
+    ours = [line for line in running.log.splitlines() if " s3gateway" in line]
+    text = "\n".join(ours)
+    assert cloud.s3.secret_key not in running.log
+    for hidden in (cloud.s3.access_key, cloud.s3.endpoint.partition("//")[2], ALICE):
+        assert hidden not in text
+
+
+def test_the_shipped_paste_file_is_glances_with_the_filter(cloud: Cloud) -> None:
+    """Whoever replaces Glance's file by ours loses nothing."""
+    theirs = cloud.bin_dir.parent / "etc" / "glance" / "glance-api-paste.ini"
+    ours = glance.ROOT / "etc" / "paste" / "glance-api-paste.ini"
+    expected = glance.with_filter(theirs.read_text())
+    assert glance.parsed(ours.read_text()) == {
+        section: options
+        for section, options in glance.parsed(expected).items()
+        if section != "filter:gzip"  # in no pipeline
+    }
