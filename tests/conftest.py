@@ -21,6 +21,32 @@ from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
 
 
+FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
+LEFT_OUT = pytest.StashKey[int]()
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out the full tier unless it is asked for."""
+    left_out = [item for item in items if item.get_closest_marker("full")]
+    if FULL_TIER or not left_out:
+        return
+    config.stash[LEFT_OUT] = len(left_out)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what was left out."""
+    if count := config.stash.get(LEFT_OUT, 0):
+        terminalreporter.line(
+            f"{count} tests of the full tier were left out: make test-full runs them"
+        )
+
+
 @pytest.fixture(scope="session")
 def workspace() -> Iterator[pathlib.Path]:
     """A directory for all servers; its path is short, as a socket's must be.

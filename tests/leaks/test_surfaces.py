@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -20,7 +19,7 @@ from tests.leaks.surfaces import Surface
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 
-RELEASES = (30, 32, 33) if os.environ.get("S3GATEWAY_FULL") else (30, 33)
+RELEASES = (30, pytest.param(32, marks=pytest.mark.full), 33)
 
 
 def hidden(cloud: Cloud) -> Hidden:
