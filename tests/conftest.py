@@ -20,7 +20,6 @@ from tests.support.cloud import Cloud
 from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
 
-
 FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
 LEFT_OUT = pytest.StashKey[int]()
 
