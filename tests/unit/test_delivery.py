@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import threading
 import time
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.delivery import Ahead
 from s3gateway.delivery import Delivery
+from s3gateway.delivery import Pace
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
@@ -147,17 +147,15 @@ def test_a_client_that_goes_away_closes_the_stream() -> None:
     assert fast.open_readers == 0
 
 
-SLOW = 0.02  # seconds for a read; far above what a busy machine adds
 LARGE = random.Random(1).randbytes(40 * MIB)  # noqa: S311
 
 
 @pytest.fixture
 def distant(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
-    """A store whose connections are slow, so that a window helps."""
-    monkeypatch.setattr("s3gateway.delivery._FAST", float("inf"))
-    found = store(data=LARGE)
-    found.before = lambda request, key: time.sleep(SLOW if request == "more" else 0)
-    return found
+    """A store whose connections count as slow, so that any window is a gain."""
+    monkeypatch.setattr("s3gateway.delivery.Pace.is_held_up", True)
+    monkeypatch.setattr("s3gateway.delivery._GAIN", 0)
+    return store(data=LARGE)
 
 
 @pytest.mark.parametrize("span", [Span(0, len(LARGE)), Span(7, 33 * MIB + 5)])
@@ -175,7 +173,6 @@ def test_a_window_is_not_wider_than_its_budget(distant: MemoryStore) -> None:
     def before(request: str, key: str) -> None:
         nonlocal most
         most = max(most, distant.open_readers)
-        time.sleep(SLOW if request == "more" else 0)
 
     distant.before = before
     delivery = deliver(distant, widest=12, budget=3 * MIB)
@@ -197,7 +194,6 @@ def test_a_piece_that_fails_is_taken_up_by_one_connection(
     def before(request: str, key: str) -> None:
         nonlocal calls
         calls += request == "more"
-        time.sleep(SLOW if request == "more" else 0)
         if request == "more" and calls in (20, 21, 22):
             raise StoreUnavailable("Store fast broke off")
 
@@ -218,19 +214,53 @@ def test_a_client_that_goes_away_closes_the_window(distant: MemoryStore) -> None
     assert distant.open_readers == 0
 
 
-def test_a_window_that_gains_nothing_is_given_up(distant: MemoryStore) -> None:
-    """The store is as slow with six connections as it is with one."""
-    line = threading.Lock()
-
-    def before(request: str, key: str) -> None:
-        if request == "more":
-            with line:
-                time.sleep(SLOW)
-
-    distant.before = before
+def test_a_window_that_gains_nothing_is_given_up(
+    distant: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3gateway.delivery._GAIN", float("inf"))
     delivery = deliver(distant, widest=6)
     assert b"".join(delivery) == LARGE
     assert distant.requests.count("read") < 20
+
+
+class Clock:
+    """Stands still unless it is moved on."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("store_takes", "client_takes", "held_up"),
+    [
+        (0.1, 0.0, True),
+        (0.1, 0.04, True),
+        (0.1, 0.06, False),  # the client is slow itself
+        (0.001, 0.0, False),  # nothing is faster than this connection
+    ],
+)
+def test_who_waits_for_whom(
+    monkeypatch: pytest.MonkeyPatch,
+    store_takes: float,
+    client_takes: float,
+    held_up: bool,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("s3gateway.delivery.time", clock)
+    pace = Pace()
+
+    def read() -> bytes:
+        clock.now += store_takes
+        return bytes(MIB)
+
+    for _ in range(8):
+        clock.now += client_takes
+        pace.read(read)
+    assert pace.is_held_up is held_up
+    assert pace.rate == pytest.approx(MIB / (store_takes + client_takes))
 
 
 @pytest.mark.parametrize("right", [True, False])
