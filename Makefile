@@ -13,7 +13,7 @@ test: .venv/installed
 	$(TOX) -e pep8,unit,system
 
 test-full: .venv/installed
-	@$(PYTHON) tests/packages.py
+	@$(PYTHON) tests/packages.py --full
 	$(TOX) -e pep8,unit,system,full
 
 clean:

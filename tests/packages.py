@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Installs the Debian packages that the tests need, and says which.
 
-Run by ``make test`` before anything is installed: standard library only.
+Run by ``make test`` before anything is installed: standard library only.  With
+``--full`` those of the full tier too.
 """
 
 from __future__ import annotations
@@ -17,10 +18,20 @@ NEEDED = {
     "mariadb": "mariadb-client-core",
 }
 
+NEEDED_BY_FULL_TIER = {
+    "aria2c": "aria2",
+    "curl": "curl",
+    "nbdcopy": "libnbd-bin",
+    "nbdkit": "nbdkit",
+    "qemu-img": "qemu-utils",
+    "wget": "wget",
+}
+
 
 def main() -> int:
+    needed = {**NEEDED, **(NEEDED_BY_FULL_TIER if "--full" in sys.argv else {})}
     missing = sorted({
-        package for program, package in NEEDED.items() if not shutil.which(program)
+        package for program, package in needed.items() if not shutil.which(program)
     })  # fmt: skip
     if not missing:
         return 0

@@ -413,6 +413,52 @@ def _(glance: Recorder) -> None:
     alice.download("6f2c0000-0000-4000-8000-000000000000")
 
 
+def in_two_stores(glance: Recorder) -> str:
+    """Return an image whose data is in ``fast`` and in ``cheap``."""
+    image_id = active(glance.user(ALICE))
+    admin = glance.user(ADMIN)
+    method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
+    admin.send_json("POST", f"/v2/images/{image_id}/import", method)
+    admin.wait_until(
+        image_id,
+        lambda image: (
+            "cheap" in image["stores"] and "os_glance_import_task" not in image
+        ),
+    )
+    return image_id
+
+
+@row("download from a preferred store", main=True)
+def _(glance: Recorder) -> None:
+    image_id = in_two_stores(glance)
+    alice = glance.user(ALICE)
+    alice.show(image_id)
+    for query in (
+        "?prefer=cheap",
+        "?prefer=cheap,fast",
+        "?prefer=%20local%20,,cheap",
+        "?prefer=local",
+        "?prefer=",
+        "?prefer=nowhere",
+        "?prefer=os_glance_tasks_store",
+    ):
+        alice.download(image_id, query)
+    alice.download(image_id, "?prefer=cheap", Range="bytes=x")
+
+
+@row(
+    "download from a preferred store by who may not",
+    once=True,
+    since=33,
+    policy='"download_from_store": "role:admin"\n',
+)
+def _(glance: Recorder) -> None:
+    image_id = in_two_stores(glance)
+    for user in (ALICE, ADMIN):
+        glance.user(user).download(image_id, "?prefer=cheap")
+        glance.user(user).download(image_id)
+
+
 @row("ranges that stock refuses")
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
