@@ -16,12 +16,8 @@ from gunicorn.http.errors import ParseException
 from s3gateway.errors import ClientGone
 from s3gateway.errors import SizeMismatch
 from s3gateway.errors import TooLarge
+from s3gateway.servers import uwsgi
 from s3gateway.wsgi import Environ
-
-try:
-    import uwsgi  # exists inside of uWSGI only
-except ImportError:
-    uwsgi = None
 
 # What the servers raise when the client breaks off or sends broken chunks:
 # uWSGI OSError, gunicorn ParseException too, eventlet ValueError.

@@ -80,6 +80,7 @@ class Claim:
         self._store = store
         self._beat = beat
         self._written = 0.0
+        self._lost = False
 
     def write(self, *, if_absent: bool = False) -> None:
         """Record the claim as it is now.
@@ -99,8 +100,12 @@ class Claim:
         self._written = time.monotonic()
 
     def began(self, upload_id: str) -> None:
-        """Record the multipart upload, before its first part is sent."""
+        """Record the multipart upload, before its first part is sent.
+
+        :raises Conflict: if somebody else has the claim
+        """
         self._attempt = dataclasses.replace(self._attempt, upload_id=upload_id)
+        self._check_undecided()
         self.write()
 
     def keep(self) -> None:
@@ -121,6 +126,10 @@ class Claim:
         :raises Conflict: if somebody else has it
         """
         self.keep()
+        self._check_undecided()
+
+    def _check_undecided(self) -> None:
+        """Look who has the claim, where the store may have given it to two."""
         if not self._store.decides_between_writers():
             self._check()
 
@@ -130,10 +139,13 @@ class Claim:
         except ObjectNotFound:
             held = False
         if not held:
+            self._lost = True
             raise Conflict("Another upload to the image has taken over.")
 
     def release(self) -> None:
-        """Take the claim back; never raises."""
+        """Take the claim back, unless it is somebody else's; never raises."""
+        if self._lost:
+            return
         try:
             self._store.delete(self.key)
         except StoreError as error:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from oslo_log import log as logging
 
+from s3gateway import servers
 from s3gateway.copies import Copies
 from s3gateway.errors import StoreError
 from s3gateway.ranges import Span
@@ -149,6 +150,7 @@ class Delivery:
         at = self._span.start + self._sent
         LOG.error("Image %s broke off at byte %d: %s", self._image_id, at, error)
         self._failure = error
+        servers.break_off()
         self.close()
 
     def _read(self) -> bytes:

@@ -66,6 +66,19 @@ def test_a_dead_claim_is_taken_over_with_what_it_names(store: MemoryStore) -> No
     assert recorded.age == 0
 
 
+def test_a_claim_that_a_store_gave_to_two_is_the_last_ones(store: MemoryStore) -> None:
+    store.decides = False
+    first, last = take(store), take(store, "another-key")
+    with pytest.raises(Conflict):
+        first.began("upload-1")
+    with pytest.raises(Conflict):
+        first.confirm()
+    first.release()
+    last.began("upload-2")
+    last.confirm()
+    assert claims.read(store, last.key).nonce == last.nonce
+
+
 def test_an_upload_that_gets_on_is_alive(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Glance with the filter whose way to S3 can be made to fail."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import requests
+
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.faultproxy import FaultProxy
+from tests.support.glance import Glance
+
+#: Impatient, so that no test waits for what takes a minute with an operator.
+IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "retry_time": "6"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Through:
+    """What a test of faults needs."""
+
+    cloud: Cloud
+    proxy: FaultProxy
+    glance: Glance
+    api: Api
+
+    def left(self, image_id: str) -> list[str]:
+        """Return the keys of all objects and open uploads of an image."""
+        return [
+            key
+            for store in ("fast", "cheap")
+            for key in (*self.cloud.objects(store), *self.cloud.uploads(store))
+            if image_id in key
+        ]
+
+    def worker(self) -> psutil.Process:
+        """Return the process that serves requests."""
+        [worker] = psutil.Process(self.glance.server.pid).children()
+        return worker
+
+
+@contextlib.contextmanager
+def through_proxy(
+    cloud: Cloud, token: str, *, stores: Any = None, options: Any = None, **how: Any
+) -> Iterator[Through]:
+    """Serve a Glance whose S3 stores are behind a proxy.
+
+    :param stores: more options of the stores
+    :param options: more options of the section ``s3gateway``
+    """
+    with FaultProxy(cloud.s3.endpoint) as proxy:
+        store = {"s3_store_host": proxy.endpoint, **(stores or {})}
+        config = {
+            "fast": store,
+            "cheap": store,
+            "s3gateway": {**IMPATIENT, **(options or {})},
+        }
+        running = cloud.glance(gateway=True, config=config, **how)
+        yield Through(cloud, proxy, running, Api(running.url, token))
+
+
+def received(api: Api, image_id: str, query: str = "") -> tuple[bytes, bool]:
+    """Download an image; return what came, and whether it ended as it should."""
+    answer = requests.get(
+        f"{api.url}/v2/images/{image_id}/file{query}",
+        headers={"X-Auth-Token": api.token},
+        stream=True,
+        timeout=120,
+    )
+    assert answer.status_code == 200, answer.text
+    data = bytearray()
+    try:
+        for piece in answer.iter_content(64 * 1024):
+            data += piece
+    except requests.RequestException:
+        return bytes(data), False
+    return bytes(data), True

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""S3 fails in the middle of a download: all bytes arrive, or an error does."""
+
+from __future__ import annotations
+
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from tests.leaks.surfaces import ADMIN
+from tests.leaks.surfaces import ALICE
+from tests.support import faults
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.fault import Fault
+from tests.support.fault import Request
+from tests.support.faultproxy import FaultProxy
+from tests.support.through import Through
+from tests.support.through import received
+from tests.support.through import through_proxy
+
+MIB = 1024**2
+DATA = random.Random(12).randbytes(12 * MIB + 7)  # noqa: S311
+CUT = 3 * MIB + 1  # bytes of an answer that still come
+
+SHAPES = [
+    pytest.param(
+        wsgi, flavor, id=f"{wsgi}-{flavor}", marks=[pytest.mark.full] if full else []
+    )
+    for wsgi in ("gunicorn", "uwsgi")
+    for flavor, full in (
+        ("keystone", False),
+        ("keystone+caching", True),
+        ("keystone+cachemanagement", False),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    with through_proxy(clouds(33), ALICE) as found:
+        yield found
+
+
+@pytest.fixture
+def image_id(through: Through) -> Iterator[str]:
+    image_id = through.api.create()
+    assert through.api.upload(image_id, DATA).status == 204
+    yield image_id
+    through.proxy.clear()
+    through.api.delete(image_id)
+
+
+def copied(through: Through, image_id: str) -> None:
+    """Copy an image's data to the store ``cheap`` as well."""
+    admin = Api(through.api.url, ADMIN)
+    method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
+    admin.send_json("POST", f"/v2/images/{image_id}/import", method)
+    admin.wait_until(image_id, lambda image: "cheap" in image["stores"])
+
+
+SURVIVED: dict[str, list[Fault]] = {
+    "refused once": [faults.ResetBefore()],
+    "no answer once": [faults.ResetAfter()],
+    "a first answer too late": [faults.Stall()],
+    "500": [faults.Answer(500, "InternalError")],
+    "SlowDown, three times": [faults.SlowDown() for _ in range(3)],
+    "ends short": [faults.Truncate(CUT)],
+    "reset": [faults.Truncate(CUT, reset=True)],
+    "reset, five times": [faults.Truncate(CUT // 2, reset=True) for _ in range(5)],
+    "stalls": [faults.Stall(after=CUT)],
+    "reset, then 500": [faults.Truncate(CUT), faults.Answer(500, "InternalError")],
+    "reset, then SlowDown": [faults.Truncate(CUT), faults.SlowDown()],
+}
+
+
+@pytest.mark.parametrize("name", SURVIVED)
+def test_the_client_never_notices(through: Through, image_id: str, name: str) -> None:
+    happening = SURVIVED[name]
+    for nth, fault in enumerate(happening, start=1):
+        through.proxy.add(fault, method="GET", key=image_id, nth=nth)
+    assert received(through.api, image_id) == (DATA, True)
+    assert all(fault.events for fault in happening)
+
+
+def away(proxy: FaultProxy, key: str, nth: int = 1) -> Fault:
+    """Let a store be away from its n-th request on."""
+    return proxy.add(faults.ResetBefore(), method="GET", key=key, nth=nth, times=None)
+
+
+@pytest.mark.parametrize("after", [0, CUT])
+def test_the_next_location_goes_on(through: Through, image_id: str, after: int) -> None:
+    copied(through, image_id)
+    bucket = through.cloud.bucket("fast")
+    through.proxy.add(faults.Truncate(after), method="GET", key=f"{bucket}/{image_id}")
+    gone = away(through.proxy, f"{bucket}/{image_id}", nth=2)
+    assert received(through.api, image_id) == (DATA, True)
+    assert gone.events
+    assert "going on from store cheap" in through.glance.log
+
+
+@pytest.mark.parametrize("wrong", [faults.WrongRange, faults.RangeIgnored])
+@pytest.mark.parametrize("copies", [1, 2])
+def test_bytes_from_another_place_are_not_taken(
+    through: Through, image_id: str, wrong: Callable[[], Fault], copies: int
+) -> None:
+    """A server that does not know ranges is not asked for another one."""
+    if copies == 2:
+        copied(through, image_id)
+    key = f"{through.cloud.bucket('fast')}/{image_id}"
+    through.proxy.add(faults.Truncate(CUT), method="GET", key=key)
+    fault = through.proxy.add(wrong(), method="GET", key=key, nth=2)
+    data, whole = received(through.api, image_id)
+    assert fault.events
+    assert whole is (copies == 2)
+    assert data == DATA if whole else DATA.startswith(data)
+
+
+def test_no_other_version_is_mixed_in(through: Through, image_id: str) -> None:
+    [key] = [key for key in through.cloud.objects("fast") if image_id in key]
+    stall = through.proxy.add(faults.Stall(after=CUT), method="GET", key=image_id)
+
+    def overwrite() -> None:
+        assert stall.reached.wait(60)
+        through.cloud.s3.client().put_object(
+            Bucket=through.cloud.bucket("fast"), Key=key, Body=bytes(len(DATA))
+        )
+
+    writer = threading.Thread(target=overwrite)
+    writer.start()
+    data, whole = received(through.api, image_id)
+    writer.join()
+    assert not whole
+    assert DATA.startswith(data)
+
+
+@pytest.mark.parametrize(("wsgi", "flavor"), SHAPES)
+def test_an_error_is_never_an_end(cloud: Cloud, wsgi: str, flavor: str) -> None:
+    """With Glance's cache before the filter a body has no length to be short of."""
+    with through_proxy(
+        cloud, ALICE, wsgi=wsgi, flavor=flavor, options={"retry_time": "1"}
+    ) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA).status == 204
+        through.proxy.add(faults.Truncate(CUT), method="GET", key=image_id)
+        gone = away(through.proxy, image_id, nth=2)
+        data, whole = received(through.api, image_id)
+        assert gone.events
+        assert not whole
+        assert DATA.startswith(data)
+        assert f"Image {image_id} broke off at byte {CUT}: Store fast" in (
+            through.glance.log
+        )
+        # nothing of it is taken for the image, by the cache or by anybody
+        through.proxy.clear()
+        for _ in range(2):
+            assert received(through.api, image_id) == (DATA, True)
+
+
+def test_data_that_is_not_the_images(cloud: Cloud) -> None:
+    """One bit: only who looks sees it, and then before the last byte."""
+    options = {"verify_downloads": "true"}
+    with through_proxy(cloud, ALICE, options=options) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA).status == 204
+        corrupt = through.proxy.add(faults.Corrupt(CUT), method="GET", key=image_id)
+        data, whole = received(through.api, image_id)
+        assert corrupt.events
+        assert not whole
+        assert len(data) < len(DATA)
+        assert "sha512 of the data" in through.glance.log
+        assert received(through.api, image_id) == (DATA, True)
+
+
+class Meter(Fault):
+    """No fault: tells when the last bytes of an answer passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = 0.0
+
+    def answer_bytes(
+        self, request: Request, at: int, data: bytes, send: Callable[[bytes], None]
+    ) -> bytes:
+        self.last = time.monotonic()
+        self.reached.set()
+        return data
+
+
+@pytest.mark.parametrize("wsgi", ["gunicorn", "uwsgi"])
+@pytest.mark.parametrize("rate", [1 * MIB, 40 * MIB])
+def test_a_client_that_goes_away_stops_the_reads(
+    cloud: Cloud, wsgi: str, rate: int
+) -> None:
+    """At the higher rate there are several connections by then."""
+    with through_proxy(cloud, ALICE, wsgi=wsgi) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA * 5).status == 204
+        through.proxy.add(
+            faults.Rate(rate, each=True), method="GET", key=image_id, times=None
+        )
+        meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+        with through.api.connect() as connection:
+            connection.sendall(
+                f"GET /v2/images/{image_id}/file HTTP/1.1\r\nHost: glance\r\n"
+                f"X-Auth-Token: {ALICE}\r\n\r\n".encode()
+            )
+            left = 20 * MIB if rate > MIB else 64 * 1024
+            while left > 0:
+                left -= len(connection.recv(MIB))
+            connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0"
+            )
+        gone = time.monotonic()
+        deadline = gone + 20
+        while time.monotonic() - max(meter.last, gone) < 2:
+            assert time.monotonic() < deadline, "S3 is still being read"
+            time.sleep(0.05)
+        assert meter.last - gone < 1.5

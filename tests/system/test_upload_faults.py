@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""S3 fails during an upload: it succeeds nevertheless, or leaves nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support import faults
+from tests.support.api import in_chunks
+from tests.support.cloud import Cloud
+from tests.support.fault import Fault
+from tests.support.through import Through
+from tests.support.through import through_proxy
+
+MIB = 1024**2
+LARGE = random.Random(21).randbytes(17 * MIB + 7)  # noqa: S311  four parts
+SMALL = LARGE[: 2 * MIB + 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Where:
+    """The requests that a fault happens to."""
+
+    name: str
+    method: str
+    key: str = ""
+    query: str = ""
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+CLAIM = Where("claim", "PUT", key=r"/\.s3gateway/")
+OBJECT = Where("object", "PUT", key=r"\.[0-9a-f]{16}$", query="^$")
+BEGIN = Where("begin", "POST", query="^uploads")
+PART = Where("part", "PUT", query="partNumber")
+COMPLETE = Where("complete", "POST", query="uploadId")
+
+
+@dataclasses.dataclass(frozen=True)
+class Make:
+    """A fault that is yet to be made, so that no two tests share it."""
+
+    kind: Callable[..., Fault]
+    arguments: tuple[object, ...]
+    options: dict[str, object]
+
+    def __call__(self, through: Through, where: Where, times: int | None) -> Fault:
+        return through.proxy.add(
+            self.kind(*self.arguments, **self.options),
+            method=where.method,
+            key=where.key,
+            query=where.query,
+            times=times,
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.kind(*self.arguments, **self.options))
+
+
+def make(kind: Callable[..., Fault], *arguments: object, **options: object) -> Make:
+    return Make(kind, arguments, options)
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    with through_proxy(clouds(33), ALICE) as found:
+        yield found
+
+
+@pytest.fixture
+def image_id(through: Through) -> Iterator[str]:
+    image_id = through.api.create()
+    yield image_id
+    through.proxy.clear()
+    through.api.delete(image_id)
+    assert not through.left(image_id)
+
+
+SURVIVED: list[tuple[Where, Make]] = [
+    (CLAIM, make(faults.ResetBefore)),
+    (CLAIM, make(faults.ResetAfter)),
+    (CLAIM, make(faults.SlowDown)),
+    (OBJECT, make(faults.ResetWithin, MIB)),
+    (OBJECT, make(faults.ResetAfter)),
+    (OBJECT, make(faults.SlowDown)),
+    (OBJECT, make(faults.Stall, done=True)),
+    (BEGIN, make(faults.SlowDown)),
+    (BEGIN, make(faults.ResetAfter)),
+    (PART, make(faults.SlowDown)),
+    (PART, make(faults.Answer, 500, "InternalError")),
+    (PART, make(faults.ResetBefore)),
+    (PART, make(faults.ResetWithin, MIB)),
+    (PART, make(faults.ResetAfter)),
+    (PART, make(faults.Stall)),
+    (PART, make(faults.Stall, done=True)),
+    (PART, make(faults.Corrupt, MIB, upwards=True)),
+    (COMPLETE, make(faults.SlowDown)),
+    (COMPLETE, make(faults.Answer, 200, "InternalError")),
+    (COMPLETE, make(faults.Answer, 200, "InternalError", done=True)),
+    (COMPLETE, make(faults.ResetBefore)),
+    (COMPLETE, make(faults.ResetAfter)),
+    (COMPLETE, make(faults.Stall, done=True)),
+]
+
+
+@pytest.mark.parametrize(("where", "fault"), SURVIVED, ids=repr)
+def test_the_client_never_notices(
+    through: Through, image_id: str, where: Where, fault: Make
+) -> None:
+    data = SMALL if where is OBJECT else LARGE
+    happening = fault(through, where, 1)
+    assert through.api.upload(image_id, data).status == 204
+    assert happening.events
+    [kept] = through.left(image_id)
+    assert kept.startswith(f"{image_id}.")
+    assert through.api.download(image_id).body == data
+
+
+REFUSED: list[tuple[Where, Make, int]] = [
+    # before the body: whoever gets a 503 may send it again
+    (CLAIM, make(faults.SlowDown), 503),
+    (CLAIM, make(faults.Answer, 403, "AccessDenied"), 503),
+    (CLAIM, make(faults.Answer, 507, "XMinioStorageFull"), 413),
+    # behind it
+    (BEGIN, make(faults.SlowDown), 500),
+    (PART, make(faults.SlowDown), 500),
+    (PART, make(faults.ResetWithin, MIB), 500),
+    (PART, make(faults.Answer, 403, "AccessDenied"), 500),
+    (PART, make(faults.Answer, 403, "QuotaExceeded"), 413),
+    (PART, make(faults.Answer, 507, "XMinioStorageFull"), 413),
+    (COMPLETE, make(faults.Answer, 200, "InternalError"), 500),
+    (COMPLETE, make(faults.Answer, 400, "InvalidPart"), 500),
+    (OBJECT, make(faults.SlowDown), 500),
+    (OBJECT, make(faults.Answer, 507, "XMinioStorageFull"), 413),
+]
+
+
+@pytest.mark.parametrize(("where", "fault", "status"), REFUSED, ids=repr)
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_nothing_is_left(
+    through: Through,
+    image_id: str,
+    where: Where,
+    fault: Make,
+    status: int,
+    chunked: bool,
+) -> None:
+    data = SMALL if where is OBJECT else LARGE
+    happening = fault(through, where, None)
+    answer = through.api.upload(image_id, in_chunks(data) if chunked else data)
+    assert happening.events
+    assert answer.status == status
+    assert through.api.show(image_id)["status"] == "queued"
+    through.proxy.clear()
+    assert not through.left(image_id)
+    assert through.api.upload(image_id, data).status == 204
