@@ -27,6 +27,7 @@ from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
 from s3gateway.retries import patiently
 from s3gateway.s3 import capabilities
@@ -123,24 +124,28 @@ class S3Store:
     def abandon(self, key: str, upload_id: str = "") -> None:
         if upload_id:
             self._abort(key, upload_id)
-        page = self.patiently(
-            key,
-            lambda: self.ask("list_multipart_uploads", Prefix=key),
-            retry_time=_CLEANING_TIME,
-        )
-        for upload in page.get("Uploads", []):
-            if upload["Key"] == key:
-                self._abort(key, upload["UploadId"])
+        self._abort_others(key)
 
     def begin(self, key: str) -> S3Writer:
         checksum = {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
-        answer = self.patiently(
-            key,
-            lambda: self._in_bucket(
-                lambda: self.ask("create_multipart_upload", Key=key, **checksum)
-            ),
-        )
-        return S3Writer(self, key, answer["UploadId"])
+        answer_lost = False
+
+        def create() -> dict[str, Any]:
+            nonlocal answer_lost
+            try:
+                return self.ask("create_multipart_upload", Key=key, **checksum)
+            except StoreUnavailable:
+                answer_lost = True
+                raise
+
+        upload_id = ""
+        try:
+            answer = self.patiently(key, lambda: self._in_bucket(create))
+            upload_id = answer["UploadId"]
+        finally:
+            if answer_lost:
+                self._clean_up(key, but=upload_id)
+        return S3Writer(self, key, upload_id)
 
     def stat(self, key: str) -> ObjectInfo:
         answer = self.patiently(key, lambda: self.ask("head_object", Key=key))
@@ -235,6 +240,23 @@ class S3Store:
             for name in ("Date", "Last-Modified")
         )
         return Note(data, answer.headers.get("ETag", ""), (now - then).total_seconds())
+
+    def _clean_up(self, key: str, but: str) -> None:
+        """Abort the uploads that began although their answers were lost."""
+        try:
+            self._abort_others(key, but=but)
+        except StoreError as error:
+            LOG.warning("An upload of object %s may have been left: %s", key, error)
+
+    def _abort_others(self, key: str, but: str = "") -> None:
+        page = self.patiently(
+            key,
+            lambda: self.ask("list_multipart_uploads", Prefix=key),
+            retry_time=_CLEANING_TIME,
+        )
+        for upload in page.get("Uploads", []):
+            if upload["Key"] == key and upload["UploadId"] != but:
+                self._abort(key, upload["UploadId"])
 
     def _abort(self, key: str, upload_id: str) -> None:
         with contextlib.suppress(ObjectNotFound):

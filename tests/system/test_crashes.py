@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway dies in the middle of an upload: nothing is half-done."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import requests
+
+from tests.leaks.surfaces import ALICE
+from tests.support import faults
+from tests.support.api import Api
+from tests.support.api import in_chunks
+from tests.support.cloud import Cloud
+from tests.support.through import Through
+from tests.support.through import through_proxy
+
+MIB = 1024**2
+LARGE = random.Random(33).randbytes(17 * MIB)  # noqa: S311  four parts
+SMALL = LARGE[:MIB]
+GRACE = 4  # seconds
+
+# Where the gateway is when it dies: what it has asked S3 for and not heard of.
+STAGES = {
+    "a part is on its way": ({"method": "PUT", "query": "partNumber=2"}, False),
+    "the last part is there": ({"method": "POST", "query": "uploadId"}, False),
+    "it is committed": ({"method": "POST", "query": "uploadId"}, True),
+    "the upload has no parts": ({"method": "POST", "query": "^uploads"}, True),
+    "a small object is there": ({"method": "PUT", "key": r"\.[0-9a-f]{16}$"}, True),
+    "there is only a claim": (
+        {"method": "PUT", "key": r"\.s3gateway/{image_id}"},
+        True,
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    options = {"claim_grace": str(GRACE), "read_timeout": "60"}
+    with through_proxy(clouds(33), ALICE, options=options) as found:
+        yield found
+
+
+def die_during(through: Through, image_id: str, data: bytes, stage: str) -> None:
+    """Upload, and kill the worker when it has come to a stage."""
+    where, done = STAGES[stage]
+    stall = faults.Stall(done=done)
+    through.proxy.add(
+        stall,
+        method=where["method"],
+        key=where.get("key", "").replace("{image_id}", image_id),
+        query=where.get("query", ""),
+    )
+
+    def upload() -> None:
+        with contextlib.suppress(requests.ConnectionError):
+            through.api.upload(image_id, data)
+
+    client = threading.Thread(target=upload)
+    client.start()
+    assert stall.reached.wait(60)
+    worker = through.worker()
+    worker.kill()
+    psutil.wait_procs([worker], timeout=30)
+    stall.drop()
+    through.proxy.clear()
+    client.join()
+
+
+def upload_until_taken(api: Api, image_id: str, data: bytes) -> int:
+    """Upload again and again as long as another upload seems to run."""
+    deadline = time.monotonic() + 10 * GRACE
+    while (status := api.upload(image_id, in_chunks(data)).status) == 409:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return status
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_next_upload_succeeds(through: Through, stage: str) -> None:
+    api = through.api
+    data = SMALL if "small" in stage or "claim" in stage else LARGE
+    image_id = api.create()
+    die_during(through, image_id, data, stage)
+    assert api.show(image_id)["status"] == "queued"
+    assert through.left(image_id)
+    assert upload_until_taken(api, image_id, data) == 204
+    assert api.show(image_id)["status"] == "active"
+    assert api.download(image_id).body == data
+    [kept] = through.left(image_id)
+    assert kept.startswith(f"{image_id}.")
+
+
+def test_dying_behind_the_registration(through: Through) -> None:
+    """The image is active; what is left of the upload is its claim."""
+    api = through.api
+    image_id = api.create()
+    claim = rf"\.s3gateway/{image_id}"
+    stall = through.proxy.add(faults.Stall(), method="DELETE", key=claim)
+
+    def upload() -> None:
+        with contextlib.suppress(requests.ConnectionError):
+            api.upload(image_id, SMALL)
+
+    client = threading.Thread(target=upload)
+    client.start()
+    assert stall.reached.wait(60)
+    through.worker().kill()
+    stall.drop()
+    client.join()
+    through.proxy.clear()
+    assert api.show(image_id)["status"] == "active"
+    assert api.download(image_id).body == SMALL
+    assert api.upload(image_id, LARGE).status == 409
+    assert len(through.left(image_id)) == 2
+    assert api.delete(image_id).status == 204

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an upload takes of a worker's memory, when S3 is slower than the client."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support import faults
+from tests.support.cloud import Cloud
+from tests.support.through import through_proxy
+
+MIB = 1024**2
+PART = 8
+THREADS = 4
+BOUND = (THREADS * PART + 64) * MIB
+
+
+class Peak:
+    """The most memory that a process has had since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._proc = pathlib.Path("/proc") / str(pid)
+        (self._proc / "clear_refs").write_text("5")  # proc(5): resets VmHWM
+        self._idle = self._now("VmRSS")
+
+    def over_idle(self) -> int:
+        """Return it in bytes, less what the process had before."""
+        return self._now("VmHWM") - self._idle
+
+    def _now(self, name: str) -> int:
+        for line in (self._proc / "status").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError(name)
+
+
+def zeros(size: int) -> Iterator[bytes]:
+    """Yield a sparse image in chunks."""
+    chunk = bytes(MIB)
+    for _ in range(size // MIB):
+        yield chunk
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_a_slow_store(cloud: Cloud, chunked: bool) -> None:
+    """Stock keeps what S3 has not taken yet: all of the image."""
+    stores = {
+        "s3_store_large_object_chunk_size": str(PART),
+        "s3_store_thread_pools": str(THREADS),
+    }
+    options = {"read_timeout": "30"}
+    with through_proxy(cloud, ALICE, stores=stores, options=options) as through:
+        warm = through.api.create()
+        assert through.api.upload(warm, bytes(MIB)).status == 204
+        through.proxy.add(faults.Rate(20 * MIB), method="PUT", times=None)
+        image_id = through.api.create()
+        peak = Peak(through.worker().pid)
+        body = zeros(200 * MIB) if chunked else bytes(200 * MIB)
+        assert through.api.upload(image_id, body).status == 204
+        assert peak.over_idle() < BOUND
+        assert through.api.show(image_id)["size"] == 200 * MIB
+        through.api.delete(image_id)
+
+
+@pytest.mark.full
+def test_a_large_sparse_stream(cloud: Cloud) -> None:
+    """Its parts grow, as nobody knows how long it will be; the memory does not."""
+    size = 6 * 1024 * MIB
+    running = cloud.glance(gateway=True)
+    api = cloud.api(ALICE, gateway=True)
+    image_id = api.create()
+    [worker] = psutil.Process(running.server.pid).children()
+    peak = Peak(worker.pid)
+    assert api.upload(image_id, zeros(size)).status == 204
+    assert peak.over_idle() < 256 * MIB
+    image = api.show(image_id)
+    assert (image["status"], image["size"]) == ("active", size)
+    end = api.download(image_id, Range="bytes=-5")
+    assert (end.status, end.body) == (206, bytes(5))
+    api.delete(image_id)
