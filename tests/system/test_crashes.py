@@ -33,11 +33,8 @@ STAGES = {
     "the last part is there": ({"method": "POST", "query": "uploadId"}, False),
     "it is committed": ({"method": "POST", "query": "uploadId"}, True),
     "the upload has no parts": ({"method": "POST", "query": "^uploads"}, True),
-    "a small object is there": ({"method": "PUT", "key": r"\.[0-9a-f]{16}$"}, True),
-    "there is only a claim": (
-        {"method": "PUT", "key": r"\.s3gateway/{image_id}"},
-        True,
-    ),
+    "a small object is there": ({"method": "PUT", "key": "/ID[.]"}, True),
+    "there is only a claim": ({"method": "PUT", "key": "[.]s3gateway/ID"}, True),
 }
 
 
@@ -55,7 +52,7 @@ def die_during(through: Through, image_id: str, data: bytes, stage: str) -> None
     through.proxy.add(
         stall,
         method=where["method"],
-        key=where.get("key", "").replace("{image_id}", image_id),
+        key=where.get("key", "").replace("ID", image_id),
         query=where.get("query", ""),
     )
 
