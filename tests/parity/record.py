@@ -16,6 +16,7 @@ import requests
 
 from tests.support.api import Api
 from tests.support.api import Response
+from tests.support.cloud import Cloud
 
 # Ids, times and request ids are the only things that are ignored.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -37,10 +38,14 @@ class Entry:
 
 
 class Recorder:
-    """What one row saw of one Glance."""
+    """What one row saw of one Glance.
 
-    def __init__(self, url: str) -> None:
+    :ivar cloud: what the Glance belongs to, for a look at its S3
+    """
+
+    def __init__(self, url: str, cloud: Cloud) -> None:
         self.url = url
+        self.cloud = cloud
         self.entries: list[Entry] = []
         self._names: dict[str, str] = {}
 

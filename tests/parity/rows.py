@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,8 @@ ALL_FORMATS: Config = {
 KEY_MANAGER: Config = {
     "key_manager": {"backend": "tests.support.keymanager.KeyManager"},
 }
+OBJECT_IN_THE_WAY = "upload where an object has the image's id"
+CLIENT_GONE = "upload whose client goes away"
 LARGE = bytes(range(253)) * (17 * MIB // 253)
 
 
@@ -370,6 +373,48 @@ def _(glance: Recorder) -> None:
         image_id = active(alice, **fields)
         alice.show(image_id)
         alice.download(image_id)
+
+
+@row(OBJECT_IN_THE_WAY, once=True)
+def _(glance: Recorder) -> None:
+    alice = glance.user(ALICE)
+    image_id = alice.create()
+    glance.cloud.s3.client().put_object(
+        Bucket=glance.cloud.bucket("fast"), Key=image_id, Body=b"left over"
+    )
+    alice.upload(image_id, SMALL)
+    alice.show(image_id)
+
+
+@row(CLIENT_GONE, once=True)
+def _(glance: Recorder) -> None:
+    alice = glance.user(ALICE)
+    image_id = alice.create()
+    with alice.connect() as connection:
+        head = (
+            f"PUT /v2/images/{image_id}/file HTTP/1.1\r\nHost: glance\r\n"
+            f"X-Auth-Token: {ALICE}\r\nContent-Type: {OCTETS}\r\n"
+            f"Content-Length: {len(LARGE)}\r\n\r\n"
+        )
+        connection.sendall(head.encode() + LARGE[: 12 * MIB])
+        _wait_for_an_upload(glance, image_id)
+    alice.wait_until(image_id, lambda image: image["status"] == "queued")
+    deadline = time.monotonic() + 5
+    while _open_uploads(glance, image_id) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    glance.note("open uploads in S3", count=_open_uploads(glance, image_id))
+    alice.upload(image_id, SMALL)
+
+
+def _open_uploads(glance: Recorder, image_id: str) -> int:
+    return sum(image_id in key for key in glance.cloud.uploads("fast"))
+
+
+def _wait_for_an_upload(glance: Recorder, image_id: str) -> None:
+    deadline = time.monotonic() + 60
+    while not _open_uploads(glance, image_id):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @row("download by others", main=True)

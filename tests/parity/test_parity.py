@@ -26,7 +26,7 @@ def recorded(cloud: Cloud, shape: Shape, row: Row, *, gateway: bool) -> list[Ent
         config=merged({"DEFAULT": {"image_size_cap": str(rows.SIZE_CAP)}}, row.config),
         policy=row.policy,
     )
-    recorder = Recorder(glance.url)
+    recorder = Recorder(glance.url, cloud)
     row.run(recorder)
     return recorder.entries
 

@@ -49,7 +49,7 @@ def record(cloud: Cloud, *, gateway: bool, fail: bool = False) -> list[Any]:
     api.upload(image_id, DATA)
     if not fail:
         api.download(image_id)
-    recorder = Recorder(running.url)
+    recorder = Recorder(running.url, cloud)
     return [
         (priority, event, json.loads(recorder.anonymous(json.dumps(payload))))
         for priority, event, payload in notified(running, image_id)
