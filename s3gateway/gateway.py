@@ -60,6 +60,9 @@ class Gateway:
             answer = refused.answer
         except GatewayError as error:
             answer = _response(environ, error)
+        except Exception:
+            LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            answer = _response(environ, GatewayError("The gateway has failed."))
         if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
             bodies.drain(environ, self._drain_limit)
         return self._masking.apply(environ, answer)(environ, start_response)

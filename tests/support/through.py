@@ -15,6 +15,7 @@ from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.faultproxy import FaultProxy
 from tests.support.glance import Glance
+from tests.support.glance import merged
 
 #: Impatient, so that no test waits for what takes a minute with an operator.
 IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "retry_time": "6"}
@@ -46,7 +47,13 @@ class Through:
 
 @contextlib.contextmanager
 def through_proxy(
-    cloud: Cloud, token: str, *, stores: Any = None, options: Any = None, **how: Any
+    cloud: Cloud,
+    token: str,
+    *,
+    stores: Any = None,
+    options: Any = None,
+    config: Any = None,
+    **how: Any,
 ) -> Iterator[Through]:
     """Serve a Glance whose S3 stores are behind a proxy.
 
@@ -55,12 +62,12 @@ def through_proxy(
     """
     with FaultProxy(cloud.s3.endpoint) as proxy:
         store = {"s3_store_host": proxy.endpoint, **(stores or {})}
-        config = {
+        behind = {
             "fast": store,
             "cheap": store,
             "s3gateway": {**IMPATIENT, **(options or {})},
         }
-        running = cloud.glance(gateway=True, config=config, **how)
+        running = cloud.glance(gateway=True, config=merged(behind, config or {}), **how)
         yield Through(cloud, proxy, running, Api(running.url, token))
 
 

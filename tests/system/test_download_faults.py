@@ -178,17 +178,21 @@ def test_data_that_is_not_the_images(cloud: Cloud) -> None:
 
 
 class Meter(Fault):
-    """No fault: tells when the last bytes of an answer passed."""
+    """No fault: tells how many bytes of answers passed, and when the last ones.
+
+    The count is a little low when several connections add to it at once.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.last = 0.0
+        self.count = 0
 
     def answer_bytes(
         self, request: Request, at: int, data: bytes, send: Callable[[bytes], None]
     ) -> bytes:
         self.last = time.monotonic()
-        self.reached.set()
+        self.count += len(data)
         return data
 
 
@@ -222,3 +226,31 @@ def test_a_client_that_goes_away_stops_the_reads(
             assert time.monotonic() < deadline, "S3 is still being read"
             time.sleep(0.05)
         assert meter.last - gone < 1.5
+
+
+def test_a_slow_client_is_not_read_ahead_of_for_ever(cloud: Cloud) -> None:
+    """No more than the window, and what the sockets on the way hold."""
+    options = {"download_window": "4", "download_piece": "8", "read_timeout": "60"}
+    with through_proxy(cloud, ALICE, options=options) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA * 12).status == 204
+        rate = faults.Rate(40 * MIB, each=True)
+        through.proxy.add(rate, method="GET", key=image_id, times=None)
+        meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+        with through.api.connect() as connection:
+            connection.sendall(
+                f"GET /v2/images/{image_id}/file HTTP/1.1\r\nHost: glance\r\n"
+                f"Connection: close\r\nX-Auth-Token: {ALICE}\r\n\r\n".encode()
+            )
+            answer = bytearray()
+            while len(answer) < 24 * MIB:
+                answer += connection.recv(MIB)
+            while time.monotonic() - meter.last < 2:
+                time.sleep(0.05)
+            ahead = meter.count - len(answer)
+            opened = len(through.proxy.requests)
+            assert ahead < (4 * 8 + 8 + 16) * MIB
+            while data := connection.recv(MIB):
+                answer += data
+        assert answer.partition(b"\r\n\r\n")[2] == DATA * 12
+        assert opened < len(through.proxy.requests)

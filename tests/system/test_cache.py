@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Glance's own image cache, with the filter behind it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.leaks.surfaces import ADMIN
+from tests.leaks.surfaces import ALICE
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.through import received
+from tests.support.through import through_proxy
+
+DATA = random.Random(6).randbytes(3_000_000)  # noqa: S311
+
+
+@pytest.mark.parametrize("wsgi", ["gunicorn", "uwsgi"])
+def test_a_miss_fills_it_and_a_hit_is_served(cloud: Cloud, wsgi: str) -> None:
+    """The second download comes when S3 is away."""
+    flavor = "keystone+cachemanagement"
+    with through_proxy(cloud, ALICE, wsgi=wsgi, flavor=flavor) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA).status == 204
+        assert received(through.api, image_id) == (DATA, True)
+        assert cached(through.api, image_id)
+        through.proxy.down()
+        assert received(through.api, image_id) == (DATA, True)
+        through.proxy.up()
+
+
+@pytest.mark.parametrize("release", [30, 33])
+def test_the_prefetcher_reads_what_the_gateway_stored(
+    clouds: Callable[[int], Cloud], release: int
+) -> None:
+    """It is Glance's own driver that reads here."""
+    flavor = "keystone+cachemanagement"
+    config = {"DEFAULT": {"cache_prefetcher_interval": "1"}}
+    with through_proxy(clouds(release), ALICE, flavor=flavor, config=config) as through:
+        image_id = through.api.create()
+        assert through.api.upload(image_id, DATA).status == 204
+        admin = Api(through.api.url, ADMIN)
+        assert admin.request("PUT", f"/v2/cache/{image_id}").status == 202
+        deadline = time.monotonic() + 60
+        while not cached(through.api, image_id):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        through.proxy.down()
+        assert received(through.api, image_id) == (DATA, True)
+        through.proxy.up()
+
+
+def cached(api: Api, image_id: str) -> bool:
+    """Whether an image is in the cache."""
+    images = Api(api.url, ADMIN).request("GET", "/v2/cache").json()["cached_images"]
+    return image_id in [image["image_id"] for image in images]
