@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import secrets
 from concurrent import futures
@@ -36,6 +37,46 @@ class ConditionalPut(enum.Enum):
     DECIDES = "decides"
     CHECKS = "checks"
     IGNORED = "ignored"
+
+
+class Severity(enum.IntEnum):
+    """What a finding means: all is well, good to know, to be mended, no way."""
+
+    OK = 0
+    NOTE = 1
+    WARNING = 2
+    ERROR = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that was found out about a store.
+
+    :ivar capability: what was looked at, in a few words: ``conditional PUT``
+    :ivar state: what was found, in a few words: ``decides``, ``ignored``
+    :ivar consequence: what the gateway does about it and what to do, in sentences;
+        empty if nothing.  It names options and codes, never a key, host or bucket
+    """
+
+    capability: str
+    state: str
+    severity: Severity
+    consequence: str = ""
+
+
+def examine(store: S3Store) -> list[Finding]:
+    """Find out all about a store; takes seconds and leaves nothing behind.
+
+    A store that cannot be used at all has one finding, ``access``, of severity
+    ``ERROR``, which says why and what to do.  Never raises a ``StoreError``.
+    """
+    try:
+        found = conditional_put(store)
+    except StoreError as error:
+        return [Finding("access", "failed", Severity.ERROR, str(error))]
+    decides = found is ConditionalPut.DECIDES
+    severity = Severity.OK if decides else Severity.NOTE
+    return [Finding("conditional PUT", found.value, severity)]
 
 
 def conditional_put(store: S3Store) -> ConditionalPut:
