@@ -89,6 +89,17 @@ class Copies:
             copy.key, span, size=self._size, etag=self._etag, bucket=copy.bucket
         )
 
+    def open_piece(self, span: Span) -> ObjectReader:
+        """Open a span while others are open.
+
+        :raises StoreError: if the store would read all that lies before it
+        """
+        reader = self.open(span)
+        if not self.store.knows_ranges:
+            reader.close()
+            raise StoreError(f"Store {self.store.name} does not know ranges")
+        return reader
+
     def skip_to(self, at: int) -> None:
         """Go on behind bytes that were read in another way."""
         if at != self.at:

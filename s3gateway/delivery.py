@@ -184,6 +184,7 @@ class Delivery:
         start = self._copies.at + self._ahead.piece
         if (
             self._may_open
+            and self._copies.store.knows_ranges
             and self._window is None
             and self._pace.count >= _SAMPLE
             and self._pace.is_held_up
@@ -192,7 +193,7 @@ class Delivery:
             self._straight_rate = self._pace.rate
             self._pace = Pace()
             self._window = Window(
-                self._copies.open,
+                self._copies.open_piece,
                 Span(start, self._span.stop),
                 piece=self._ahead.piece,
                 widest=self._ahead.widest,

@@ -99,9 +99,15 @@ class Writer(Protocol):
 
 
 class ObjectStore(Protocol):
-    """One bucket of one S3 server."""
+    """One bucket of one S3 server.
+
+    :ivar knows_ranges: false when it was found to answer a range with the whole
+        object, of which the rest is then thrown away: several spans of an object
+        are not to be read at once
+    """
 
     settings: StoreSettings
+    knows_ranges: bool
 
     @property
     def name(self) -> str:

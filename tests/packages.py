@@ -20,10 +20,14 @@ NEEDED = {
 
 NEEDED_BY_FULL_TIER = {
     "aria2c": "aria2",
+    "ceph": "ceph-common",
+    "ceph-mon": "ceph-mon",
+    "ceph-osd": "ceph-osd",
     "curl": "curl",
     "nbdcopy": "libnbd-bin",
     "nbdkit": "nbdkit",
     "qemu-img": "qemu-utils",
+    "radosgw": "radosgw",
     "wget": "wget",
 }
 

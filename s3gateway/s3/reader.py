@@ -14,37 +14,53 @@ from s3gateway.ranges import Span
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 
+_SKIPPED_AT_ONCE = 1024**2
+
 
 class S3Reader:
-    """An answer to GET that is exactly the span that was asked for.
+    """An answer to GET, of which exactly the span is read that was asked for.
 
-    :raises ObjectNotFound: if the object is of another size
+    A server that does not know ranges answers with the whole object; then what lies
+    before the span is read and thrown away.
+
+    :ivar ranged: whether the answer is the span and nothing else
+    :param etag: the version that was asked for; any if empty
+    :raises ObjectNotFound: if the object is of another size or version
     :raises StoreError: if the answer is something else than was asked for
     """
 
     def __init__(
-        self, store: str, answer: urllib3.BaseHTTPResponse, span: Span, size: int
+        self,
+        store: str,
+        answer: urllib3.BaseHTTPResponse,
+        span: Span,
+        size: int,
+        etag: str = "",
     ) -> None:
         self.etag = answer.headers.get("ETag", "")
+        self.ranged = answer.status == 206 or span.length == size
         self._store = store
         self._answer = answer
         self._rest = span.length
+        self._skip = 0 if self.ranged else span.start
         try:
             self._check(span, size)
+            self._check_version(etag)
         except StoreError:
             self.close()
             raise
 
     def read(self, limit: int) -> bytes:
-        try:
-            data = self._answer.read(min(limit, self._rest))
-        except s3http.BROKEN as error:
-            raise s3errors.of_urllib3(self._store, error) from None
-        if not data and self._rest:
-            raise s3errors.cut_short(self._store)
-        self._rest -= len(data)
+        while self._skip:
+            self._skip -= len(self._next(min(_SKIPPED_AT_ONCE, self._skip)))
         if not self._rest:
+            return b""
+        data = self._next(min(limit, self._rest))
+        self._rest -= len(data)
+        if not self._rest and self.ranged:
             self._answer.release_conn()
+        elif not self._rest:
+            self.close()
         return data
 
     def close(self) -> None:
@@ -56,13 +72,27 @@ class S3Reader:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
+    def _next(self, limit: int) -> bytes:
+        try:
+            data = self._answer.read(limit)
+        except s3http.BROKEN as error:
+            raise s3errors.of_urllib3(self._store, error) from None
+        if not data:
+            raise s3errors.cut_short(self._store)
+        return data
+
     def _check(self, span: Span, size: int) -> None:
-        whole = span.length == size
+        whole = span.length == size or not self.ranged
         if self._answer.status != (200 if whole else 206):
-            raise StoreError(f"Store {self._store} does not know ranges")
+            raise StoreError(f"Store {self._store} gave an answer to another question")
         length = self._answer.headers.get("Content-Length")
         if whole and length != str(size):
             raise ObjectNotFound(f"Store {self._store} has an object of another size")
         found = self._answer.headers.get("Content-Range")
         if not whole and found != span.content_range(size):
             raise ObjectNotFound(f"Store {self._store} answered with another range")
+
+    def _check_version(self, etag: str) -> None:
+        """A server that does not know If-Match hands out any version."""
+        if etag and self.etag.strip('"') != etag.strip('"'):
+            raise ObjectNotFound(f"Store {self._store} has another version")

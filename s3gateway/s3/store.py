@@ -64,6 +64,7 @@ class S3Store:
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
         self.settings = settings
         self.transfer = transfer
+        self.knows_ranges = True
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
 
@@ -157,8 +158,15 @@ class S3Store:
         headers = {"If-Match": etag} if etag else {}
         if span.length < size:
             headers["Range"] = f"bytes={span.start}-{span.stop - 1}"
-        answer = self._get(bucket or self.settings.bucket, key, headers)
-        return S3Reader(self.name, answer, span, size)
+        try:
+            answer = self._get(bucket or self.settings.bucket, key, headers)
+        except ObjectExists as error:  # 412, which for a write means something else
+            raise ObjectNotFound(str(error)) from None
+        reader = S3Reader(self.name, answer, span, size, etag)
+        if not reader.ranged and self.knows_ranges:
+            LOG.warning("Store %s answers ranges with whole objects", self.name)
+            self.knows_ranges = False
+        return reader
 
     def delete(self, key: str) -> None:
         self.patiently(

@@ -46,6 +46,7 @@ ENVIRONMENTS = {
     "glance-32": Environment(("glance==32.0.0", *_SERVERS), "glance-32.txt", True),
     "glance-33": Environment(("glance==33.0.0", *_SERVERS), "glance-33.txt", True),
     "swift": Environment(("swift",), "swift.txt"),
+    "moto": Environment(("moto[server]",), "moto.txt"),
     "clients": Environment(
         ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"
     ),

@@ -60,6 +60,7 @@ class MemoryStore:
         self.written: dict[str, float] = {}
         self.now = 0.0
         self.decides = True
+        self.knows_ranges = True
         self.open_uploads: dict[str, MemoryWriter] = {}
         self.before: Callable[[str, str], None] = lambda request, key: None
         self.requests: list[str] = []
@@ -179,8 +180,11 @@ class MemoryWriter:
     def commit(self) -> None:
         self._store.count("commit", self._key)
         data = b"".join(self.parts[number] for number in sorted(self.parts))
+        if self._store.open_uploads.pop(self.upload_id, None) is None:
+            if self._store.objects_by_key.get(self._key) == data:
+                return  # it was done before, and the answer was lost
+            raise ObjectNotFound(f"Store {self._store.name} has no such upload")
         self._store.objects_by_key[self._key] = data
-        del self._store.open_uploads[self.upload_id]
 
     def cancel(self) -> None:
         self.cancelled = True

@@ -34,14 +34,14 @@ class Answer(Fault):
         code: str = "",
         *,
         done: bool = False,
-        body: str | None = None,
+        body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self.status = status
         self.code = code
         self.done = done
-        self._body = _ERROR.format(code=code) if body is None else body
+        self._body = _ERROR.format(code=code).encode() if body is None else body
         self._headers = dict(headers or {})
 
     def before(self, request: Request) -> None:
@@ -57,7 +57,7 @@ class Answer(Fault):
 
     def _answer(self, request: Request, *, passed_on: bool) -> None:
         self.happens(request)
-        body = b"" if request.method == "HEAD" else self._body.encode()
+        body = b"" if request.method == "HEAD" else self._body
         lines = [f"HTTP/1.1 {self.status} Injected"]
         headers = {
             "Content-Type": "application/xml",

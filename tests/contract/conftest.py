@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stores that keep the contract: S3 servers, and the tests' own in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import pathlib
+import secrets
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from s3gateway.s3.store import S3Store
+from s3gateway.store import ObjectStore
+from tests.support import servers
+from tests.support.memory import MemoryStore
+from tests.support.s3server import S3Server
+from tests.support.stores import bucket_of
+from tests.support.stores import s3_store
+
+_COUNT = itertools.count(1)
+
+Running = Callable[[str], S3Server]
+
+
+@pytest.fixture(scope="session")
+def running(
+    workspace: pathlib.Path, request: pytest.FixtureRequest
+) -> Iterator[Running]:
+    """S3 servers by name; each is started when it is first asked for."""
+    found: dict[str, S3Server] = {}
+    with contextlib.ExitStack() as stack:
+
+        def server(name: str) -> S3Server:
+            if name == "swift":
+                found[name] = request.getfixturevalue("s3")
+            if name not in found:
+                if reason := servers.missing(name):
+                    pytest.skip(f"{name} was not run: {reason}")
+                started = servers.serving(name, workspace / name)
+                found[name] = stack.enter_context(started)
+            return found[name]
+
+        yield server
+
+
+@dataclasses.dataclass
+class Subject:
+    """A store under test, with a bucket of its own.
+
+    :ivar server: what it is on, ``None`` for memory
+    :ivar used: the keys that the test has used
+    """
+
+    store: ObjectStore
+    server: S3Server | None
+    used: list[str] = dataclasses.field(default_factory=list)
+
+    def key(self, name: str = "") -> str:
+        """Return a key that nobody has used."""
+        self.used.append(name or f"{next(_COUNT)}.{secrets.token_hex(8)}")
+        return self.used[-1]
+
+    def left(self) -> list[str]:
+        """Return the objects and open uploads there are, as a foreign client sees."""
+        if isinstance(self.store, MemoryStore):
+            return sorted([*self.store.objects_by_key, *self.store.open_uploads])
+        assert self.server is not None
+        client, bucket = self.server.client(), bucket_of(self.store)
+        found = [
+            entry["Key"]
+            for entry in client.list_objects_v2(Bucket=bucket).get("Contents", [])
+        ]
+        for key in self.used:  # MinIO lists uploads by their whole key only
+            answer = client.list_multipart_uploads(Bucket=bucket, Prefix=key)
+            found += [f"upload of {u['Key']}" for u in answer.get("Uploads", [])]
+        return sorted(found)
+
+
+def of_server(name: str) -> object:
+    """Return a parameter; those that are not for the default tier are marked."""
+    marks = () if name in servers.DEFAULT_TIER else (pytest.mark.full,)
+    return pytest.param(name, marks=marks)
+
+
+@pytest.fixture(params=[of_server(name) for name in servers.NAMES])
+def server(request: pytest.FixtureRequest, running: Running) -> S3Server:
+    """A server."""
+    return running(request.param)
+
+
+@pytest.fixture(params=["memory", *[of_server(name) for name in servers.NAMES]])
+def subject(request: pytest.FixtureRequest, running: Running) -> Iterator[Subject]:
+    """A store; the test fails if it leaves an object or an upload behind."""
+    if request.param == "memory":
+        found = Subject(MemoryStore(), None)
+    else:
+        server = running(request.param)
+        bucket = f"contract-{secrets.token_hex(8)}"
+        server.client().create_bucket(Bucket=bucket)
+        found = Subject(s3_store(server, bucket), server)
+    yield found
+    assert found.left() == []
+    if isinstance(found.store, S3Store) and found.server is not None:
+        found.server.client().delete_bucket(Bucket=bucket)
+
+
+@pytest.fixture
+def store(subject: Subject) -> ObjectStore:
+    return subject.store

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every store does with whole objects."""
+
+from __future__ import annotations
+
+from concurrent import futures
+
+import pytest
+
+from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
+from s3gateway.ranges import Span
+from s3gateway.store import ObjectStore
+from tests.contract.conftest import Subject
+
+DATA = bytes(range(256)) * 1000
+
+
+def views(*data: bytes) -> list[memoryview]:
+    return [memoryview(each) for each in data]
+
+
+def content(store: ObjectStore, key: str, size: int) -> bytes:
+    return read(store, key, Span(0, size), size)
+
+
+def read(store: ObjectStore, key: str, span: Span, size: int, etag: str = "") -> bytes:
+    """Return the bytes of a span, read in pieces of odd sizes."""
+    reader = store.read(key, span, size=size, etag=etag)
+    found = b""
+    try:
+        while len(found) < span.length:
+            found += reader.read(65_537)
+    finally:
+        reader.close()
+    return found
+
+
+def test_the_check_sees_what_is_left_behind(subject: Subject) -> None:
+    one, other = subject.key(), subject.key()
+    subject.store.put(one, views(b"left"))
+    writer = subject.store.begin(other)
+    left = subject.left()
+    assert one in left
+    assert any(other in name and "upload" in name for name in left)
+    writer.abort()
+    subject.store.delete(one)
+    assert subject.left() == []
+
+
+@pytest.mark.parametrize("data", [b"", b"x", DATA], ids=len)
+def test_what_is_put_is_there(subject: Subject, data: bytes) -> None:
+    store, key = subject.store, subject.key()
+    half = len(data) // 2
+    store.put(key, views(data[:half], data[half:]))
+    assert store.stat(key).size == len(data)
+    if data:
+        assert content(store, key, len(data)) == data
+    if len(data) < 64 * 1024:
+        assert store.note(key).data == data
+    assert -60 < store.note(key).age < 60
+    assert [(o.key, o.size) for o in store.objects(key)] == [(key, len(data))]
+    store.delete(key)
+    assert not list(store.objects(key))
+
+
+def test_a_put_replaces(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(b"one"))
+    before = store.note(key).etag
+    store.put(key, views(b"another"))
+    assert store.note(key).data == b"another"
+    assert store.note(key).etag not in ("", before)
+    store.delete(key)
+
+
+def test_what_is_not_there(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    with pytest.raises(ObjectNotFound):
+        store.stat(key)
+    with pytest.raises(ObjectNotFound):
+        store.note(key)
+    with pytest.raises(ObjectNotFound):
+        store.read(key, Span(0, 10), size=10)
+    with pytest.raises(ObjectNotFound):
+        store.read(key, Span(2, 5), size=10)
+    store.delete(key)
+    store.abandon(key)
+    assert not list(store.objects(key))
+
+
+@pytest.mark.parametrize(
+    "name", [".s3gateway/an image", "a+b=c&d%20e", "ü~é/日本", "a..b/c'()*!"]
+)
+def test_odd_keys(subject: Subject, name: str) -> None:
+    store, key = subject.store, subject.key(name)
+    store.put(key, views(DATA))
+    assert read(store, key, Span(5, 2005), len(DATA)) == DATA[5:2005]
+    assert [found.key for found in store.objects(key[:2])] == [key]
+    store.delete(key)
+    with pytest.raises(ObjectNotFound):
+        store.stat(key)
+
+
+def test_a_prefix_is_a_prefix(subject: Subject) -> None:
+    store = subject.store
+    keys = [subject.key(f"{name}.{i}") for name in ("one", "two") for i in range(3)]
+    for key in keys:
+        store.put(key, views(key.encode()))
+    assert sorted(o.key for o in store.objects("one.")) == keys[:3]
+    assert sorted(o.key for o in store.objects("")) == keys
+    assert not list(store.objects("three"))
+    for key in keys:
+        store.delete(key)
+
+
+def test_a_put_that_must_not_replace(subject: Subject) -> None:
+    """What a store that cannot tell does is told by ``decides_between_writers``."""
+    store, key = subject.store, subject.key()
+    store.put(key, views(b"first"), if_absent=True)
+    try:
+        store.put(key, views(b"second"), if_absent=True)
+    except ObjectExists:
+        assert store.note(key).data == b"first"
+    else:
+        assert not store.decides_between_writers()
+    store.delete(key)
+    store.put(key, views(b"third"), if_absent=True)
+    assert store.note(key).data == b"third"
+    store.delete(key)
+
+
+def test_one_of_many_writers_wins_where_the_store_decides(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+
+    def put(number: int) -> int:
+        try:
+            store.put(key, views(str(number).encode()), if_absent=True)
+        except ObjectExists:
+            return 0
+        return 1
+
+    with futures.ThreadPoolExecutor(8) as pool:
+        winners = sum(pool.map(put, range(8)))
+    assert winners == 1 if store.decides_between_writers() else winners >= 1
+    store.delete(key)
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        Span(0, 1),
+        Span(0, len(DATA) - 1),
+        Span(len(DATA) - 1, len(DATA)),
+        Span(1000, 200_000),
+    ],
+    ids=str,
+)
+def test_a_span_is_read_alone(subject: Subject, span: Span) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(DATA))
+    assert read(store, key, span, len(DATA)) == DATA[span.start : span.stop]
+    store.delete(key)
+
+
+def test_only_the_version_that_was_meant_is_read(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(DATA))
+    etag = store.stat(key).etag
+    span = Span(10, 20)
+    assert read(store, key, span, len(DATA), etag) == DATA[10:20]
+    for part in (span, Span(0, len(DATA))):
+        with pytest.raises(ObjectNotFound):
+            store.read(key, part, size=len(DATA), etag='"another"')
+    for part in (span, Span(0, len(DATA) + 1)):
+        with pytest.raises(ObjectNotFound):
+            store.read(key, part, size=len(DATA) + 1)
+    store.delete(key)
+
+
+def test_a_reader_may_be_closed_at_any_time(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(DATA))
+    for limit in (0, 1, len(DATA)):
+        reader = store.read(key, Span(0, len(DATA)), size=len(DATA))
+        if limit:
+            assert reader.read(limit)
+        reader.close()
+        reader.close()
+    assert content(store, key, len(DATA)) == DATA
+    store.delete(key)

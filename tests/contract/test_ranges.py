@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers that do not know ranges or versions: what is read is right nevertheless."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from s3gateway.copies import Copies
+from s3gateway.copies import Copy
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
+from s3gateway.ranges import Span
+from s3gateway.s3.store import S3Store
+from tests.contract.test_objects import DATA
+from tests.contract.test_objects import read
+from tests.contract.test_objects import views
+from tests.support import faults
+from tests.support.faultproxy import FaultProxy
+from tests.support.s3server import S3Server
+from tests.support.stores import s3_store
+
+
+@pytest.fixture
+def proxy(s3: S3Server) -> Iterator[FaultProxy]:
+    with FaultProxy(s3.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def store(s3: S3Server, proxy: FaultProxy) -> Iterator[S3Store]:
+    """A store behind the proxy with one object, ``key``."""
+    bucket = f"ranges-{secrets.token_hex(8)}"
+    store = s3_store(s3, bucket, endpoint=proxy.endpoint, create_bucket=True)
+    store.put("key", views(DATA))
+    yield store
+    store.delete("key")
+    s3.client().delete_bucket(Bucket=bucket)
+
+
+def ignoring_ranges(proxy: FaultProxy, store: S3Store) -> faults.Answer:
+    """Let the server answer any GET with the whole object."""
+    headers = {"ETag": store.stat("key").etag}
+    whole = faults.Answer(200, body=DATA, headers=headers)
+    return proxy.add(whole, method="GET", times=None)
+
+
+@pytest.mark.parametrize("start", [0, 1, 100_000])
+def test_a_server_that_ignores_ranges(
+    proxy: FaultProxy, store: S3Store, start: int
+) -> None:
+    fault = ignoring_ranges(proxy, store)
+    span = Span(start, 200_000)
+    assert read(store, "key", span, len(DATA)) == DATA[start:200_000]
+    assert not store.knows_ranges
+    assert fault.events
+
+
+def test_it_is_not_read_in_pieces(proxy: FaultProxy, store: S3Store) -> None:
+    fault = ignoring_ranges(proxy, store)
+    copy = Copy(store, store.settings.bucket, "key")
+    span = Span(0, len(DATA))
+    copies = Copies("an-image", [copy], span, size=len(DATA), retry_time=0)
+    with pytest.raises(StoreError, match="does not know ranges"):
+        copies.open_piece(Span(1000, 2000))
+    assert fault.events
+
+
+def test_a_server_that_ignores_versions(proxy: FaultProxy, store: S3Store) -> None:
+    ignoring_ranges(proxy, store)
+    for span in (Span(0, len(DATA)), Span(7, 70)):
+        with pytest.raises(ObjectNotFound):
+            store.read("key", span, size=len(DATA), etag='"another"')
+
+
+@pytest.mark.parametrize("fault", [faults.WrongRange(), faults.RangeIgnored()])
+def test_an_answer_to_another_question_is_not_taken(
+    proxy: FaultProxy, store: S3Store, fault: faults.ChangedHead
+) -> None:
+    wrong = proxy.add(fault, method="GET", times=None)
+    with pytest.raises(StoreError):
+        store.read("key", Span(10, 20), size=len(DATA))
+    assert wrong.events

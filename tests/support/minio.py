@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MinIO, built from its Go module; its makers publish no programs any more."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+from tests.support.environments import HOME
+from tests.support.processes import Server
+from tests.support.processes import free_port
+from tests.support.processes import run
+from tests.support.s3server import S3Server
+
+MODULE = "github.com/minio/minio"
+VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit of the archive
+
+ACCESS_KEY = "MINIOACCESSKEY01"
+SECRET_KEY = "minio/secret+key=0123456789abcdef"
+
+
+def missing() -> str:
+    """Return what is missing to run it, empty if nothing."""
+    if _program().exists() or shutil.which("go"):
+        return ""
+    return "no Go toolchain, which builds it from its module"
+
+
+def build() -> pathlib.Path:
+    """Return the program, after building it if needed, which takes minutes."""
+    program = _program()
+    program.parent.mkdir(parents=True, exist_ok=True)
+    with (HOME / "minio.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            print(f"building minio {VERSION} from its Go module", flush=True)
+            run(
+                ["go", "install", f"{MODULE}@{VERSION}"],
+                env={"GOBIN": str(program.parent)},
+            )
+    return program
+
+
+@contextlib.contextmanager
+def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
+    """Run it over an empty directory.
+
+    :param region: where it is; nowhere if empty
+    """
+    (directory / "data").mkdir(parents=True)
+    port, console = free_port(), free_port()
+    env = {
+        "MINIO_ROOT_USER": ACCESS_KEY,
+        "MINIO_ROOT_PASSWORD": SECRET_KEY,
+        "MINIO_REGION": region,
+        "MINIO_DOMAIN": "localhost",
+        "MINIO_UPDATE": "off",
+        "MINIO_BROWSER": "off",
+        "HOME": str(directory),
+    }
+    command: list[str | pathlib.Path] = [
+        build(),
+        "server",
+        f"--address=127.0.0.1:{port}",
+        f"--console-address=127.0.0.1:{console}",
+        directory / "data",
+    ]
+    with Server("minio", command, log=directory / "minio.log", env=env) as server:
+        server.wait_for_url(f"http://127.0.0.1:{port}/minio/health/ready")
+        yield S3Server(
+            name="minio",
+            endpoint=f"http://127.0.0.1:{port}",
+            access_key=ACCESS_KEY,
+            secret_key=SECRET_KEY,
+            region=region,
+        )
+
+
+def _program() -> pathlib.Path:
+    return HOME / f"minio-{VERSION.rpartition('-')[2]}" / "minio"
+
+
+if __name__ == "__main__":
+    print(f"minio: {build()}")

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The S3 servers there are, by name."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+
+from tests.support import environments
+from tests.support import minio
+from tests.support import moto
+from tests.support import rgw
+from tests.support import swift
+from tests.support.s3server import S3Server
+
+#: Which of them the default tier runs; the others belong to the full tier.
+NAMES = ("swift", "moto", "rgw", "minio")
+DEFAULT_TIER = ("swift",)
+
+
+def missing(name: str) -> str:
+    """Return what this machine lacks to run a server, empty if nothing."""
+    return {"rgw": rgw.missing, "minio": minio.missing}.get(name, str)()
+
+
+def serving(
+    name: str, directory: pathlib.Path
+) -> contextlib.AbstractContextManager[S3Server]:
+    """Run a server over an empty directory."""
+    if name == "swift":
+        return swift.serving(environments.bin_dir("swift"), directory)
+    serve = {"moto": moto.serving, "rgw": rgw.serving, "minio": minio.serving}[name]
+    return serve(directory)
