@@ -104,7 +104,14 @@ class GlanceError(GatewayError):
 
 
 class StoreError(GatewayError):
-    """The object store's fault."""
+    """The object store's fault.
+
+    :ivar code: the server's error code, or the name of what broke; may be empty
+    :ivar region: where the bucket is, if the server says that it is elsewhere
+    """
+
+    code = ""
+    region = ""
 
 
 class ObjectNotFound(StoreError):

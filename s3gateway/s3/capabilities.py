@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an S3 server can do, found out by trying it."""
+"""What an S3 server can do that the gateway has to know while it works.
+
+Found out by trying it, once for each store and process; ``examination`` finds out
+more, for the operator.
+"""
 
 from __future__ import annotations
 
-import dataclasses
+import datetime
 import enum
 import secrets
+from collections.abc import Mapping
 from concurrent import futures
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -22,8 +29,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 # As an upload to no image would name its object: what a crash leaves, gc collects.
-_PREFIX = "00000000-0000-0000-0000-000000000000."
+PREFIX = "00000000-0000-0000-0000-000000000000."
 _WRITERS = 8
+#: A store that does not decide lets one writer win by chance now and then.
+_RACES = 5
 
 
 class ConditionalPut(enum.Enum):
@@ -39,63 +48,27 @@ class ConditionalPut(enum.Enum):
     IGNORED = "ignored"
 
 
-class Severity(enum.IntEnum):
-    """What a finding means: all is well, good to know, to be mended, no way."""
-
-    OK = 0
-    NOTE = 1
-    WARNING = 2
-    ERROR = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """One thing that was found out about a store.
-
-    :ivar capability: what was looked at, in a few words: ``conditional PUT``
-    :ivar state: what was found, in a few words: ``decides``, ``ignored``
-    :ivar consequence: what the gateway does about it and what to do, in sentences;
-        empty if nothing.  It names options and codes, never a key, host or bucket
-    """
-
-    capability: str
-    state: str
-    severity: Severity
-    consequence: str = ""
-
-
-def examine(store: S3Store) -> list[Finding]:
-    """Find out all about a store; takes seconds and leaves nothing behind.
-
-    A store that cannot be used at all has one finding, ``access``, of severity
-    ``ERROR``, which says why and what to do.  Never raises a ``StoreError``.
-    """
-    try:
-        found = conditional_put(store)
-    except StoreError as error:
-        return [Finding("access", "failed", Severity.ERROR, str(error))]
-    decides = found is ConditionalPut.DECIDES
-    severity = Severity.OK if decides else Severity.NOTE
-    return [Finding("conditional PUT", found.value, severity)]
-
-
 def conditional_put(store: S3Store) -> ConditionalPut:
     """Find out what conditional writes are worth.
 
     :raises StoreUnavailable: if the server does not answer
     :raises StoreDenied: if the bucket cannot be written
     """
-    key = _PREFIX + secrets.token_hex(8)
+    key = PREFIX + secrets.token_hex(8)
     store.put(key, [])
     found = ConditionalPut.IGNORED
     if not _writes(store, key):
-        store.delete(key)
-        with futures.ThreadPoolExecutor(_WRITERS) as pool:
-            winners = sum(pool.map(lambda _: _writes(store, key), range(_WRITERS)))
-        found = ConditionalPut.DECIDES if winners == 1 else ConditionalPut.CHECKS
+        decides = all(_one_wins(store, key) for _ in range(_RACES))
+        found = ConditionalPut.DECIDES if decides else ConditionalPut.CHECKS
     store.delete(key)
     LOG.info("Store %s: If-None-Match on a write: %s", store.name, found.value)
     return found
+
+
+def _one_wins(store: S3Store, key: str) -> bool:
+    store.delete(key)
+    with futures.ThreadPoolExecutor(_WRITERS) as pool:
+        return sum(pool.map(lambda _: _writes(store, key), range(_WRITERS))) == 1
 
 
 def _writes(store: S3Store, key: str) -> bool:
@@ -108,3 +81,9 @@ def _writes(store: S3Store, key: str) -> bool:
     except StoreError:  # the server does not know the header: nobody is kept out
         return True
     return True
+
+
+def date(answer: Mapping[str, Any]) -> datetime.datetime:
+    """Return what the store's clock shows."""
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    return parsedate_to_datetime(headers["date"])

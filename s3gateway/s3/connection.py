@@ -8,6 +8,7 @@ bare requests of ``http.py`` are given what it decided.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 from urllib import parse
@@ -26,36 +27,48 @@ _AWS_REGION = re.compile(
     r"https?://s3-([a-z]+(?:-[a-z]+)+-[0-9])\.amazonaws\.com(?:\.cn)?"
 )
 
+_AWS_HOST = re.compile(r"(https?://)s3(?:[.-][a-z0-9-]+)?(\.amazonaws\.com(?:\.cn)?)")
+
 
 class Connection:
     """One process's way to one store.
 
     :ivar keys: what its requests are signed with
+    :ivar cacert: file of the CAs that may vouch for the server
     :ivar client: the boto3 client, safe for threads
+    :ivar region: what its requests are signed for
     :ivar http: the connections that carry the bytes
     :ivar signer: what signs the requests on them
     :ivar secure: whether they are encrypted
+    :param region: where the bucket is, if that is not where the settings say
     """
 
     def __init__(
-        self, store: StoreSettings, transfer: TransferSettings, keys: KeyPair
+        self,
+        store: StoreSettings,
+        transfer: TransferSettings,
+        keys: KeyPair,
+        region: str = "",
     ) -> None:
         self.keys = keys
+        if region:
+            store = _elsewhere(store, region)
         session = boto3.session.Session(
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
         )
         cacert = store.cacert or session._session.get_config_variable("ca_bundle")
+        self.cacert = cacert or botocore.httpsession.get_cert_path(True)
         self.client = session.client("s3", **_client_options(store, transfer, cacert))
         self.http = s3http.S3HTTP(
             store.name,
             store.endpoint,
-            cacert=cacert or botocore.httpsession.get_cert_path(True),
+            cacert=self.cacert,
             connect_timeout=transfer.connect_timeout,
             read_timeout=transfer.read_timeout,
         )
-        region = self._presigned(store.bucket)[1]
-        self.signer = s3http.Signer(session.get_credentials(), region)
+        self.region = self._presigned(store.bucket)[1]
+        self.signer = s3http.Signer(session.get_credentials(), self.region)
         self.secure = store.endpoint.startswith("https:")
         self._bases: dict[str, str] = {}
 
@@ -74,6 +87,13 @@ class Connection:
         base, _, query = url.partition("?")
         scope = parse.parse_qs(query)["X-Amz-Credential"][0].split("/")
         return base.removesuffix("-"), scope[-3]
+
+
+def _elsewhere(store: StoreSettings, region: str) -> StoreSettings:
+    """Return a store's settings for another region; AWS has a host for each."""
+    host = _AWS_HOST.fullmatch(store.endpoint)
+    endpoint = f"{host[1]}s3.{region}{host[2]}" if host else store.endpoint
+    return dataclasses.replace(store, region=region, endpoint=endpoint)
 
 
 def _client_options(

@@ -7,6 +7,7 @@ nothing else: what the lower libraries say holds hosts, buckets and keys.
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ElementTree
 
 import urllib3.exceptions
@@ -32,6 +33,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchBucket": ObjectNotFound,
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
+    "NotImplemented": StoreError,
     "OperationAborted": StoreUnavailable,
     "PreconditionFailed": ObjectExists,
     "QuotaExceeded": StoreFull,
@@ -51,8 +53,13 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     412: ObjectExists,
     416: ObjectNotFound,
     429: StoreUnavailable,
+    501: StoreError,
     507: StoreFull,
 }
+
+#: Where AWS tells where a bucket is.
+REGION_HEADER = "x-amz-bucket-region"
+_REGION = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 
 #: The base classes of what botocore raises for a request; all but these are
 #: mistakes in how it was called.
@@ -65,41 +72,60 @@ _UNAVAILABLE = (
 )
 
 
-def of_answer(store: str, status: int, code: str) -> StoreError:
+def of_answer(store: str, status: int, code: str, region: str = "") -> StoreError:
     """Return the error for an answer with an error status.
 
     :param store: the store's identifier
     :param code: the S3 error code, or what stands for it in an answer to HEAD
+    :param region: where the answer says that the bucket is
     """
     by_status = StoreUnavailable if status >= 500 else StoreError
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, by_status)
-    return kind(f"Store {store} answered {status} {code}".rstrip())
+    error = kind(f"Store {store} answered {status} {code}".rstrip())
+    error.code = code or str(status)
+    if status in (301, 307, 400) and _REGION.fullmatch(region):
+        error.region = region
+    return error
 
 
 def of_boto(store: str, error: boto.BotoCoreError | boto.ClientError) -> StoreError:
     """Return the error for one that botocore raised."""
     if isinstance(error, boto.ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        return of_answer(store, status, error.response.get("Error", {}).get("Code", ""))
+        about = error.response.get("ResponseMetadata", {})
+        found = error.response.get("Error", {})
+        return of_answer(
+            store,
+            about.get("HTTPStatusCode", 500),
+            found.get("Code", ""),
+            found.get("Region") or about.get("HTTPHeaders", {}).get(REGION_HEADER, ""),
+        )
     retriable = isinstance(error, _UNAVAILABLE) and not isinstance(error, boto.SSLError)
-    kind = StoreUnavailable if retriable else StoreError
-    return kind(f"Store {store} did not answer: {type(error).__name__}")
+    return _broken(store, "did not answer", error, retriable=retriable)
 
 
 def of_urllib3(store: str, error: Exception) -> StoreError:
     """Return the error for one that urllib3 or a socket raised."""
-    final = isinstance(error, urllib3.exceptions.SSLError)
-    kind = StoreError if final else StoreUnavailable
-    return kind(f"Store {store} broke off: {type(error).__name__}")
+    retriable = not isinstance(error, urllib3.exceptions.SSLError)
+    return _broken(store, "broke off", error, retriable=retriable)
 
 
-def code_in(body: bytes) -> str:
-    """Return the S3 error code in an error answer's body, or an empty string."""
+def _broken(store: str, what: str, error: Exception, *, retriable: bool) -> StoreError:
+    kind = StoreUnavailable if retriable else StoreError
+    found = kind(f"Store {store} {what}: {type(error).__name__}")
+    found.code = type(error).__name__
+    return found
+
+
+def details_in(body: bytes) -> tuple[str, str]:
+    """Return the S3 error code and the region in an error answer's body.
+
+    Either is empty if there is none.
+    """
     try:
-        code = ElementTree.fromstring(body).findtext("Code")  # noqa: S314
+        error = ElementTree.fromstring(body)  # noqa: S314
     except ElementTree.ParseError:
-        return ""
-    return code or ""
+        return "", ""
+    return error.findtext("Code") or "", error.findtext("Region") or ""
 
 
 def cut_short(store: str) -> StoreUnavailable:

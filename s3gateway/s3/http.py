@@ -129,7 +129,9 @@ class S3HTTP:
             if answer.status < 300:
                 return answer
             with contextlib.closing(answer):
-                code = s3errors.code_in(answer.read(_MOST_OF_AN_ERROR))
+                found = answer.read(_MOST_OF_AN_ERROR)
         except BROKEN as error:
             raise s3errors.of_urllib3(self._name, error) from None
-        raise s3errors.of_answer(self._name, answer.status, code)
+        code, region = s3errors.details_in(found)
+        region = region or answer.headers.get(s3errors.REGION_HEADER, "")
+        raise s3errors.of_answer(self._name, answer.status, code, region)

@@ -4,11 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import functools
 import math
 import threading
-import time
 import zlib
 from base64 import b64encode
 from collections.abc import Callable
@@ -25,14 +23,15 @@ from oslo_log import log as logging
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
-from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
 from s3gateway.retries import patiently
+from s3gateway.s3 import buckets
 from s3gateway.s3 import capabilities
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
+from s3gateway.s3.access import Access
 from s3gateway.s3.capabilities import ConditionalPut
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.reader import S3Reader
@@ -51,7 +50,6 @@ T = TypeVar("T")
 _MOST_OF_A_NOTE = 64 * 1024
 #: Cleaning up is tried for so long: who waits for the answer has failed already.
 _CLEANING_TIME = 5.0  # seconds
-_KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
 
 
 class S3Store:
@@ -65,8 +63,7 @@ class S3Store:
         self.settings = settings
         self.transfer = transfer
         self.knows_ranges = True
-        self._connection: Connection | None = None
-        self._connecting = threading.Lock()
+        self._access = Access(settings, transfer)
 
     @property
     def name(self) -> str:
@@ -75,11 +72,7 @@ class S3Store:
     @property
     def connection(self) -> Connection:
         """The connection, another one when the keys have changed."""
-        keys = self.settings.keys.current()
-        with self._connecting:
-            if self._connection is None or self._connection.keys != keys:
-                self._connection = Connection(self.settings, self.transfer, keys)
-            return self._connection
+        return self._access.connection
 
     def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
         conditional = if_absent and self._conditional_put is not ConditionalPut.IGNORED
@@ -100,7 +93,7 @@ class S3Store:
         while True:
             ask = functools.partial(self.ask, "list_objects_v2", **more)
             page = self.patiently(prefix, ask)
-            now = _date(page)
+            now = capabilities.date(page)
             for entry in page.get("Contents", []):
                 age = (now - entry["LastModified"]).total_seconds()
                 yield Listed(entry["Key"], age, size=entry["Size"])
@@ -113,7 +106,7 @@ class S3Store:
         while True:
             ask = functools.partial(self.ask, "list_multipart_uploads", **more)
             page = self.patiently("", ask)
-            now = _date(page)
+            now = capabilities.date(page)
             for entry in page.get("Uploads", []):
                 age = (now - entry["Initiated"]).total_seconds()
                 yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
@@ -159,7 +152,7 @@ class S3Store:
         if span.length < size:
             headers["Range"] = f"bytes={span.start}-{span.stop - 1}"
         try:
-            answer = self._get(bucket or self.settings.bucket, key, headers)
+            answer = self.get(key, headers, bucket)
         except ObjectExists as error:  # 412, which for a write means something else
             raise ObjectNotFound(str(error)) from None
         reader = S3Reader(self.name, answer, span, size, etag)
@@ -183,7 +176,7 @@ class S3Store:
             except (boto.BotoCoreError, boto.ClientError) as error:
                 raise s3errors.of_boto(self.name, error) from None
 
-        return self._allowed(do)
+        return self._access.allowed(do)
 
     def send(
         self,
@@ -192,8 +185,12 @@ class S3Store:
         data: Buffers,
         headers: Mapping[str, str] = MappingProxyType({}),
         query: str = "",
+        payload: str = "",
     ) -> Mapping[str, str]:
-        """Send a body, once; return the headers of the answer."""
+        """Send a body, once; return the headers of the answer.
+
+        :param payload: what the signature says of the body, if not the truth
+        """
         headers = {**headers, "Content-Length": str(sum(map(len, data)))}
         if self._adds_checksums:
             headers["x-amz-checksum-crc32"] = _crc32(data)
@@ -201,12 +198,12 @@ class S3Store:
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
             # Over plain http the signature must vouch for the bytes; TLS does it.
             secure = connection.secure
-            payload = s3http.UNSIGNED if secure else s3http.payload_hash(data)
+            digest = s3http.UNSIGNED if secure else s3http.payload_hash(data)
             url = connection.url(self.settings.bucket, key, query)
-            signed = connection.signer.headers(method, url, headers, payload)
+            signed = connection.signer.headers(method, url, headers, payload or digest)
             return connection.http.send(method, url, signed, data)
 
-        answer = self._allowed(put)
+        answer = self._access.allowed(put)
         answer.drain_conn()
         return answer.headers
 
@@ -226,18 +223,20 @@ class S3Store:
             cancelled=cancelled,
         )
 
-    def _get(
-        self, bucket: str, key: str, headers: Mapping[str, str]
+    def get(
+        self, key: str, headers: Mapping[str, str], bucket: str = ""
     ) -> urllib3.BaseHTTPResponse:
+        """Ask for an object, once; return the answer with its body unread."""
+
         def get(connection: Connection) -> urllib3.BaseHTTPResponse:
-            url = connection.url(bucket, key)
+            url = connection.url(bucket or self.settings.bucket, key)
             signed = connection.signer.headers("GET", url, headers, s3http.EMPTY)
             return connection.http.send("GET", url, signed)
 
-        return self._allowed(get)
+        return self._access.allowed(get)
 
     def _note(self, key: str) -> Note:
-        answer = self._get(self.settings.bucket, key, {})
+        answer = self.get(key, {})
         with contextlib.closing(answer):
             try:
                 data = answer.read(_MOST_OF_A_NOTE)
@@ -274,22 +273,6 @@ class S3Store:
                 retry_time=_CLEANING_TIME,
             )
 
-    def _allowed(self, do: Callable[[Connection], T]) -> T:
-        """Do something, again with other keys if there are others by now.
-
-        Two files are not replaced at one moment: while only one of them is new the
-        keys do not fit each other, so it is tried for a while.
-        """
-        for pause in _KEY_PAUSES:
-            try:
-                return do(self.connection)
-            except StoreDenied:
-                if not self.settings.keys.from_files:
-                    raise
-            time.sleep(pause)
-            self.settings.keys.read_again()
-        return do(self.connection)
-
     @functools.cached_property
     def _conditional_put(self) -> ConditionalPut:
         return capabilities.conditional_put(self)
@@ -308,26 +291,8 @@ class S3Store:
                     f"The bucket of store {self.name} does not exist; create it, or "
                     f"set s3_store_create_bucket_on_put in [{self.name}]"
                 ) from None
-        self._create_bucket()
+        buckets.create(self, self._access.region or self.settings.region)
         return do()
-
-    def _create_bucket(self) -> None:
-        LOG.info("Creating the bucket of store %s", self.name)
-        region = self.settings.region
-        # S3's first region is the one that may not be named here.
-        named = region and region != "us-east-1"
-        where = {"LocationConstraint": region}
-        with contextlib.suppress(ObjectExists):  # somebody else was faster
-            self.ask(
-                "create_bucket",
-                **({"CreateBucketConfiguration": where} if named else {}),
-            )
-
-
-def _date(answer: Mapping[str, Any]) -> datetime.datetime:
-    """Return what the store's clock shows."""
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    return parsedate_to_datetime(headers["date"])
 
 
 def _crc32(data: Buffers) -> str:

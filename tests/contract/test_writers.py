@@ -17,6 +17,7 @@ from tests.contract.test_objects import read
 MIB = 1024**2
 PART = 5 * MIB
 DATA = random.Random(5).randbytes(2 * PART + 12_345)  # noqa: S311
+UPLOADS_OF_2010 = {"moto"}  # it says so of each one
 PARTS = [DATA[start : start + PART] for start in range(0, len(DATA), PART)]
 
 
@@ -107,7 +108,8 @@ def test_uploads_that_are_listed_are_open_ones(subject: Subject) -> None:
     for listed in store.uploads():
         assert listed.upload_id in ids
         assert listed.key in subject.used
-        assert -60 < listed.age < 60
+        if subject.server is None or subject.server.name not in UPLOADS_OF_2010:
+            assert -60 < listed.age < 60
     for key in subject.used:
         store.abandon(key)
 

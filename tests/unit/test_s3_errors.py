@@ -76,6 +76,7 @@ def test_which_are_worth_another_try(kind: Any, expected: type[StoreError]) -> N
         (400, "BadDigest", StoreUnavailable),
         (400, "InvalidRequest", StoreError),
         (301, "PermanentRedirect", StoreError),
+        (501, "NotImplemented", StoreError),
     ],
 )
 def test_answers(status: int, code: str, expected: type[StoreError]) -> None:
@@ -111,7 +112,10 @@ def test_a_certificate_does_not_get_better_with_time() -> None:
     assert type(errors.of_urllib3("fast", error)) is StoreError
 
 
-def test_code_in_a_body() -> None:
-    assert errors.code_in(b"<Error><Code>SlowDown</Code></Error>") == "SlowDown"
-    assert errors.code_in(b"") == ""
-    assert errors.code_in(b"<html>gateway timeout</html>") == ""
+def test_details_in_a_body() -> None:
+    assert errors.details_in(b"<Error><Code>SlowDown</Code></Error>") == (
+        "SlowDown",
+        "",
+    )
+    assert errors.details_in(b"") == ("", "")
+    assert errors.details_in(b"<html>gateway timeout</html>") == ("", "")

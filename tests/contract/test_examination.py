@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is found out about each server, and what a store that fails is said to have."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import pathlib
+import secrets
+import socket
+import ssl
+from collections.abc import Iterator
+
+import pytest
+import trustme
+
+from s3gateway.keys import KeyPair
+from s3gateway.keys import Keys
+from s3gateway.s3.examination import examine
+from s3gateway.s3.findings import Finding
+from s3gateway.s3.findings import Severity
+from s3gateway.s3.store import S3Store
+from tests.contract.test_objects import views
+from tests.support import faults
+from tests.support.faultproxy import FaultProxy
+from tests.support.s3server import S3Server
+from tests.support.stores import s3_store
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+DAY = datetime.timedelta(days=1)
+
+#: As measured; a server that learns something new fails here.
+TABLE = {
+    "swift": {
+        "conditional PUT": "checks",
+        "conditional Complete": "checks",
+        "If-Match": "checks",
+        "ranges": "yes",
+        "checksums": "enforced",
+        "parts": "10,000",
+        "list of uploads": "all",
+        "lifecycle": "none",
+    },
+    "moto": {
+        "conditional PUT": "decides",
+        "conditional Complete": "checks",
+        "If-Match": "checks",
+        "ranges": "yes",
+        "checksums": "ignored",
+        "parts": "10,000",
+        "list of uploads": "all",
+        "lifecycle": "none",
+    },
+    "rgw": {
+        "conditional PUT": "decides",
+        "conditional Complete": "ignored",
+        "If-Match": "checks",
+        "ranges": "yes",
+        "checksums": "enforced",
+        "parts": "10,000",
+        "list of uploads": "all",
+        "lifecycle": "none",
+    },
+    "minio": {
+        "conditional PUT": "decides",
+        "conditional Complete": "checks",
+        "If-Match": "checks",
+        "ranges": "yes",
+        "checksums": "enforced",
+        "parts": "10,000",
+        "list of uploads": "all",
+        "lifecycle": "none",
+    },
+}
+#: Moto races as its threads happen to run.
+BY_CHANCE = {("moto", "conditional PUT")}
+
+
+@pytest.fixture
+def bucket(server: S3Server) -> Iterator[str]:
+    """A bucket; the test fails if anything is left in it."""
+    name = f"examined-{secrets.token_hex(8)}"
+    client = server.client()
+    client.create_bucket(Bucket=name)
+    yield name
+    assert not client.list_objects_v2(Bucket=name).get("Contents")
+    assert not client.list_multipart_uploads(Bucket=name).get("Uploads")
+    client.delete_bucket(Bucket=name)
+
+
+def test_what_servers_can_do(server: S3Server, bucket: str) -> None:
+    found = {each.capability: each for each in examine(s3_store(server, bucket))}
+    for name, finding in found.items():
+        print(f"{server.name:8}{name:22}{finding.state:16}{finding.consequence}")
+    assert found.pop("access") == Finding("access", "yes", Severity.OK)
+    assert float(found.pop("clock").state.split()[0]) < 60
+    for name, state in TABLE[server.name].items():
+        if (server.name, name) not in BY_CHANCE:
+            assert found[name].state == state
+    assert set(found) == set(TABLE[server.name])
+    for finding in found.values():
+        assert bool(finding.consequence) or finding.severity is Severity.OK
+        assert bucket not in finding.consequence
+
+
+def access(store: S3Store) -> Finding:
+    """Return the only finding, that of a store that cannot be used."""
+    [found] = examine(store)
+    assert found.capability == "access"
+    for secret in (store.settings.bucket, store.settings.service):
+        assert secret not in found.consequence
+    return found
+
+
+@pytest.mark.parametrize(
+    ("keys", "state", "option"),
+    [
+        (("{access}", "another"), "wrong secret key", "s3_store_secret_key"),
+        (("ANOTHERACCESSKEY1", "{secret}"), "wrong access key", "s3_store_access_key"),
+    ],
+)
+def test_wrong_keys(
+    server: S3Server, bucket: str, keys: tuple[str, str], state: str, option: str
+) -> None:
+    if server.name == "moto":
+        return  # it believes every signature
+    pair = [k.format(access=server.access_key, secret=server.secret_key) for k in keys]
+    store = s3_store(server, bucket, keys=Keys(KeyPair(*pair)))
+    found = access(store)
+    assert found.severity is Severity.ERROR
+    # Swift does not say which of the two is wrong.
+    assert found.state in (state, "wrong secret key")
+    if found.state == state:
+        assert f"{option} in [fast]" in found.consequence
+
+
+def test_a_missing_bucket(server: S3Server) -> None:
+    name = f"missing-{secrets.token_hex(8)}"
+    found = access(s3_store(server, name))
+    assert (found.state, found.severity) == ("no bucket", Severity.ERROR)
+    assert "s3_store_create_bucket_on_put = true in [fast]" in found.consequence
+    found = access(s3_store(server, name, create_bucket=True))
+    assert (found.state, found.severity) == ("no bucket", Severity.NOTE)
+    assert name not in [b["Name"] for b in server.client().list_buckets()["Buckets"]]
+
+
+def test_no_right_to_write(s3: S3Server) -> None:
+    with FaultProxy(s3.endpoint) as proxy:
+        bucket = f"examined-{secrets.token_hex(8)}"
+        s3.client().create_bucket(Bucket=bucket)
+        denied = proxy.add(faults.Answer(403, "AccessDenied"), method="PUT", times=None)
+        found = access(s3_store(s3, bucket, endpoint=proxy.endpoint))
+    assert denied.events
+    assert (found.state, found.severity) == ("no write right", Severity.ERROR)
+    assert "s3:PutObject" in found.consequence
+    s3.client().delete_bucket(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "state"),
+    [
+        (403, "RequestTimeTooSkewed", "wrong clock"),
+        (400, "AuthorizationHeaderMalformed", "wrong region"),
+        (411, "MissingContentLength", "checksums not understood"),
+        (503, "SlowDown", "overloaded"),
+        (418, "Teapot", "failed"),
+    ],
+)
+def test_what_else_a_server_says(
+    s3: S3Server, status: int, code: str, state: str
+) -> None:
+    with FaultProxy(s3.endpoint) as proxy:
+        fault = proxy.add(faults.Answer(status, code), times=None)
+        found = access(s3_store(s3, "any-bucket", endpoint=proxy.endpoint))
+    assert fault.events
+    assert (found.state, found.severity) == (state, Severity.ERROR)
+    assert code in found.consequence
+
+
+def test_unreachable_servers(s3: S3Server) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    for endpoint, state in [
+        (f"http://127.0.0.1:{port}", "unreachable host"),
+        ("http://no-such-host.invalid:9000", "unknown host name"),
+        (s3.endpoint.replace("http:", "https:"), "no TLS"),
+    ]:
+        found = access(s3_store(s3, "any-bucket", endpoint=endpoint))
+        assert (found.state, found.severity) == (state, Severity.ERROR)
+        assert "[fast]" in found.consequence
+
+
+@contextlib.contextmanager
+def tls_proxy(
+    s3: S3Server, authority: trustme.CA, address: str, end: datetime.datetime
+) -> Iterator[FaultProxy]:
+    """Stand in front of a server with a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(
+        address, not_before=NOW - 10 * DAY, not_after=end
+    ).configure_cert(context)
+    with FaultProxy(s3.endpoint, tls=context) as proxy:
+        yield proxy
+
+
+def test_tls(s3: S3Server, tmp_path: pathlib.Path) -> None:
+    """A private CA, and all that can be wrong with a certificate."""
+    ours, theirs = trustme.CA(), trustme.CA()
+    file = tmp_path / "ca.pem"
+    ours.cert_pem.write_to_path(str(file))
+    for authority, address, end, state in [
+        (ours, "127.0.0.1", NOW + DAY, ""),
+        (theirs, "127.0.0.1", NOW + DAY, "certificate not trusted"),
+        (ours, "127.0.0.1", NOW - DAY, "certificate expired"),
+        (ours, "127.0.0.2", NOW + DAY, "certificate of another host"),
+    ]:
+        with tls_proxy(s3, authority, address, end) as proxy:
+            store = s3_store(
+                s3,
+                f"tls-{secrets.token_hex(8)}",
+                endpoint=proxy.endpoint,
+                cacert=str(file),
+                create_bucket=True,
+            )
+            if state:
+                found = access(store)
+                assert (found.state, found.severity) == (state, Severity.ERROR)
+                continue
+            store.put("key", views(b"through TLS"))
+            assert store.note("key").data == b"through TLS"
+            store.delete("key")
+            states = {each.capability: each.state for each in examine(store)}
+            assert states["access"] == "yes"
+            assert states["checksums"] == "TLS"
+            s3.client().delete_bucket(Bucket=store.settings.bucket)
