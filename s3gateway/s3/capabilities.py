@@ -1,89 +1,113 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an S3 server can do that the gateway has to know while it works.
-
-Found out by trying it, once for each store and process; ``examination`` finds out
-more, for the operator.
-"""
+"""All there is to find out about a store, for the operator."""
 
 from __future__ import annotations
 
-import datetime
-import enum
 import secrets
-from collections.abc import Mapping
-from concurrent import futures
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from typing import Any
 
-from oslo_log import log as logging
-
-from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
-from s3gateway.errors import StoreUnavailable
+from s3gateway.s3 import conditional
+from s3gateway.s3 import findings
+from s3gateway.s3 import probes
+from s3gateway.s3 import reach
+from s3gateway.s3.findings import Finding
+from s3gateway.s3.findings import Severity
+
+__all__ = ["Finding", "Severity", "examine"]
 
 if TYPE_CHECKING:
     from s3gateway.s3.store import S3Store
 
-LOG = logging.getLogger(__name__)
 
-# As an upload to no image would name its object: what a crash leaves, gc collects.
-PREFIX = "00000000-0000-0000-0000-000000000000."
-_WRITERS = 8
-#: A store that does not decide lets one writer win by chance now and then.
-_RACES = 5
+def examine(store: S3Store) -> list[Finding]:
+    """Find out all about a store; takes seconds and leaves nothing behind.
 
-
-class ConditionalPut(enum.Enum):
-    """What ``If-None-Match: *`` is worth when an object is written.
-
-    ``DECIDES``: of several writers exactly one writes; ``CHECKS``: an object that is
-    there is not replaced, but several writers may write at once; ``IGNORED``: nobody
-    is kept out.
+    The first finding is ``access``.  If its severity is ``ERROR`` the store cannot
+    be used at all, and it is the only one.  Never raises a ``StoreError``.
     """
-
-    DECIDES = "decides"
-    CHECKS = "checks"
-    IGNORED = "ignored"
-
-
-def conditional_put(store: S3Store) -> ConditionalPut:
-    """Find out what conditional writes are worth.
-
-    :raises StoreUnavailable: if the server does not answer
-    :raises StoreDenied: if the bucket cannot be written
-    """
-    key = PREFIX + secrets.token_hex(8)
-    store.put(key, [])
-    found = ConditionalPut.IGNORED
-    if not _writes(store, key):
-        decides = all(_one_wins(store, key) for _ in range(_RACES))
-        found = ConditionalPut.DECIDES if decides else ConditionalPut.CHECKS
-    store.delete(key)
-    LOG.info("Store %s: If-None-Match on a write: %s", store.name, found.value)
-    return found
+    access = _access(store)
+    if access.severity is Severity.ERROR or access.state == "no bucket":
+        return [access]
+    return [access, *(_probe(store, probe) for probe in probes.ALL)]
 
 
-def _one_wins(store: S3Store, key: str) -> bool:
-    store.delete(key)
-    with futures.ThreadPoolExecutor(_WRITERS) as pool:
-        return sum(pool.map(lambda _: _writes(store, key), range(_WRITERS))) == 1
-
-
-def _writes(store: S3Store, key: str) -> bool:
+def _access(store: S3Store) -> Finding:
+    """Find out whether a store can be read and written, and if not why."""
+    connection = store.connection
+    timeout = store.transfer.connect_timeout
+    if failure := reach.unreachable(store.settings, connection.cacert, timeout):
+        return failure
+    region = connection.region
     try:
-        store.send("PUT", key, [], {"If-None-Match": "*"})
-    except ObjectExists:
-        return False
-    except (StoreDenied, StoreUnavailable):
-        raise
-    except StoreError:  # the server does not know the header: nobody is kept out
-        return True
-    return True
+        store.ask("list_objects_v2", MaxKeys=1)
+    except ObjectNotFound as error:
+        return _no_bucket(store, error)
+    except StoreError as error:
+        if error.code != "AccessDenied":  # writing may be allowed nevertheless
+            return findings.of_error("access", store.name, error)
+    if store.connection.region != region:
+        return _moved(store)
+    return _writing(store)
 
 
-def date(answer: Mapping[str, Any]) -> datetime.datetime:
-    """Return what the store's clock shows."""
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    return parsedate_to_datetime(headers["date"])
+def _writing(store: S3Store) -> Finding:
+    key = conditional.PREFIX + secrets.token_hex(8)
+    try:
+        store.send("PUT", key, [])
+    except StoreDenied as error:
+        if error.code == "AccessDenied":
+            return Finding(
+                "access",
+                "no write right",
+                Severity.ERROR,
+                "The keys may read the bucket but not write to it; give their user "
+                f"s3:PutObject and s3:DeleteObject ({error}).",
+            )
+        return findings.of_error("access", store.name, error)
+    except StoreError as error:
+        return findings.of_error("access", store.name, error)
+    try:
+        store.delete(key)
+    except StoreError as error:
+        return Finding(
+            "access",
+            "no right to delete",
+            Severity.ERROR,
+            "Failed uploads and deleted images would stay for ever; give the user "
+            f"of the keys s3:DeleteObject ({error}).",
+        )
+    return Finding("access", "yes", Severity.OK)
+
+
+def _no_bucket(store: S3Store, error: StoreError) -> Finding:
+    if not store.settings.create_bucket:
+        return findings.of_error("access", store.name, error)
+    return Finding(
+        "access",
+        "no bucket",
+        Severity.NOTE,
+        "The bucket does not exist; the first upload creates it. Check again then.",
+    )
+
+
+def _moved(store: S3Store) -> Finding:
+    return Finding(
+        "access",
+        "wrong region",
+        Severity.WARNING,
+        "The bucket is in another region, which the gateway finds out anew in every "
+        f"process; set s3_store_region_name = {store.connection.region} in "
+        f"[{store.name}].",
+    )
+
+
+def _probe(store: S3Store, probe: probes.Probe) -> Finding:
+    key = conditional.PREFIX + secrets.token_hex(8)
+    try:
+        return probe(store, key)
+    except StoreError as error:
+        name = probe.__name__.replace("_", " ")
+        return Finding(name, "unknown", Severity.WARNING, f"{error}.")

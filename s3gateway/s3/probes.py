@@ -19,8 +19,8 @@ from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.ranges import Span
-from s3gateway.s3 import capabilities
-from s3gateway.s3.capabilities import ConditionalPut
+from s3gateway.s3 import conditional
+from s3gateway.s3.conditional import ConditionalPut
 from s3gateway.s3.findings import Finding
 from s3gateway.s3.findings import Severity
 
@@ -43,7 +43,7 @@ Probe = Callable[["S3Store", str], Finding]
 
 def conditional_put(store: S3Store, key: str) -> Finding:
     """If-None-Match on a PUT, by which a claim keeps other uploads out."""
-    found = capabilities.conditional_put(store)
+    found = conditional.conditional_put(store)
     if found is ConditionalPut.DECIDES:
         return Finding("conditional PUT", found.value, Severity.OK)
     return Finding("conditional PUT", found.value, Severity.NOTE, _UPLOADS_RACE)
@@ -169,7 +169,7 @@ def clock(store: S3Store, key: str) -> Finding:
     """How far the server's clock is from this host's."""
     page = store.ask("list_objects_v2", Prefix=key, MaxKeys=1)
     now = datetime.datetime.now(datetime.timezone.utc)
-    skew = (capabilities.date(page) - now).total_seconds()
+    skew = (conditional.date(page) - now).total_seconds()
     state = f"{skew:+.0f} s"
     if abs(skew) < _SKEW:
         return Finding("clock", state, Severity.OK)

@@ -28,11 +28,11 @@ from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
 from s3gateway.retries import patiently
 from s3gateway.s3 import buckets
-from s3gateway.s3 import capabilities
+from s3gateway.s3 import conditional
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 from s3gateway.s3.access import Access
-from s3gateway.s3.capabilities import ConditionalPut
+from s3gateway.s3.conditional import ConditionalPut
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.reader import S3Reader
 from s3gateway.s3.writer import S3Writer
@@ -93,7 +93,7 @@ class S3Store:
         while True:
             ask = functools.partial(self.ask, "list_objects_v2", **more)
             page = self.patiently(prefix, ask)
-            now = capabilities.date(page)
+            now = conditional.date(page)
             for entry in page.get("Contents", []):
                 age = (now - entry["LastModified"]).total_seconds()
                 yield Listed(entry["Key"], age, size=entry["Size"])
@@ -106,7 +106,7 @@ class S3Store:
         while True:
             ask = functools.partial(self.ask, "list_multipart_uploads", **more)
             page = self.patiently("", ask)
-            now = capabilities.date(page)
+            now = conditional.date(page)
             for entry in page.get("Uploads", []):
                 age = (now - entry["Initiated"]).total_seconds()
                 yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
@@ -275,7 +275,7 @@ class S3Store:
 
     @functools.cached_property
     def _conditional_put(self) -> ConditionalPut:
-        return capabilities.conditional_put(self)
+        return conditional.conditional_put(self)
 
     @property
     def _adds_checksums(self) -> bool:

@@ -16,7 +16,7 @@ import trustme
 
 from s3gateway.keys import KeyPair
 from s3gateway.keys import Keys
-from s3gateway.s3.examination import examine
+from s3gateway.s3.capabilities import examine
 from s3gateway.s3.findings import Finding
 from s3gateway.s3.findings import Severity
 from s3gateway.s3.store import S3Store
