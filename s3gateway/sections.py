@@ -23,6 +23,8 @@ ADDRESSING_STYLES = ("auto", "virtual", "path")
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET_AS_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*(?<!-)")
+# What botocore takes (botocore.utils.validate_region_name).
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _ENDPOINT = re.compile(r"(https?)://([^/\s@?#]+(?:/[^\s@?#]*)?)")
 
 
@@ -98,7 +100,7 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
     return StoreSettings(
         name=name,
         endpoint=_endpoint(section),
-        region=section["s3_store_region_name"],
+        region=_region(section),
         keys=_keys(name, section, ours),
         bucket=_bucket(section, addressing),
         create_bucket=section["s3_store_create_bucket_on_put"],
@@ -110,6 +112,18 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
         request_checksums=request_checksums if protected else "when_required",
         response_checksums=response_checksums if protected else "when_required",
     )
+
+
+def _region(section: Section) -> str:
+    region: str = section["s3_store_region_name"] or ""
+    if region and not _REGION.fullmatch(region):
+        raise ConfigError(
+            section.name,
+            "s3_store_region_name",
+            f"{region!r} is not letters, digits and hyphens, which is all that boto3 "
+            "takes; leave it out, or rename the region of the S3 server",
+        )
+    return region
 
 
 def _keys(name: str, section: Section, ours: Section) -> Keys:

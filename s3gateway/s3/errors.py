@@ -59,7 +59,7 @@ _BY_STATUS: dict[int, type[StoreError]] = {
 
 #: Where AWS tells where a bucket is.
 REGION_HEADER = "x-amz-bucket-region"
-_REGION = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
+_REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
 #: The base classes of what botocore raises for a request; all but these are
 #: mistakes in how it was called.

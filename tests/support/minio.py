@@ -56,7 +56,7 @@ def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
         "MINIO_ROOT_USER": ACCESS_KEY,
         "MINIO_ROOT_PASSWORD": SECRET_KEY,
         "MINIO_REGION": region,
-        "MINIO_DOMAIN": "localhost",
+        "MINIO_DOMAIN": "s3.localhost",
         "MINIO_UPDATE": "off",
         "MINIO_BROWSER": "off",
         "HOME": str(directory),

@@ -46,6 +46,7 @@ use = egg:swift#catch_errors
 [filter:s3api]
 use = egg:swift#s3api
 s3_acl = false
+storage_domain = s3.localhost
 check_bucket_owner = false
 max_upload_part_num = 10000
 
