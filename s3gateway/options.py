@@ -130,6 +130,28 @@ STORE_OPTS = [
         choices=["when_required", "when_supported"],
         help="When boto3 checks the checksums of answers.",
     ),
+    # Those that follow are the gateway's own; Glance does not look at them.
+    cfg.StrOpt(
+        "s3_store_server_side_encryption",
+        default="",
+        choices=["", "AES256", "aws:kms"],
+        help="How S3 encrypts what is written: by its own key or one of KMS.",
+    ),
+    cfg.StrOpt(
+        "s3_store_kms_key_id",
+        default="",
+        help="The KMS key; S3 has a default one.",
+    ),
+    cfg.StrOpt(
+        "s3_store_storage_class",
+        default="",
+        help="The storage class of the images.",
+    ),
+    cfg.BoolOpt(
+        "s3_store_object_metadata",
+        default=False,
+        help="Whether objects carry the image's id, and its hash where it is known.",
+    ),
 ]
 
 GATEWAY_OPTS = [

@@ -10,6 +10,8 @@ from types import TracebackType
 
 from s3gateway.cutting import Part
 from s3gateway.errors import StoreError
+from s3gateway.store import NOTHING
+from s3gateway.store import About
 from s3gateway.store import ObjectStore
 from s3gateway.store import Writer
 
@@ -27,6 +29,7 @@ class Outgoing:
     :param began: called with the upload id before the first part of a multipart
         upload is sent
     :param release: called, in any thread, with each part that has been sent
+    :param about: what is known of the image before its data
     """
 
     def __init__(
@@ -38,7 +41,9 @@ class Outgoing:
         most_bytes: int,
         began: Callable[[str], None],
         release: Callable[[Part], None],
+        about: About = NOTHING,
     ) -> None:
+        self._about = about
         self._store = store
         self._key = key
         self._length = length
@@ -77,9 +82,11 @@ class Outgoing:
         writer = self._writer or self._begin()
         self._pool.submit(self._send, writer, part)
 
-    def commit(self) -> None:
+    def commit(self, about: About = NOTHING) -> None:
         """Make the object visible when all its parts are stored.
 
+        :param about: what is known of the image by now; S3 takes it with a single
+            PUT, but of a multipart upload only what was known in the beginning
         :raises StoreError: if a part or the commit failed
         """
         large = self._store.settings.large_object_size
@@ -88,13 +95,14 @@ class Outgoing:
         self._pool.shutdown()
         self._check()
         if self._held is not None:
-            self._store.put(self._key, self._held.buffers())
+            known = {**self._about, **about}
+            self._store.put(self._key, self._held.buffers(), about=known)
         elif self._writer is not None:
             self._writer.commit()
         self._committed = True
 
     def _begin(self) -> Writer:
-        self._writer = self._store.begin(self._key)
+        self._writer = self._store.begin(self._key, self._about)
         self._began(self._writer.upload_id)
         if self._held is not None:
             self._pool.submit(self._send, self._writer, self._held)

@@ -36,15 +36,17 @@ class Reception:
         body, algorithm = upload.body, upload.algorithm
         algorithms = [promise.algorithm for promise in upload.promises]
         inspection = self._inspection(upload.image)
-        with Digests([MD5, algorithm, *algorithms]) as digests:
-            with self._outgoing(upload, key, claim, digests) as outgoing:
-                self._send(upload, claim, outgoing, digests, inspection)
-                if not body.received:
-                    return None
-                virtual_size = inspection.finish()
-                promises.check(upload.promises, digests.hexdigests())
-                outgoing.commit()
+        with (
+            Digests([MD5, algorithm, *algorithms]) as digests,
+            self._outgoing(upload, key, claim, digests) as outgoing,
+        ):
+            self._send(upload, claim, outgoing, digests, inspection)
+            if not body.received:
+                return None
+            virtual_size = inspection.finish()
             found = digests.hexdigests()
+            promises.check(upload.promises, found)
+            outgoing.commit({algorithm: found[algorithm]})
         return Stored(
             store=upload.store.settings,
             key=key,
@@ -95,6 +97,7 @@ class Reception:
             most_bytes=self._settings.transfer.upload_buffer,
             began=claim.began,
             release=release,
+            about={"image-id": upload.image.id},
         )
 
     def _inspection(self, image: Image) -> Inspection:

@@ -23,9 +23,27 @@ ADDRESSING_STYLES = ("auto", "virtual", "path")
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 _BUCKET_AS_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*(?<!-)")
+_STORAGE_CLASS = re.compile(r"[A-Z0-9_-]*")
+_NOT_AT_ONCE = ("GLACIER", "DEEP_ARCHIVE")
 # What botocore takes (botocore.utils.validate_region_name).
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _ENDPOINT = re.compile(r"(https?)://([^/\s@?#]+(?:/[^\s@?#]*)?)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Writing:
+    """What S3 is told of what is written; empty for nothing.
+
+    :param encryption: ``AES256`` or ``aws:kms``
+    :param kms_key: the id of a KMS key
+    :param storage_class: of images
+    :param metadata: whether images carry their id and their hash
+    """
+
+    encryption: str = ""
+    kms_key: str = ""
+    storage_class: str = ""
+    metadata: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,6 +67,7 @@ class StoreSettings:
     cacert: str
     request_checksums: str
     response_checksums: str
+    writing: Writing = Writing()
 
     @property
     def service(self) -> str:
@@ -111,6 +130,7 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
         cacert=section["s3_store_cacert"],
         request_checksums=request_checksums if protected else "when_required",
         response_checksums=response_checksums if protected else "when_required",
+        writing=_writing(section),
     )
 
 
@@ -185,6 +205,30 @@ def _can_be_host(bucket: str) -> bool:
     except ValueError:
         return 3 <= len(bucket) <= 63 and bool(_BUCKET_AS_HOST.fullmatch(bucket))
     return False
+
+
+def _writing(section: Section) -> Writing:
+    encryption = section["s3_store_server_side_encryption"]
+    kms_key = section["s3_store_kms_key_id"]
+    storage_class = section["s3_store_storage_class"]
+    if kms_key and encryption != "aws:kms":
+        raise ConfigError(
+            section.name,
+            "s3_store_kms_key_id",
+            "set, but not s3_store_server_side_encryption = aws:kms; set both or none",
+        )
+    if storage_class in _NOT_AT_ONCE or not _STORAGE_CLASS.fullmatch(storage_class):
+        raise ConfigError(
+            section.name,
+            "s3_store_storage_class",
+            f"{storage_class!r} is not a class of which objects can be read at once",
+        )
+    return Writing(
+        encryption=encryption,
+        kms_key=kms_key,
+        storage_class=storage_class,
+        metadata=section["s3_store_object_metadata"],
+    )
 
 
 def _part_size(section: Section) -> int:

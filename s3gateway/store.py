@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from s3gateway.ranges import Span
@@ -18,6 +20,9 @@ from s3gateway.sections import StoreSettings
 
 #: A part's bytes as one or several buffers, in order.
 Buffers = Sequence[memoryview]
+#: What is known of an image, in ASCII; a store may keep it beside the object.
+About = Mapping[str, str]
+NOTHING: About = MappingProxyType({})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,9 +118,17 @@ class ObjectStore(Protocol):
     def name(self) -> str:
         """The store's identifier."""
 
-    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: Buffers,
+        *,
+        if_absent: bool = False,
+        about: About | None = None,
+    ) -> None:
         """Store a small object in one request.
 
+        :param about: what is known of the image that it is; ``None`` if it is none
         :param if_absent: whether it must not replace one that is there; a store
             that cannot tell replaces it nevertheless
         :raises ObjectExists: if there is one and it must not
@@ -146,8 +159,11 @@ class ObjectStore(Protocol):
             the store can
         """
 
-    def begin(self, key: str) -> Writer:
-        """Start a multipart upload."""
+    def begin(self, key: str, about: About = NOTHING) -> Writer:
+        """Start a multipart upload.
+
+        :param about: what is known of the image by now
+        """
 
     def stat(self, key: str) -> ObjectInfo:
         """Look at an object.

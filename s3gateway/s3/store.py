@@ -31,6 +31,8 @@ from s3gateway.s3 import buckets
 from s3gateway.s3 import conditional
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
+from s3gateway.s3 import listing
+from s3gateway.s3 import writing
 from s3gateway.s3.access import Access
 from s3gateway.s3.conditional import ConditionalPut
 from s3gateway.s3.connection import Connection
@@ -38,6 +40,8 @@ from s3gateway.s3.reader import S3Reader
 from s3gateway.s3.writer import S3Writer
 from s3gateway.sections import StoreSettings
 from s3gateway.settings import TransferSettings
+from s3gateway.store import NOTHING
+from s3gateway.store import About
 from s3gateway.store import Buffers
 from s3gateway.store import Listed
 from s3gateway.store import Note
@@ -74,9 +78,17 @@ class S3Store:
         """The connection, another one when the keys have changed."""
         return self._access.connection
 
-    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
-        conditional = if_absent and self._conditional_put is not ConditionalPut.IGNORED
-        headers = {"If-None-Match": "*"} if conditional else {}
+    def put(
+        self,
+        key: str,
+        data: Buffers,
+        *,
+        if_absent: bool = False,
+        about: About | None = None,
+    ) -> None:
+        headers = writing.headers(self.settings.writing, about)
+        if if_absent and self._conditional_put is not ConditionalPut.IGNORED:
+            headers["If-None-Match"] = "*"
         self.patiently(
             key,
             lambda: self._in_bucket(lambda: self.send("PUT", key, data, headers)),
@@ -89,45 +101,26 @@ class S3Store:
         return self.patiently(key, lambda: self._note(key))
 
     def objects(self, prefix: str) -> Iterator[Listed]:
-        more: dict[str, str] = {"Prefix": prefix}
-        while True:
-            ask = functools.partial(self.ask, "list_objects_v2", **more)
-            page = self.patiently(prefix, ask)
-            now = conditional.date(page)
-            for entry in page.get("Contents", []):
-                age = (now - entry["LastModified"]).total_seconds()
-                yield Listed(entry["Key"], age, size=entry["Size"])
-            if not page.get("IsTruncated"):
-                return
-            more["ContinuationToken"] = page["NextContinuationToken"]
+        return listing.objects(self, prefix)
 
     def uploads(self) -> Iterator[Listed]:
-        more: dict[str, str] = {}
-        while True:
-            ask = functools.partial(self.ask, "list_multipart_uploads", **more)
-            page = self.patiently("", ask)
-            now = conditional.date(page)
-            for entry in page.get("Uploads", []):
-                age = (now - entry["Initiated"]).total_seconds()
-                yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
-            if not page.get("IsTruncated"):
-                return
-            more["KeyMarker"] = page["NextKeyMarker"]
-            more["UploadIdMarker"] = page["NextUploadIdMarker"]
+        return listing.uploads(self)
 
     def abandon(self, key: str, upload_id: str = "") -> None:
         if upload_id:
             self._abort(key, upload_id)
         self._abort_others(key)
 
-    def begin(self, key: str) -> S3Writer:
-        checksum = {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
+    def begin(self, key: str, about: About = NOTHING) -> S3Writer:
+        options = writing.parameters(self.settings.writing, about)
+        if self._adds_checksums:
+            options["ChecksumAlgorithm"] = "CRC32"
         answer_lost = False
 
         def create() -> dict[str, Any]:
             nonlocal answer_lost
             try:
-                return self.ask("create_multipart_upload", Key=key, **checksum)
+                return self.ask("create_multipart_upload", Key=key, **options)
             except StoreUnavailable:
                 answer_lost = True
                 raise

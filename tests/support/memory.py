@@ -17,6 +17,8 @@ from s3gateway.keys import KeyPair
 from s3gateway.keys import Keys
 from s3gateway.ranges import Span
 from s3gateway.sections import StoreSettings
+from s3gateway.store import NOTHING
+from s3gateway.store import About
 from s3gateway.store import Buffers
 from s3gateway.store import Listed
 from s3gateway.store import Note
@@ -71,7 +73,14 @@ class MemoryStore:
     def name(self) -> str:
         return self.settings.name
 
-    def put(self, key: str, data: Buffers, *, if_absent: bool = False) -> None:
+    def put(
+        self,
+        key: str,
+        data: Buffers,
+        *,
+        if_absent: bool = False,
+        about: About | None = None,
+    ) -> None:
         self.count("put", key)
         with self._lock:
             if if_absent and self.decides and key in self.objects_by_key:
@@ -103,7 +112,7 @@ class MemoryStore:
         self.count("abandon", key)
         self.open_uploads.pop(f"upload-of-{key}", None)
 
-    def begin(self, key: str) -> MemoryWriter:
+    def begin(self, key: str, about: About = NOTHING) -> MemoryWriter:
         self.count("begin", key)
         return MemoryWriter(self, key)
 

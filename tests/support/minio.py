@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import fcntl
 import pathlib
@@ -57,6 +58,7 @@ def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
         "MINIO_ROOT_PASSWORD": SECRET_KEY,
         "MINIO_REGION": region,
         "MINIO_DOMAIN": "s3.localhost",
+        "MINIO_KMS_SECRET_KEY": f"images-key:{base64.b64encode(bytes(32)).decode()}",
         "MINIO_UPDATE": "off",
         "MINIO_BROWSER": "off",
         "HOME": str(directory),

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -113,12 +114,12 @@ def test_a_lost_answer_is_no_conflict(store: MemoryStore) -> None:
     """The store has our claim, and says on the second try that it exists."""
     put, first = store.put, True
 
-    def twice(key: str, data: object, *, if_absent: bool = False) -> None:
+    def twice(*arguments: Any, **options: Any) -> None:
         nonlocal first
         if first:
             first = False
-            put(key, data, if_absent=if_absent)  # type: ignore[arg-type]
-        put(key, data, if_absent=if_absent)  # type: ignore[arg-type]
+            put(*arguments, **options)
+        put(*arguments, **options)
 
     store.put = twice  # type: ignore[method-assign]
     take(store)

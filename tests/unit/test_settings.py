@@ -151,6 +151,18 @@ def test_glances_defaults(read: Read) -> None:
             "s3_store_request_checksum_calculation",
         ),
         *[
+            ({"s3_store_region_name": region}, "fast", "s3_store_region_name")
+            for region in ("my_dc", "-eu", "eu-", "eu.west", "x" * 64, "1")
+        ],
+        (
+            {"s3_store_server_side_encryption": "rot13"},
+            "fast",
+            "s3_store_server_side_encryption",
+        ),
+        ({"s3_store_kms_key_id": "key"}, "fast", "s3_store_kms_key_id"),
+        ({"s3_store_storage_class": "GLACIER"}, "fast", "s3_store_storage_class"),
+        ({"s3_store_storage_class": "a b"}, "fast", "s3_store_storage_class"),
+        *[
             (
                 {"s3_store_bucket": bucket, "s3_store_bucket_url_format": "virtual"},
                 "fast",

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What S3 is told of an image besides its bytes: encryption, class, metadata."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from s3gateway.s3.store import S3Store
+from s3gateway.sections import Writing
+from tests.contract.test_objects import views
+from tests.support.faultproxy import FaultProxy
+from tests.support.s3server import S3Server
+from tests.support.stores import s3_store
+
+ALL = Writing(
+    encryption="aws:kms",
+    kms_key="images-key",
+    storage_class="STANDARD_IA",
+    metadata=True,
+)
+ABOUT = {"image-id": "an-id", "sha512": "ab" * 64}
+
+
+def write_each_way(store: S3Store) -> None:
+    """Write a note, a small image and a large one."""
+    store.put("note", views(b"note"))
+    store.put("small", views(b"small"), about=ABOUT)
+    writer = store.begin("large", {"image-id": "an-id"})
+    writer.send(1, views(b"large"))
+    writer.commit()
+
+
+def heads(server: S3Server, store: S3Store) -> dict[str, Any]:
+    """Return what the server says of the three, and delete them."""
+    client, bucket = server.client(), store.settings.bucket
+    found = {}
+    for key in ("note", "small", "large"):
+        found[key] = client.head_object(Bucket=bucket, Key=key)
+        store.delete(key)
+    client.delete_bucket(Bucket=bucket)
+    return found
+
+
+def test_what_is_sent(s3: S3Server) -> None:
+    """Swift does not encrypt for S3's clients, so it is told by the request alone."""
+    with FaultProxy(s3.endpoint) as proxy:
+        store = s3_store(s3, "any", endpoint=proxy.endpoint, writing=ALL)
+        for write in (
+            lambda: store.send("PUT", "key", []),
+            lambda: store.put("note", []),
+            lambda: store.put("small", [], about=ABOUT),
+            lambda: store.begin("large", {"image-id": "an-id"}),
+        ):
+            with pytest.raises(Exception, match="Store"):
+                write()
+        sent = {
+            r.path.rpartition("/")[2]: {
+                name.removeprefix("x-amz-"): value
+                for name, value in r.headers.items()
+                if name.startswith(("x-amz-server", "x-amz-storage", "x-amz-meta"))
+            }
+            for r in proxy.requests
+        }
+    encrypted = {
+        "server-side-encryption": "aws:kms",
+        "server-side-encryption-aws-kms-key-id": "images-key",
+    }
+    image = {**encrypted, "storage-class": "STANDARD_IA", "meta-image-id": "an-id"}
+    assert sent == {
+        "key": {},
+        "note": encrypted,
+        "small": {**image, "meta-sha512": ABOUT["sha512"]},
+        "large": image,
+    }
+
+
+def test_metadata_and_no_more(s3: S3Server) -> None:
+    for metadata in (True, False):
+        store = s3_store(
+            s3,
+            f"writing-{secrets.token_hex(8)}",
+            writing=Writing(metadata=metadata),
+            create_bucket=True,
+        )
+        write_each_way(store)
+        found = {key: head["Metadata"] for key, head in heads(s3, store).items()}
+        large = {"image-id": "an-id"}
+        assert found["note"] == {}
+        assert found["small"] == (ABOUT if metadata else {})
+        assert found["large"] == (large if metadata else {})
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("name", "encryption", "storage_class"),
+    [
+        ("moto", "AES256", "STANDARD_IA"),
+        ("moto", "aws:kms", "INTELLIGENT_TIERING"),
+        ("minio", "AES256", "REDUCED_REDUNDANCY"),
+        ("minio", "aws:kms", "STANDARD"),
+    ],
+)
+def test_what_is_stored(
+    running: Callable[[str], S3Server], name: str, encryption: str, storage_class: str
+) -> None:
+    server = running(name)
+    kms_key = "images-key" if encryption == "aws:kms" else ""
+    store = s3_store(
+        server,
+        f"writing-{secrets.token_hex(8)}",
+        writing=Writing(
+            encryption=encryption,
+            kms_key=kms_key,
+            storage_class=storage_class,
+            metadata=True,
+        ),
+        create_bucket=True,
+    )
+    write_each_way(store)
+    assert store.note("small").data == b"small"
+    assert store.note("large").data == b"large"
+    for key, head in heads(server, store).items():
+        assert head["ServerSideEncryption"] == encryption
+        assert head.get("SSEKMSKeyId", "").endswith(kms_key)
+        # What is STANDARD is not named.
+        expected = "STANDARD" if key == "note" else storage_class
+        assert head.get("StorageClass", "STANDARD") == expected
