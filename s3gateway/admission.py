@@ -69,21 +69,22 @@ class Admission:
         """
         store = self._chosen_store(environ)
         if store is None or not _is_upload(environ):
-            return None
+            return _left_to_glance(image_id, "no S3 store, or no data to be stored")
         try:
             image = self._glance.show(environ, image_id)
-        except Refused:
-            return None
+        except Refused as refused:
+            return _left_to_glance(image_id, f"Glance says {refused}")
         if not _awaits_data(image) or not self._rules.may_upload(environ, image):
-            return None
+            return _left_to_glance(image_id, "it takes none from the caller")
         algorithm = image.os_hash_algo or self._settings.hashing_algorithm
         if not self._may_register(environ, image, algorithm):
-            return None
+            return _left_to_glance(image_id, "Glance would take no location of it")
         body = Body(environ, _promised_size(environ), self._settings.image_size_cap)
         if self._is_over_limit(environ, body.expected or 0):
-            return None
+            return _left_to_glance(image_id, "the project's limits leave no room")
         body.check_expected()
         promised = promises.made(environ, image)
+        LOG.debug("Upload to image %s goes to store %s", image_id, store.name)
         return Admitted(image, store, body, algorithm, promised)
 
     def _chosen_store(self, environ: Environ) -> ObjectStore | None:
@@ -120,6 +121,11 @@ class Admission:
             for name, count in more.items()
             if name in usage
         )
+
+
+def _left_to_glance(image_id: str, reason: str) -> Admitted | None:
+    LOG.debug("Upload to image %s is left to Glance: %s", image_id, reason)
+    return None
 
 
 def _is_upload(environ: Environ) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from oslo_log import log as logging
 
+from s3gateway import metrics
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
@@ -60,6 +61,7 @@ class Copies:
         self._reader: ObjectReader | None = None
         self._etag = ""
         self._limit = _FIRST_READ
+        self._broke_off = False
 
     @property
     def store(self) -> ObjectStore:
@@ -78,6 +80,7 @@ class Copies:
                     lambda: self._read_once(limit),
                     about=f"image {self._image_id} at byte {self.at}",
                     retry_time=self._retry_time,
+                    store=self.store.name,
                 )
             except StoreError as error:
                 self._give_up(error)
@@ -116,10 +119,14 @@ class Copies:
         if self._reader is None:
             self._reader = self.open(Span(self.at, self._stop))
             self._etag = self._reader.etag
+            if self._broke_off:
+                metrics.RESUMES.labels(self.store.name).inc()
+                self._broke_off = False
         try:
             data = self._reader.read(limit)
         except StoreUnavailable:
             self.close()
+            self._broke_off = True
             raise
         self.at += len(data)
         self._limit = READ
@@ -140,5 +147,7 @@ class Copies:
             error,
             self._copies[1].store.name,
         )
+        metrics.FAILOVERS.labels(self.store.name).inc()
+        self._broke_off = False
         del self._copies[0]
         self._etag = ""

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from oslo_log import log as logging
 
 from s3gateway import servers
+from s3gateway import transfers
 from s3gateway.copies import Copies
 from s3gateway.errors import StoreError
 from s3gateway.ranges import Span
+from s3gateway.transfers import Transfer
 from s3gateway.verification import Verification
 from s3gateway.window import Budget
 from s3gateway.window import Window
@@ -81,6 +83,7 @@ class Delivery:
     A body that failed keeps failing on every further ``next()``: Glance's cache
     filter swallows a first exception and would end the answer as if it were whole.
 
+    :ivar transfer: what is logged and counted of it
     :ivar verification: is given all bytes before they leave
     :ivar ended: called with the number of bytes when the last ones leave
     :param copies: reads the span
@@ -101,6 +104,9 @@ class Delivery:
         self.verification: Verification | None = None
         self.ended: Callable[[int], None] | None = None
         self._sent = 0
+        self.transfer = Transfer(
+            "download", image_id, copies.store.name, lambda: self._sent
+        )
         self._first = b""
         self._window: Window | None = None
         self._pace = Pace()
@@ -113,7 +119,8 @@ class Delivery:
 
         :raises StoreError: if no copy has them
         """
-        self._first = self._read()
+        with self.transfer:
+            self._first = self._read()
 
     def __iter__(self) -> Delivery:
         return self
@@ -125,20 +132,24 @@ class Delivery:
             self.close()
             raise StopIteration
         try:
-            data = self._first or self._read()
-            if self.verification is not None:
-                self.verification.feed(data)
+            with self.transfer:
+                data = self._first or self._read()
+                if self.verification is not None:
+                    self.verification.feed(data)
         except StoreError as error:
             self._fail(error)
             raise
         self._first = b""
         self._sent += len(data)
-        if self._sent == self._span.length and self.ended is not None:
-            self.ended(self._sent)
+        if self._sent == self._span.length:
+            self.transfer.end()
+            if self.ended is not None:
+                self.ended(self._sent)
         return data
 
     def close(self) -> None:
         """Stop reading."""
+        self.transfer.end(transfers.CLIENT)  # unless it has ended already
         self._copies.close()
         if self._window is not None:
             self._window.close()
@@ -191,6 +202,11 @@ class Delivery:
             and self._span.stop - start > self._ahead.piece
         ):
             self._straight_rate = self._pace.rate
+            LOG.debug(
+                "Image %s: %.1f MiB/s on one connection, more are opened",
+                self._image_id,
+                self._straight_rate / _MIB,
+            )
             self._pace = Pace()
             self._window = Window(
                 self._copies.open_piece,

@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Mapping
 from urllib import parse
 
+from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from s3gateway import preconditions
@@ -39,6 +40,8 @@ from s3gateway.verification import Verification
 from s3gateway.window import Budget
 from s3gateway.wsgi import Answer
 from s3gateway.wsgi import Environ
+
+LOG = logging.getLogger(__name__)
 
 
 class Downloads:
@@ -73,17 +76,21 @@ class Downloads:
         """
         try:
             image = self._glance.show(environ, image_id)
-        except Refused:
-            return self._glance.pass_through(environ)
+        except Refused as refused:
+            return self._pass(environ, image_id, f"it says {refused}")
         copies = self._copies(environ, image)
         if not (image.status == "active" and image.size and copies):
-            return self._glance.pass_through(environ)
+            return self._pass(environ, image_id, "its data is not in S3 first of all")
         if not self._glance.may_download(environ, image):
-            return self._glance.pass_through(environ)
+            return self._pass(environ, image_id, "the caller may not have it")
         try:
             return self._answer(environ, image, image.size, copies)
-        except (ranges.NotUnderstood, ObjectNotFound):
-            return self._glance.pass_through(environ)
+        except (ranges.NotUnderstood, ObjectNotFound) as error:
+            return self._pass(environ, image_id, f"{type(error).__name__}: {error}")
+
+    def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
+        LOG.debug("Download of image %s is left to Glance: %s", image_id, reason)
+        return self._glance.pass_through(environ)
 
     def _answer(
         self, environ: Environ, image: Image, size: int, copies: list[Copy]
@@ -121,6 +128,7 @@ class Downloads:
             span,
             ahead=self._ahead,
         )
+        delivery.transfer.asked_by(environ)
         if transfer.verify_downloads and span.length == size and image.os_hash_value:
             delivery.verification = Verification(
                 size, image.os_hash_algo, image.os_hash_value

@@ -15,10 +15,12 @@ class GatewayError(Exception):
     """Base of all errors below.
 
     :cvar status: HTTP status code
+    :cvar fault: whose it is: ``client``, ``glance``, ``store`` or ``gateway``
     :ivar headers: headers that the response must have
     """
 
     status = 500
+    fault = "gateway"
 
     def __init__(self, text: str, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(text)
@@ -43,6 +45,7 @@ class RequestError(GatewayError):
     """The client's fault."""
 
     status = 400
+    fault = "client"
 
 
 class SizeMismatch(RequestError):
@@ -102,6 +105,8 @@ class ImageGone(RequestError):
 class GlanceError(GatewayError):
     """Glance's fault: it did not answer, or not as its API says."""
 
+    fault = "glance"
+
 
 class StoreError(GatewayError):
     """The object store's fault.
@@ -110,6 +115,7 @@ class StoreError(GatewayError):
     :ivar region: where the bucket is, if the server says that it is elsewhere
     """
 
+    fault = "store"
     code = ""
     region = ""
 

@@ -48,8 +48,8 @@ def filter_factory(
         where Glance itself has found it
     :raises ConfigError: if a store cannot be used
     """
-    files, dirs = _config_files(local_conf.get("config_file", ""))
-    conf = gateway_settings.parse_files(files, dirs)
+    files = config_files(local_conf.get("config_file", ""))
+    conf = gateway_settings.parse_files(*files)
     settings = gateway_settings.read(conf)
     _report(settings)
     return lambda app: build(app, conf, settings)
@@ -124,8 +124,11 @@ def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
     return lambda _: settings.locations.show == "masked"
 
 
-def _config_files(named: str) -> tuple[list[str], list[str]]:
-    """Return the files and directories that Glance reads its options from."""
+def config_files(named: str) -> tuple[list[str], list[str]]:
+    """Return the files and directories that Glance reads its options from.
+
+    :param named: a file to be read in place of them, if not empty
+    """
     if named:
         return [named], []
     if "config_file" in cfg.CONF:  # Glance runs in this process and has read them

@@ -10,6 +10,7 @@ import webob.exc
 from oslo_log import log as logging
 
 from s3gateway import bodies
+from s3gateway import metrics
 from s3gateway import routes
 from s3gateway import wsgi
 from s3gateway.download import Downloads
@@ -63,6 +64,7 @@ class Gateway:
         except Exception:
             LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             answer = _response(environ, GatewayError("The gateway has failed."))
+        _count(environ, answer)
         if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
             bodies.drain(environ, self._drain_limit)
         return self._masking.apply(environ, answer)(environ, start_response)
@@ -75,6 +77,13 @@ class Gateway:
         if image_id and method in ("GET", "HEAD"):
             return self._downloads.get(environ, image_id)
         return self._glance.pass_through(self._guard.admit(environ))
+
+
+def _count(environ: Environ, answer: Answer) -> None:
+    method, operation = environ["REQUEST_METHOD"], "other"
+    if routes.image_of_file(environ.get("PATH_INFO", "")):
+        operation = {"PUT": "upload", "GET": "download"}.get(method, "other")
+    metrics.REQUESTS.labels(operation, f"{answer.code // 100}xx").inc()
 
 
 def _response(environ: Environ, error: GatewayError) -> Answer:

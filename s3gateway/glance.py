@@ -49,6 +49,8 @@ class Image:
 class Refused(Exception):
     """Glance answered a question with an error; ``answer`` is what it said."""
 
+    fault = "client"
+
     def __init__(self, answer: wsgi.Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer

@@ -16,6 +16,7 @@ from typing import Any
 from oslo_serialization import jsonutils
 
 from s3gateway import bodies
+from s3gateway import metrics
 from s3gateway import routes
 from s3gateway import uris
 from s3gateway import writes
@@ -95,6 +96,7 @@ class Guard:
             if self._passes(write) or self._removes_what_passes(write, image):
                 continue
             verb = {"replace": "update"}.get(write.operation, write.operation)
+            metrics.REFUSED_WRITES.inc()
             raise Forbidden(
                 f"It's not allowed to {verb} locations if locations are invisible."
             )
@@ -138,6 +140,7 @@ class Guard:
         for store in self._stores.values():
             if uri and (uri.service, uri.bucket) == (store.service, store.bucket):
                 return str(location_uri(store, uri.key, self._with_credentials))
+        metrics.REFUSED_WRITES.inc()
         raise RequestError(
             "Invalid location: an S3 location must be one of the image's own or lie "
             "in the bucket of a configured store."

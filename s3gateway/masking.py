@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from oslo_log import log as logging
 
+from s3gateway import metrics
 from s3gateway.masks import Masks
 from s3gateway.sweep import Sweep
 from s3gateway.wsgi import Answer
@@ -52,6 +53,8 @@ class Masking:
         masked = body
         if b"s3" in body.lower():
             masked = self._document(environ, body) if is_json else self._text(body)
+        if masked != body:
+            metrics.MASKED_ANSWERS.inc()
         return self._swept(environ, masked, "the body")
 
     def _header(self, environ: Environ, name: str, value: str) -> str:
@@ -76,6 +79,7 @@ class Masking:
     def _swept(self, environ: Environ, text: bytes, where: str) -> bytes:
         swept, found = self._sweep.redact(text)
         if found:
+            metrics.BLOCKED_LEAKS.inc()
             LOG.error(
                 "A secret key was about to leave in %s of the answer to %s %s",
                 where,

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
+from s3gateway.health_options import HEALTH_OPTS
+
 GROUP = "s3gateway"
 BACKEND_DEFAULTS = "backend_defaults"
 
@@ -327,6 +329,7 @@ It bounds the retries of one part of an upload, and the time a download waits
 for its store to come back in mid-image.
 """,
     ),
+    *HEALTH_OPTS,
 ]
 
 

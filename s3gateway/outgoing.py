@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent import futures
 from types import TracebackType
 
+from s3gateway import metrics
+from s3gateway import transfers
 from s3gateway.cutting import Part
 from s3gateway.errors import StoreError
 from s3gateway.store import NOTHING
@@ -51,7 +53,7 @@ class Outgoing:
         self._began = began
         self._release = release
         self._pool = futures.ThreadPoolExecutor(
-            store.settings.max_parts_in_flight, "s3-part"
+            store.settings.max_parts_in_flight, "s3-part", transfers.joining()
         )
         self._held: Part | None = None
         self._writer: Writer | None = None
@@ -69,6 +71,7 @@ class Outgoing:
         with self._moved:
             self._moved.wait_for(lambda: self._failure or self._reserved + size <= most)
             self._reserved += size
+        metrics.BUFFER_BYTES.labels("upload").inc(size)
         self._check()
 
     def send(self, part: Part) -> None:
@@ -115,7 +118,8 @@ class Outgoing:
     def _send(self, writer: Writer, part: Part) -> None:
         try:
             if self._failure is None:
-                writer.send(part.number, part.buffers())
+                with transfers.part_in_flight():
+                    writer.send(part.number, part.buffers())
         except BaseException as error:  # noqa: BLE001  reserve or commit raises it
             self._failure = self._failure or error
         finally:
@@ -123,6 +127,7 @@ class Outgoing:
             with self._moved:
                 self._reserved -= part.planned
                 self._moved.notify_all()
+            metrics.BUFFER_BYTES.labels("upload").dec(part.planned)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -141,8 +146,11 @@ class Outgoing:
             self._abort(error)
         if self._held is not None:
             self._release(self._held)
+        metrics.BUFFER_BYTES.labels("upload").dec(self._reserved)
 
     def _abort(self, error: BaseException | None) -> None:
+        if error is not None:
+            metrics.ABORTED_UPLOADS.labels(self._store.name).inc()
         self._failure = self._failure or error or StoreError("not committed")
         if self._writer is not None:
             self._writer.cancel()

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from oslo_log import log as logging
 
+from s3gateway import transfers
 from s3gateway.errors import StoreUnavailable
 
 LOG = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ def patiently(
     about: str,
     retry_time: float,
     cancelled: threading.Event | None = None,
+    store: str = "",
 ) -> T:
     """Do something until the store does not refuse it as unavailable.
 
@@ -36,6 +38,7 @@ def patiently(
     :param about: what the log is told that this was about
     :param retry_time: when to give up, in seconds after the first try
     :param cancelled: when set, it is not tried again
+    :param store: the identifier of the store that is asked
     :raises StoreUnavailable: if it still is after ``retry_time``
     """
     cancelled = cancelled or threading.Event()
@@ -49,4 +52,5 @@ def patiently(
             if time.monotonic() + wait > deadline or cancelled.wait(wait):
                 raise
             LOG.warning("%s: %s; trying again", about, error)
+            transfers.retried(store)
             pause = min(2 * pause, _LONGEST_PAUSE)

@@ -60,6 +60,22 @@ class LocationSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class HealthSettings:
+    """When a store counts as up, and the gateway as ready; times in seconds.
+
+    :param ready_when: ``any`` or ``all`` stores are up
+    :param fall: failures in a row that make a store count as down
+    :param rise: answers in a row that make it count as up again
+    """
+
+    ready_when: str
+    interval: float
+    timeout: float
+    fall: int
+    rise: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the gateway needs to know.
 
@@ -88,6 +104,7 @@ class Settings:
     claim_grace: float
     transfer: TransferSettings
     locations: LocationSettings
+    health: HealthSettings
 
 
 def parse_files(files: Sequence[str], dirs: Sequence[str] = ()) -> cfg.ConfigOpts:
@@ -146,6 +163,13 @@ def read(conf: cfg.ConfigOpts) -> Settings:
         claim_grace=ours["claim_grace"],
         transfer=_transfer(ours),
         locations=_locations(ours),
+        health=HealthSettings(
+            ready_when=ours["ready_when"],
+            interval=ours["health_interval"],
+            timeout=ours["health_timeout"],
+            fall=ours["health_fall"],
+            rise=ours["health_rise"],
+        ),
     )
 
 

@@ -182,5 +182,11 @@ class ObjectStore(Protocol):
         :raises ObjectNotFound: if there is none of that size and version
         """
 
+    def ping(self) -> None:
+        """Ask the bucket for a sign of life, once.
+
+        :raises StoreError: if there is none
+        """
+
     def delete(self, key: str) -> None:
         """Delete an object; it is no error if there is none."""

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from oslo_log import log as logging
 
 from s3gateway import bodies
+from s3gateway import transfers
 from s3gateway.admission import Admission
 from s3gateway.admission import Admitted
 from s3gateway.claims import Attempt
@@ -29,6 +30,7 @@ from s3gateway.notifications import Notifications
 from s3gateway.reception import Reception
 from s3gateway.registration import Registrar
 from s3gateway.store import ObjectStore
+from s3gateway.transfers import Transfer
 from s3gateway.wsgi import Answer
 from s3gateway.wsgi import Environ
 
@@ -77,7 +79,9 @@ class Uploads:
         claim = self._claims.take(image_id, Attempt(upload.store.name, key))
         self._notifications.prepare(upload.image, upload.store.name)
         try:
-            registered = self._take(environ, upload, key, claim)
+            with self._transfer(environ, upload) as transfer:
+                registered = self._take(environ, upload, key, claim)
+                transfer.end(transfers.OK if registered else transfers.EMPTY)
         except GlanceError:
             # Nobody knows whether the image refers to the object.  It stays, and so
             # does the claim: whoever collects it will look.
@@ -93,6 +97,14 @@ class Uploads:
         if not registered:
             return self._glance.pass_through(bodies.replaced(environ, b""))
         return Answer("204 No Content", _STOCK_HEADERS, [])
+
+    def _transfer(self, environ: Environ, upload: Admitted) -> Transfer:
+        return Transfer(
+            "upload",
+            upload.image.id,
+            upload.store.name,
+            lambda: upload.body.received,
+        ).asked_by(environ)
 
     def _take(self, environ: Environ, upload: Admitted, key: str, claim: Claim) -> bool:
         """Receive and register a body; whether there was anything in it."""

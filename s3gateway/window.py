@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 
+from s3gateway import metrics
+from s3gateway import transfers
 from s3gateway.copies import READ
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
@@ -42,12 +44,15 @@ class Budget:
         with self._lock:
             enough = self._left >= size
             self._left -= size if enough else 0
-            return enough
+        if enough:
+            metrics.BUFFER_BYTES.labels("download").inc(size)
+        return enough
 
     def give_back(self, size: int) -> None:
         """Give back what was taken."""
         with self._lock:
             self._left += size
+        metrics.BUFFER_BYTES.labels("download").dec(size)
 
 
 class Piece:
@@ -84,7 +89,10 @@ class Piece:
     def _read_all(self) -> list[bytes]:
         if self._cancelled.is_set():
             raise StoreUnavailable("The window was closed")
-        reader = self._open(self._span)
+        with transfers.part_in_flight():
+            return self._read_from(self._open(self._span))
+
+    def _read_from(self, reader: ObjectReader) -> list[bytes]:
         try:
             with self._lock:
                 self._reader = reader
@@ -121,7 +129,7 @@ class Window:
         self._width = min(_FIRST_WIDTH, widest)
         self._ahead: collections.deque[Piece] = collections.deque()
         self._buffers: collections.deque[bytes] = collections.deque()
-        self._pool = futures.ThreadPoolExecutor(widest, "s3-piece")
+        self._pool = futures.ThreadPoolExecutor(widest, "s3-piece", transfers.joining())
         self._fill()
 
     def read(self) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creating a store's bucket, where it has to be."""
+"""Asking for a store's bucket, and creating it where it has to be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from oslo_log import log as logging
 
 from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 
 if TYPE_CHECKING:
@@ -34,6 +35,19 @@ def create(store: S3Store, region: str) -> None:
         if not named or "LocationConstraint" not in error.code:
             raise
         _create(store, {})
+
+
+def ping(store: S3Store) -> None:
+    """Ask the bucket for a sign of life, once; one that will be created has none.
+
+    :raises StoreError: if there is none
+    """
+    # Not HEAD: an error in answer to it has no body that says which one.
+    try:
+        store.ask("list_objects_v2", Prefix="-", MaxKeys=1)
+    except ObjectNotFound:
+        if not store.settings.create_bucket:
+            raise
 
 
 def _create(store: S3Store, where: Mapping[str, str]) -> None:

@@ -154,6 +154,9 @@ class S3Store:
             self.knows_ranges = False
         return reader
 
+    def ping(self) -> None:
+        buckets.ping(self)
+
     def delete(self, key: str) -> None:
         self.patiently(
             key, lambda: self.ask("delete_object", Key=key), retry_time=_CLEANING_TIME
@@ -214,6 +217,7 @@ class S3Store:
             about=f"object {key}",
             retry_time=min(self.transfer.retry_time, retry_time),
             cancelled=cancelled,
+            store=self.name,
         )
 
     def get(

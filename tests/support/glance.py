@@ -39,6 +39,8 @@ class GlanceSpec:
     :ivar wsgi: ``gunicorn``, ``uwsgi`` or ``eventlet``
     :ivar faults: whether registrations go wrong when a request asks for it
     :ivar flavor: a flavor of its paste file; ``authtoken`` in it is a stand-in
+    :ivar workers: processes; of several of them the metrics are summed up
+    :ivar apps: further apps of its paste file, by their path
     :ivar config: options by section, over those of ``base_config``
     """
 
@@ -47,6 +49,8 @@ class GlanceSpec:
     wsgi: str = "gunicorn"
     flavor: str = "keystone"
     threads: int = 8
+    workers: int = 1
+    apps: Mapping[str, str] = dataclasses.field(default_factory=dict)
     faults: bool = False
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
@@ -143,11 +147,14 @@ def serving(
     (directory / "glance-api.conf").write_text(ini(config))
     (directory / "policy.yaml").write_text(spec.policy or "{}\n")
     (directory / "paste.ini").write_text(_paste(spec))
+    env = {"OS_GLANCE_CONFIG_DIR": str(directory), "PYTHONPATH": str(ROOT)}
+    if spec.workers > 1:
+        env["PROMETHEUS_MULTIPROC_DIR"] = str(directory / "metrics")
     with Server(
         f"glance-{spec.wsgi}",
         _command(spec, directory, port),
         log=directory / "glance.log",
-        env={"OS_GLANCE_CONFIG_DIR": str(directory), "PYTHONPATH": str(ROOT)},
+        env=env,
         cwd=directory,
     ) as server:
         server.wait_for_url(f"http://127.0.0.1:{port}/")
@@ -207,6 +214,9 @@ def _paste(spec: GlanceSpec) -> str:
         text = with_filter(text)
     if spec.faults:
         text = text.replace("s3gateway rootapp", "s3gateway faults rootapp") + _FAULTS
+    for number, (path, app) in enumerate(spec.apps.items()):
+        text = text.replace("/healthcheck:", f"{path}: more{number}\n/healthcheck:")
+        text += f"\n[app:more{number}]\n{app}\n"
     return text
 
 
@@ -226,6 +236,7 @@ def _command(
             spec.bin_dir / "gunicorn",
             "--worker-class=gthread",
             f"--threads={spec.threads}",
+            f"--workers={spec.workers}",
             f"--bind=127.0.0.1:{port}",
             "--timeout=600",
             "--graceful-timeout=5",
@@ -240,6 +251,7 @@ def _command(
             "--lazy-apps",
             "--enable-threads",
             f"--threads={spec.threads}",
+            f"--processes={spec.workers}",
             "--buffer-size=65535",
             "--need-app",
             "--module=glance.wsgi.api:application",

@@ -129,6 +129,9 @@ class MemoryStore:
             raise ObjectNotFound(f"Store {self.name} has another version")
         return MemoryReader(self, key, data[span.start : span.stop], etag_of(data))
 
+    def ping(self) -> None:
+        self.count("ping", "")
+
     def delete(self, key: str) -> None:
         self.count("delete", key)
         self.objects_by_key.pop(key, None)

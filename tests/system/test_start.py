@@ -87,3 +87,27 @@ def test_the_shipped_paste_file_is_glances_with_the_filter(cloud: Cloud) -> None
         for section, options in glance.parsed(expected).items()
         if section != "filter:gzip"  # in no pipeline
     }
+
+
+def test_one_line_for_each_transfer(cloud: Cloud) -> None:
+    how = {"config": {"DEFAULT": {"debug": "true"}}}
+    running = cloud.glance(gateway=True, **how)
+    api = Api(running.url, ALICE)
+    image_id = api.create()
+    answers = [
+        api.upload(image_id, b"x" * 9_000_000),
+        api.download(image_id),
+        api.upload(image_id, b"again"),
+    ]
+    about = [line for line in running.log.splitlines() if image_id in line]
+    lines = [line for line in about if " s3gateway.transfers " in line]
+    for line, words, answer in zip(
+        lines,
+        ("upload of image {}, store fast: ok, 9000000", "download of image {}"),
+        answers[:2],
+        strict=True,
+    ):
+        assert words.format(image_id) in line
+        assert " 0 retries" in line
+        assert answer.headers["x-openstack-request-id"] in line
+    assert any("is left to Glance: it takes none" in line for line in about)
