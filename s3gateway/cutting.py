@@ -6,11 +6,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Protocol
 
 from s3gateway import parts
-from s3gateway.bodies import Body
 from s3gateway.buffers import SLAB
 from s3gateway.buffers import Slabs
+
+
+class Source(Protocol):
+    """An image's bytes on their way in, as ``bodies.Body`` has them."""
+
+    received: int
+
+    def read_into(self, buffer: memoryview) -> int: ...
+
 
 Watch = Callable[[memoryview], None]
 
@@ -42,7 +51,7 @@ class Part:
 
 
 def cut(
-    body: Body,
+    body: Source,
     slabs: Slabs,
     *,
     base: int,

@@ -10,18 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
+from typing import Any
 
 import webob
 from oslo_config import cfg
+from oslo_log import log as logging
 from paste import deploy
 
 from s3gateway import wsgi
 from s3gateway.errors import ConfigError
+from s3gateway.errors import GlanceError
 from s3gateway.glance import Glance
 from s3gateway.glance import Image
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
 
 _ADMIN = {
     "HTTP_X_IDENTITY_STATUS": "Confirmed",
@@ -56,6 +61,11 @@ class Operator:
         """Return an image, ``None`` if there is none."""
         return self.glance.find(self.environ(), image_id)
 
+    def ask(self, method: str, path: str) -> wsgi.Answer:
+        """Send a request without a body; the answer is to be read or closed."""
+        question = wsgi.question(self.environ(), method, path)
+        return self.glance.pass_through(question)
+
     def show(self, image_id: str) -> Image:
         """Return an image; Glance brings its locations up to date for that."""
         return self.glance.show(self.environ(), image_id)
@@ -66,6 +76,7 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
 
     :param conf: parsed from the files that Glance's configuration is in
     :raises ConfigError: if there is no Glance here
+    :raises GlanceError: if it cannot be set up
     """
     try:
         config = import_module("glance.common.config")
@@ -76,6 +87,15 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
             "glance_url",
             "not set, and there is no Glance installed beside s3gateway-manage",
         ) from error
+    try:
+        return _set_up(conf, config, wsgi_app)
+    except Exception as error:
+        # It is not ours: whatever it raises, it is not there to be asked.
+        LOG.exception("Glance cannot be set up")
+        raise GlanceError(f"Glance cannot be set up: {type(error).__name__}") from None
+
+
+def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     # What Glance's own commands do before they touch a store or the database.
     config.set_config_defaults()
     cfg.CONF(

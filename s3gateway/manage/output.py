@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 import time
@@ -16,6 +17,48 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _REDRAW = 0.2  # seconds
+_WIDTH = 30  # characters
+_MIB = 1024**2
+
+
+class Bar:
+    """Shows on a terminal how far a piece of work has come, and how fast it goes.
+
+    :param total: the size of the work, in ``unit``
+    """
+
+    def __init__(self, total: int, unit: str, *, drawn: bool) -> None:
+        self._total = total
+        self._unit = unit
+        self._drawn = drawn
+        self._done = 0
+        self._began = time.monotonic()
+        self._shown = 0.0
+
+    def moved(self, more: int) -> None:
+        """Take note that more of the work is done."""
+        self._done += more
+        if self._drawn and time.monotonic() - self._shown > _REDRAW:
+            self._shown = time.monotonic()
+            print(f"\r{self.line()}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """Return what is shown: ``[#####.....]  50%, 812.4 MiB/s, 0:01:12 left``."""
+        done = min(self._done / self._total, 1) if self._total else 1
+        bar = "#" * round(_WIDTH * done)
+        rate = self._done / max(time.monotonic() - self._began, 1e-6)
+        left = max(self._total - self._done, 0) / rate if rate else 0
+        by_bytes = self._unit == "bytes"
+        speed = f"{rate / _MIB:.1f} MiB/s" if by_bytes else f"{rate:.0f} {self._unit}/s"
+        time_left = datetime.timedelta(seconds=round(left))
+        return f"[{bar:.<{_WIDTH}}] {done:4.0%}, {speed}, {time_left} left"
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._drawn:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 class Output:
@@ -41,6 +84,19 @@ class Output:
     def note(self, text: str) -> None:
         """Say something that is not a result."""
         print(text, file=sys.stderr, flush=True)
+
+    def failure(self, text: str) -> None:
+        """Say why there is no result, for programs in the place of one."""
+        if self._as_json:
+            print(json.dumps({"error": text}, indent=2))
+        print(f"s3gateway-manage: {text}", file=sys.stderr)
+
+    def bar(self, total: int, unit: str) -> Bar:
+        """Return a progress bar for work of known size; as a context it is ended.
+
+        :param unit: ``bytes``, or what else is counted
+        """
+        return Bar(total, unit, drawn=sys.stderr.isatty())
 
     def progress(self, items: Iterable[T], what: str) -> Iterator[T]:
         """Yield the items, counting them on a terminal."""

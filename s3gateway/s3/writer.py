@@ -47,6 +47,12 @@ class S3Writer:
             self._parts[number] = entry
             self._size += sum(map(len, part))
 
+    def add(self, number: int, etag: str, size: int) -> None:
+        """Take note of a part that came into the upload in another way."""
+        with self._lock:
+            self._parts[number] = {"PartNumber": number, "ETag": etag}
+            self._size += size
+
     def commit(self) -> None:
         self._store.patiently(self._key, self._complete)
 

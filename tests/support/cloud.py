@@ -25,6 +25,7 @@ class Cloud:
     the others see.
 
     :param release: ``33`` for the environment ``glance-33``
+    :param name: of a cloud beside the one that most tests share
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Cloud:
         mariadb: MariaDB,
         s3: S3Server,
         stack: contextlib.ExitStack,
+        name: str = "",
     ) -> None:
         self.release = release
         self.s3 = s3
@@ -41,8 +43,9 @@ class Cloud:
         self._directory = directory
         self._stack = stack
         self._mariadb = mariadb
-        self._database = mariadb.create(f"glance{release}")
-        self._prefix = f"g{release}-"
+        self._schema = f"glance{release}{name}"
+        self._database = mariadb.create(self._schema)
+        self._prefix = f"g{release}{name}-"
         self._running: dict[str, Glance] = {}
         self._count = itertools.count(1)
         directory.mkdir(parents=True, exist_ok=True)
@@ -82,7 +85,7 @@ class Cloud:
 
     def sql(self, statement: str) -> str:
         """Run SQL on Glance's database."""
-        return self._mariadb.execute(f"USE glance{self.release}; {statement}")
+        return self._mariadb.execute(f"USE {self._schema}; {statement}")
 
     def write(self, name: str, text: str) -> pathlib.Path:
         """Write a file and return where it is."""

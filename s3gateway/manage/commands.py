@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: which commands there are, and what ``--help`` teaches."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+from collections.abc import Callable
+from collections.abc import Sequence
+
+from oslo_config import cfg
+
+from s3gateway import releases
+from s3gateway.manage import check
+from s3gateway.manage import locations
+from s3gateway.manage import metrics
+from s3gateway.manage import moving
+from s3gateway.manage import verify
+from s3gateway.manage.context import Context
+from s3gateway.manage.gc import Collector
+
+_DESCRIPTION = """
+Looks after the images that s3gateway keeps in S3. It runs where Glance is installed
+and reads Glance's configuration; "check" is the first thing to run.
+"""
+
+_EPILOG = """
+exit codes: 0 all is well, 1 something was found that is not, 2 the command line or
+the configuration is wrong, 3 it could not be found out
+"""
+
+_CHECK = """
+Looks at the configuration, the paste file, Keystone (where [keystone_authtoken] is
+set), each S3 store and Glance, and says what is wrong and what to do. Small objects
+are written to each bucket and deleted again.
+
+  s3gateway-manage check
+  s3gateway-manage --json check | jq '.rows[] | select(.state == "error")'
+"""
+
+_VERIFY = """
+Looks at each image's objects in S3: whether they are there and as long as Glance says.
+With --deep each is read and its digest is compared; that takes as long as
+downloading it. Exit code 1: an object is missing, has another size or other data.
+
+  s3gateway-manage verify --all
+  s3gateway-manage verify --deep --image 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11
+"""
+
+_COPY = """
+Copies an image's data into another S3 store, and adds it to the image's locations.
+Inside of one S3 server the server copies; otherwise the bytes come through here. The
+copy is read back and compared with the digest that Glance shows before the image
+refers to it. Glance goes on serving the image all the time.
+
+  s3gateway-manage copy 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11 --to fast
+"""
+
+_MIGRATE = """
+Copies all images of a store into an S3 store, as "copy" does, and has Glance delete
+each in the old store once its copy is verified. Stop it at any time and run it again:
+images that have been moved are not touched again. One that was being copied when this
+was killed can be claimed again after [s3gateway] claim_grace seconds. Each moved image
+gets another updated_at. Images that are not active are skipped.
+
+  s3gateway-manage migrate --from file --to fast --dry-run
+  s3gateway-manage migrate --from file --to fast
+"""
+
+_GC = """
+Finds what uploads and copies that died have left: claims, multipart uploads and
+objects. Nothing is deleted without --delete, nothing that is younger than
+[s3gateway] claim_grace, that an image refers to, whose upload is alive, or that the
+gateway has not written. Exit code 1: something was found, or had to stay.
+
+  s3gateway-manage gc
+  s3gateway-manage gc --delete
+"""
+
+_METRICS = """
+Prints what the gateways of this host have counted, in Prometheus' text format, or
+shows it over HTTP on an address of its own. PROMETHEUS_MULTIPROC_DIR must be set, to
+the same directory as for Glance.
+
+  s3gateway-manage metrics
+  s3gateway-manage metrics --listen 127.0.0.1:9309
+"""
+
+_AUDIT = "count the locations that hold S3 credentials, by store and key id"
+_SCRUB = "have Glance 33 or later take the credentials out of its locations"
+
+
+def parse(arguments: Sequence[str]) -> cfg.ConfigOpts:
+    """Parse the command line and the files it names, or Glance's own.
+
+    :raises cfg.Error: if a file cannot be parsed
+    """
+    conf = cfg.ConfigOpts()
+    conf.register_cli_opts([
+        cfg.BoolOpt("json", default=False, help="Print results as JSON."),
+        cfg.SubCommandOpt("command", title="commands", handler=_add_commands),
+    ])  # fmt: skip
+    conf(
+        args=list(arguments),
+        project="glance",
+        prog="s3gateway-manage",
+        default_config_files=_glance_files(),
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+    )
+    return conf
+
+
+def _add_commands(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> None:
+    """Declare the commands, for oslo.config's ``SubCommandOpt``."""
+    _add(commands, "check", check.run, _CHECK, "whether everything is as it should be")
+    _add_verify(commands)
+    copy = _add(commands, "copy", moving.copy, _COPY, "an image into another store")
+    copy.add_argument("image_id", metavar="IMAGE", help="its id")
+    _add_target(copy)
+    migrate = _add(
+        commands, "migrate", moving.migrate, _MIGRATE, "all images of a store"
+    )
+    migrate.add_argument(
+        "--from", dest="source", metavar="STORE", required=True, help="any store"
+    )
+    _add_target(migrate)
+    gc = _add(commands, "gc", _gc, _GC, "what uploads that died have left")
+    gc.add_argument(
+        "--delete", action="store_true", help="collect it; without this it is shown"
+    )
+    _add_locations(commands)
+    shown = _add(commands, "metrics", metrics.run, _METRICS, "what was counted")
+    shown.add_argument(
+        "--listen", metavar="ADDRESS:PORT", default="", help="show it over HTTP"
+    )
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[Context], bool],
+    text: str,
+    summary: str,
+) -> argparse.ArgumentParser:
+    """Add a command whose help is a text of ours, as it is written above."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=text.strip(),
+        epilog=_EPILOG.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_verify(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> None:
+    parser = _add(
+        commands, "verify", verify.run, _VERIFY, "whether images are whole in S3"
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--image", action="append", metavar="ID", default=[], help="may be repeated"
+    )
+    which.add_argument("--all", action="store_true", help="all images")
+    parser.add_argument(
+        "--deep", action="store_true", help="read them and compare their digests"
+    )
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", metavar="STORE", required=True, help="an S3 store")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show which images it would be"
+    )
+
+
+def _add_locations(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+) -> None:
+    group = commands.add_parser(
+        "locations", help="S3 credentials in the locations that Glance's database holds"
+    ).add_subparsers(dest="subcommand", required=True)
+    group.add_parser("audit", help=_AUDIT).set_defaults(run=_audit)
+    group.add_parser("scrub", help=_SCRUB).set_defaults(run=_scrub)
+
+
+def _audit(context: Context) -> bool:
+    return locations.audit(context.glance, context.settings.stores, context.output)
+
+
+def _scrub(context: Context) -> bool:
+    return locations.scrub(context.glance, releases.installed(), context.output)
+
+
+def _gc(context: Context) -> bool:
+    context.need_locations()
+    collector = Collector(context.glance, context.stores, context.settings)
+    return collector.run(context.output, delete=context.conf.command.delete)
+
+
+def _glance_files() -> list[str]:
+    """Return where Glance's configuration is, as its WSGI application looks."""
+    directory = os.environ.get("OS_GLANCE_CONFIG_DIR")
+    if directory:
+        return [str(pathlib.Path(directory.strip()) / "glance-api.conf")]
+    return list(cfg.find_config_files("glance", "glance-api"))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every command has to work with."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+from oslo_config import cfg
+
+from s3gateway import settings as gateway_settings
+from s3gateway.errors import ConfigError
+from s3gateway.factory import s3_stores
+from s3gateway.manage import operator
+from s3gateway.manage.operator import Operator
+from s3gateway.manage.output import Output
+from s3gateway.settings import Settings
+from s3gateway.store import ObjectStore
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """The command line, the configuration behind it, and where results go.
+
+    Each of the other things is made when it is first asked for.
+    """
+
+    conf: cfg.ConfigOpts
+    output: Output
+
+    @functools.cached_property
+    def settings(self) -> Settings:
+        """The configuration.
+
+        :raises ConfigError: if it cannot be used
+        """
+        return gateway_settings.read(self.conf)
+
+    @functools.cached_property
+    def stores(self) -> dict[str, ObjectStore]:
+        """The S3 stores."""
+        return s3_stores(self.settings)
+
+    @functools.cached_property
+    def glance(self) -> Operator:
+        """The way to Glance.
+
+        :raises ConfigError: if there is none
+        """
+        return operator.of_installed_glance(self.conf)
+
+    def need_locations(self) -> None:
+        """Make sure that Glance shows which objects its images need.
+
+        :raises ConfigError: if it does not
+        """
+        if not self.settings.show_multiple_locations:
+            raise ConfigError(
+                "DEFAULT",
+                "show_multiple_locations",
+                "not set; without it Glance does not show which objects are needed",
+            )

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""s3gateway-manage verify, on images that are whole and on others."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support.api import Api
+from tests.support.manage import Manage
+
+DATA = b"of an image\n" * 1000
+NOWHERE = {
+    "fast": {"s3_store_host": "http://127.0.0.1:9"},
+    "s3gateway": {"retry_time": "0", "connect_timeout": "1"},
+}
+
+
+@pytest.fixture
+def images(managed: Manage) -> dict[str, str]:
+    """Images by what has become of their objects."""
+    api, cloud = Api(managed.glance.url, ALICE), managed.cloud
+    client, bucket = cloud.s3.client(), cloud.bucket("fast")
+    found = {}
+    for fate in ("whole", "gone", "short", "other"):
+        found[fate] = api.create()
+        assert api.upload(found[fate], DATA).status == 204
+    keys = {
+        fate: next(k for k in cloud.objects("fast") if k.startswith(image_id))
+        for fate, image_id in found.items()
+    }
+    client.delete_object(Bucket=bucket, Key=keys["gone"])
+    client.put_object(Bucket=bucket, Key=keys["short"], Body=DATA[:-1])
+    client.put_object(Bucket=bucket, Key=keys["other"], Body=DATA[::-1])
+    found["file"] = api.create()
+    answer = api.upload(found["file"], DATA, X_Image_Meta_Store="local")
+    assert answer.status == 204
+    return found
+
+
+def test_verify(managed: Manage, images: dict[str, str]) -> None:
+    shallow = managed("verify", "--all")
+    assert shallow.code == 1, shallow.text
+    bad = {row["image"] for row in shallow.rows if row["state"] == "bad"}
+    assert bad & set(images.values()) == {images["gone"], images["short"]}
+    assert managed.cloud.s3.endpoint.partition("//")[2] not in str(shallow.rows)
+
+    named = [word for image in images.values() for word in ("--image", image)]
+    deep = managed("verify", "--deep", *named)
+    assert deep.code == 1, deep.text
+    states = {row["image"]: row["state"] for row in deep.rows}
+    assert states == {
+        images["whole"]: "ok",
+        images["gone"]: "bad",
+        images["short"]: "bad",
+        images["other"]: "bad",
+        images["file"]: "not in S3",
+    }
+    [other] = deep.about(images["other"])
+    assert other["detail"] == "its digest is another one"
+
+
+@pytest.mark.full
+def test_what_cannot_be_looked_at_is_not_called_whole(
+    managed: Manage, images: dict[str, str]
+) -> None:
+    words = ("verify", "--image", images["whole"])
+    down = managed(*words, config=NOWHERE)
+    assert down.code == 3, down.text
+    assert "could not be looked at" in down.text
+    assert managed.text(*words).returncode == 0
