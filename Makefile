@@ -10,11 +10,11 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(PYTHON) tests/packages.py
-	$(TOX) -e pep8,unit,system
+	$(TOX) -e pep8,docs,unit,system
 
 test-full: .venv/installed
 	@$(PYTHON) tests/packages.py --full
-	$(TOX) -e pep8,unit,system,full
+	$(TOX) -e pep8,docs,unit,system,full
 
 clean:
 	rm -rf .venv .tox .envs

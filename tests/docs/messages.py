@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The texts that the code can say to a client, an operator or a log.
+
+They are read out of the source: the texts of our own errors and of the log lines of
+WARNING and above.  What is put into them at run time is ``<name>`` here and in the
+documentation.  Run as a program it prints what the documentation does not have, and
+what it has that the code does not::
+
+    python -m tests.docs.messages
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+
+from s3gateway import errors
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "s3gateway"
+PAGE = ROOT / "docs" / "source" / "troubleshooting.rst"
+
+_ERRORS = {
+    name for name, kind in vars(errors).items() if inspect.isclass(kind)
+} | {"ImageFormatError", "ValueError"}  # fmt: skip
+# Calls whose text becomes that of an error: a class out of a table, and a method.
+_CARRIERS = {"kind", "_mismatch"}
+_LEVELS = {"warning", "error", "exception", "critical", "log"}
+
+#: Errors that are caught inside, so that nobody reads their text; and the one text that
+#: is found where it is filled in.
+_NEVER_SEEN = {
+    ("outgoing.py", "_abort"),
+    ("sections.py", "required"),
+    ("uris.py", "parse"),
+    ("window.py", "_read_all"),
+}
+
+_PLACE = re.compile(r"<[^<>]*>")
+
+
+class _Module(ast.NodeVisitor):
+    """Finds the messages of one module."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.found: set[str] = set()
+        self._file = path.name
+        self._function = ""
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        self._constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        self.visit(tree)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        outer, self._function = self._function, node.name
+        self.generic_visit(node)
+        self._function = outer
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        if (self._file, self._function) in _NEVER_SEEN or not node.args:
+            return
+        name = _last_name(node.func)
+        if name == "ConfigError":
+            section, option, problem = map(self._text, node.args)
+            self._add(f"[{section}] {option}: {problem}")
+        elif name == "required":
+            option, meaning = map(self._text, node.args)
+            self._add(f"[<section>] {option}: not set; it is {meaning}")
+        elif _is_log(node.func):
+            # LOG.log has the level in front.
+            text, *values = node.args[1:] if name == "log" else node.args
+            self._add(_percent(self._text(text), values))
+        elif name in _ERRORS | _CARRIERS and self._is_text(node.args[0]):
+            self._add(self._text(node.args[0]))
+
+    def _add(self, text: str) -> None:
+        if not _PLACE.fullmatch(text):  # another text, passed on
+            self.found.add(" ".join(text.split()))
+
+    def _plain(self, node: ast.expr) -> ast.expr:
+        """Return what a constant's name or a stripped string stands for."""
+        if isinstance(node, ast.Name):
+            return self._constants.get(node.id, node)
+        if isinstance(node, ast.Call) and ast.unparse(node).endswith("strip()"):
+            return node.func.value if isinstance(node.func, ast.Attribute) else node
+        return node
+
+    def _is_text(self, node: ast.expr) -> bool:
+        node = self._plain(node)
+        return isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+
+    def _text(self, node: ast.expr) -> str:
+        """Return the text that an expression makes, with places in it."""
+        node = self._plain(node)
+        if isinstance(node, ast.Constant):
+            return str(node.value)
+        if isinstance(node, ast.JoinedStr):
+            return "".join(map(self._text, node.values))
+        if isinstance(node, ast.FormattedValue):
+            return self._text(node.value)
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "options.GROUP":
+            return "s3gateway"
+        return f"<{_last_name(node)}>"
+
+
+def in_code() -> set[str]:
+    """Return all messages in the source."""
+    return {
+        message for path in SOURCE.rglob("*.py") for message in _Module(path).found
+    }  # fmt: skip
+
+
+def in_page() -> Iterator[str]:
+    """Yield the messages that the page explains: the terms of its definition lists."""
+    yield from re.findall(r"^``(.+)``$", PAGE.read_text(), re.MULTILINE)
+
+
+def normal(message: str) -> str:
+    """Return a message without the names of the places in it."""
+    return _PLACE.sub("<>", message)
+
+
+def differences() -> tuple[list[str], list[str]]:
+    """Return the messages that only the code has, and those only the page has."""
+    code = {normal(message): message for message in in_code()}
+    page = {normal(message): message for message in in_page()}
+    return (
+        sorted(code[form] for form in code.keys() - page.keys()),
+        sorted(page[form] for form in page.keys() - code.keys()),
+    )
+
+
+def _is_log(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr in _LEVELS
+        and _last_name(function.value) == "LOG"
+    )
+
+
+def _percent(text: str, values: list[ast.expr]) -> str:
+    """Return a log line's format with the names of its values."""
+    names = iter(values)
+    return re.sub(
+        r"%(?:\.\d)?[sdrf]",
+        lambda _: f"<{_last_name(next(names))}>",
+        text,
+    )
+
+
+def _last_name(node: ast.expr) -> str:
+    """Return the last name in an expression, which tells best what it is."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Call):
+        return _last_name(node.func)
+    if isinstance(node, ast.Subscript):
+        return _last_name(node.value)
+    return "value"
+
+
+def main() -> int:
+    missing, stale = differences()
+    for message in missing:
+        print(f"not in {PAGE.name}: ``{message}``")
+    for message in stale:
+        print(f"only in {PAGE.name}: ``{message}``")
+    return 1 if missing or stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

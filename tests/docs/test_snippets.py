@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documentation shows can be used: each snippet is parsed and loaded."""
+
+from __future__ import annotations
+
+import configparser
+import pathlib
+import re
+from typing import Any
+
+import pytest
+import yaml
+
+from s3gateway import settings
+from s3gateway.settings import Settings
+from tests.support import glance
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs" / "source"
+SNIPPETS = DOCS / "snippets"
+SHIPPED_PASTE = ROOT / "etc" / "paste" / "glance-api-paste.ini"
+
+# What an inventory's vault has.
+VAULT = {"glance_s3_access_key": "ACCESSKEY", "glance_s3_secret_key": "secret-key"}
+
+
+def load(*files: pathlib.Path) -> Settings:
+    """Read files as Glance reads them: options of later ones come first."""
+    return settings.read(settings.parse_files([str(file) for file in files]))
+
+
+def snippets_of(page: str) -> set[str]:
+    return set(re.findall(r"literalinclude:: \S*snippets/(\S+)", page))
+
+
+def test_every_snippet_is_shown_and_every_one_shown_is_here() -> None:
+    shown = set().union(
+        *(snippets_of(page.read_text()) for page in DOCS.rglob("*.rst"))
+    )
+    assert shown == {file.name for file in SNIPPETS.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("name", "stores", "default"),
+    [
+        ("minio.conf", {"minio": "http://minio.example.org:9000"}, "minio"),
+        ("rgw.conf", {"rgw": "https://rgw.example.org:8443"}, "rgw"),
+        (
+            "aws.conf",
+            {
+                "frankfurt": "https://s3.eu-central-1.amazonaws.com",
+                "virginia": "https://s3.amazonaws.com",
+            },
+            "frankfurt",
+        ),
+        ("flashblade.conf", {"flashblade": "http://192.0.2.40"}, "flashblade"),
+        ("single-store.conf", {"s3": "https://rgw.example.org:8443"}, "s3"),
+    ],
+)
+def test_a_configuration_of_stores_loads(
+    name: str, stores: dict[str, str], default: str
+) -> None:
+    found = load(SNIPPETS / name)
+    assert {key: store.endpoint for key, store in found.stores.items()} == stores
+    assert found.default_store == default
+    assert found.show_multiple_locations
+
+
+def test_kolla(tmp_path: pathlib.Path) -> None:
+    """Over what Kolla-Ansible writes itself for ``glance_backend_s3``."""
+    variables = yaml.safe_load((SNIPPETS / "kolla-globals.yml").read_text())
+    assert variables["glance_backend_s3"] == "yes"
+    kolla = tmp_path / "kolla.conf"
+    kolla.write_text(
+        "[DEFAULT]\nenabled_backends = s3:s3, http:http, cinder:cinder\n"
+        '[glance_store]\ndefault_backend = "s3"\n'
+        "[s3]\ns3_store_host = https://kolla.example.org\n"
+        "s3_store_access_key = a\ns3_store_secret_key = b\ns3_store_bucket = glance\n"
+    )
+    assert list(load(kolla).stores) == ["s3"]
+    ours = SNIPPETS / "kolla-glance-api.conf"
+    found = load(kolla, ours)
+    assert list(found.stores) == ["fast", "cheap"]
+    assert found.default_store == "fast"
+    assert found.show_multiple_locations
+    (volume,) = variables["glance_api_extra_volumes"]
+    named = glance.parsed(ours.read_text())["paste_deploy"]["config_file"]
+    assert volume.split(":")[1] == named
+
+
+def test_kolla_image() -> None:
+    """A template that names the package in the variable of the image's parent."""
+    text = (SNIPPETS / "kolla-template-override.j2").read_text()
+    assert text.startswith("{% extends parent_template %}")
+    assert "glance_base_pip_packages_append = ['s3gateway']" in text
+
+
+def openstack_ansible() -> dict[str, Any]:
+    text = (SNIPPETS / "openstack-ansible.yml").read_text()
+    for name, value in VAULT.items():
+        text = text.replace(f"{{{{ {name} }}}}", value)
+    assert "{{" not in text
+    found: dict[str, Any] = yaml.safe_load(text)
+    return found
+
+
+def test_openstack_ansible(tmp_path: pathlib.Path) -> None:
+    """The file that the role's template makes of the variables."""
+    variables = openstack_ansible()
+    assert variables["glance_user_pip_packages"] == ["s3gateway"]
+    default = variables["glance_default_store"]
+    stores = [default, *variables["glance_additional_stores"]]
+    config = {
+        "DEFAULT": {
+            "enabled_backends": ",".join(f"{s['name']}:{s['type']}" for s in stores),
+            "show_multiple_locations": str(variables["glance_show_multiple_locations"]),
+        },
+        "glance_store": {"default_backend": default["name"]},
+        **{store["name"]: store.get("config", {}) for store in stores},
+    }
+    config = glance.merged(config, variables["glance_glance_api_conf_overrides"])
+    file = tmp_path / "glance-api.conf"
+    file.write_text(glance.ini(config))
+    found = load(file)
+    assert list(found.stores) == ["fast", "cheap"]
+    assert found.default_store == "fast"
+    assert found.show_multiple_locations
+    assert found.stores["fast"].keys.current().access_key == "ACCESSKEY"
+
+
+def test_openstack_ansible_changes_the_paste_file_as_we_do() -> None:
+    overrides = openstack_ansible()["glance_glance_api_paste_ini_overrides"]
+    shipped = glance.parsed(SHIPPED_PASTE.read_text())
+    for section, options in overrides.items():
+        for name, value in options.items():
+            assert shipped[section][name] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "option"),
+    [
+        ("cinder-image-volume-cache.conf", "lvm", "image_volume_cache_enabled"),
+        ("cinder-backup.conf", "DEFAULT", "backup_driver"),
+    ],
+)
+def test_a_configuration_of_cinder_parses(name: str, section: str, option: str) -> None:
+    parser = configparser.ConfigParser(default_section="", interpolation=None)
+    parser.read_string((SNIPPETS / name).read_text())
+    assert parser[section][option]
