@@ -12,6 +12,7 @@ what it has that the code does not::
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import pathlib
 import re
@@ -58,6 +59,14 @@ class _Module(ast.NodeVisitor):
             for target in node.targets
             if isinstance(target, ast.Name)
         }
+        # Names that this module has of our others: alias to module and name in it.
+        self._imported = {
+            alias.asname or alias.name: (node.module or "", alias.name)
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom)
+            and (node.module or "").startswith("s3gateway")
+            for alias in node.names
+        }
         self.visit(tree)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -90,10 +99,25 @@ class _Module(ast.NodeVisitor):
     def _plain(self, node: ast.expr) -> ast.expr:
         """Return what a constant's name or a stripped string stands for."""
         if isinstance(node, ast.Name):
-            return self._constants.get(node.id, node)
+            return self._constants.get(node.id) or self._imported_text(node.id) or node
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            return self._imported_text(node.value.id, node.attr) or node
         if isinstance(node, ast.Call) and ast.unparse(node).endswith("strip()"):
             return node.func.value if isinstance(node.func, ast.Attribute) else node
         return node
+
+    def _imported_text(self, *names: str) -> ast.expr | None:
+        """Return the text that another module has under a name, if it is one."""
+        module, name = self._imported.get(names[0], ("", ""))
+        if not module:
+            return None
+        if names[1:]:
+            module, name = f"{module}.{name}", names[1]
+        try:
+            value = getattr(importlib.import_module(module), name, None)
+        except ModuleNotFoundError:  # an attribute of a class, not of a module
+            return None
+        return ast.Constant(value) if isinstance(value, str) else None
 
     def _is_text(self, node: ast.expr) -> bool:
         node = self._plain(node)
@@ -110,8 +134,6 @@ class _Module(ast.NodeVisitor):
             return "".join(map(self._text, node.values))
         if isinstance(node, ast.FormattedValue):
             return self._text(node.value)
-        if isinstance(node, ast.Attribute) and ast.unparse(node) == "options.GROUP":
-            return "s3gateway"
         return f"<{_last_name(node)}>"
 
 
