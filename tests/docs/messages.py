@@ -88,7 +88,7 @@ class _Module(ast.NodeVisitor):
         elif _is_log(node.func):
             # LOG.log has the level in front.
             text, *values = node.args[1:] if name == "log" else node.args
-            self._add(_percent(self._text(text), values))
+            self._add(_percent(self._text(text), map(self._text, values)))
         elif name in _ERRORS | _CARRIERS and self._is_text(node.args[0]):
             self._add(self._text(node.args[0]))
 
@@ -172,14 +172,9 @@ def _is_log(function: ast.expr) -> bool:
     )
 
 
-def _percent(text: str, values: list[ast.expr]) -> str:
-    """Return a log line's format with the names of its values."""
-    names = iter(values)
-    return re.sub(
-        r"%(?:\.\d)?[sdrf]",
-        lambda _: f"<{_last_name(next(names))}>",
-        text,
-    )
+def _percent(text: str, values: Iterator[str]) -> str:
+    """Return a log line's format with its values put in."""
+    return re.sub(r"%(?:\.\d)?[sdrf]", lambda _: next(values), text)
 
 
 def _last_name(node: ast.expr) -> str:
