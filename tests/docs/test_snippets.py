@@ -14,6 +14,7 @@ import yaml
 from s3gateway import settings
 from s3gateway.settings import Settings
 from tests.support import glance
+from tests.support.processes import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "source"
@@ -147,3 +148,12 @@ def test_a_configuration_of_cinder_parses(name: str, section: str, option: str) 
     parser = configparser.ConfigParser(default_section="", interpolation=None)
     parser.read_string((SNIPPETS / name).read_text())
     assert parser[section][option]
+
+
+@pytest.mark.parametrize("name", ["devstack-swift.conf", "devstack-external.conf"])
+def test_devstack(name: str) -> None:
+    """A section that stack.sh sources as shell; it enables the plugin."""
+    head, _, body = (SNIPPETS / name).read_text().partition("\n")
+    assert head == "[[local|localrc]]"
+    said = "enable_plugin() { echo plugin: $1; }\n" + body
+    assert run(["bash", "-euc", said]).stdout == "plugin: s3gateway\n"
