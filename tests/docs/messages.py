@@ -174,7 +174,8 @@ def _is_log(function: ast.expr) -> bool:
 
 def _percent(text: str, values: Iterator[str]) -> str:
     """Return a log line's format with its values put in."""
-    return re.sub(r"%(?:\.\d)?[sdrf]", lambda _: next(values), text)
+    named = re.sub(r"%\((\w+)\)[sdrf]", r"<\1>", text)
+    return re.sub(r"%(?:\.\d)?[sdrf]", lambda _: next(values), named)
 
 
 def _last_name(node: ast.expr) -> str:
