@@ -36,7 +36,8 @@ class GlanceSpec:
 
     :ivar bin_dir: where its programs are
     :ivar gateway: whether the filter is in its pipelines
-    :ivar wsgi: ``gunicorn``, ``uwsgi`` or ``eventlet``
+    :ivar wsgi: ``gunicorn``, ``uwsgi``, ``uwsgi-router`` (as Kolla-Ansible runs it) or
+        ``eventlet``
     :ivar faults: whether registrations go wrong when a request asks for it
     :ivar flavor: a flavor of its paste file; ``authtoken`` in it is a stand-in
     :ivar workers: processes; of several of them the metrics are summed up
@@ -242,10 +243,11 @@ def _command(
             "--graceful-timeout=5",
             "glance.wsgi.api:application",
         ]
-    if spec.wsgi == "uwsgi":
+    if spec.wsgi.startswith("uwsgi"):
+        where = f"--http-socket=127.0.0.1:{port}"
         return [
             spec.bin_dir / "uwsgi",
-            f"--http-socket=127.0.0.1:{port}",
+            *(_router(port) if spec.wsgi == "uwsgi-router" else [where]),
             "--master",
             "--die-on-term",
             "--lazy-apps",
@@ -259,4 +261,18 @@ def _command(
     return [
         spec.bin_dir / "glance-api",
         f"--config-file={directory / 'glance-api.conf'}",
+    ]
+
+
+def _router(port: int) -> list[str]:
+    """Return what Kolla-Ansible tells uWSGI of its HTTP router and of bodies."""
+    return [
+        f"--http=127.0.0.1:{port}",
+        "--http-auto-chunked",
+        "--http-chunked-input",
+        "--http-raw-body",
+        "--chunked-input-limit=67108864",
+        "--add-header=Connection: close",
+        "--socket-timeout=30",
+        "--thunder-lock",
     ]
