@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 
 from gunicorn.http.errors import ParseException
 
@@ -27,7 +28,7 @@ _TOO_LARGE = "The incoming image is too large: The provided image is too large."
 
 _MOST_OF_A_DOCUMENT = 4 * 1024**2
 
-_DRAIN_STEP = 1024**2
+_STEP = 1024**2
 _DRAIN_TIME = 30.0  # seconds
 
 
@@ -136,6 +137,30 @@ class Body:
             )
 
 
+def pieces(environ: Environ, size: int = _STEP) -> Iterator[bytes]:
+    """Yield the body as it comes, in pieces of about ``size`` bytes.
+
+    :raises ClientGone: if it breaks off
+    """
+    length = content_length(environ)
+    read = _reader(environ)
+    received = 0
+    while length is None or received < length:
+        wanted = size if length is None else min(size, length - received)
+        try:
+            data = read(wanted)
+        except _BROKEN as error:
+            raise ClientGone("The request body could not be read.") from error
+        if not data:
+            break
+        received += len(data)
+        yield data
+    if length is not None and received < length:
+        raise ClientGone(
+            f"Size mismatch: expected {length} bytes, got {received} bytes"
+        )
+
+
 def drain(environ: Environ, limit: int) -> None:
     """Read and drop what is left of a refused body, so that the answer is read.
 
@@ -145,7 +170,7 @@ def drain(environ: Environ, limit: int) -> None:
     deadline = time.monotonic() + _DRAIN_TIME
     try:
         while limit > 0 and time.monotonic() < deadline:
-            data = read(min(limit, _DRAIN_STEP))
+            data = read(min(limit, _STEP))
             if not data:
                 return
             limit -= len(data)

@@ -11,13 +11,18 @@ from oslo_log import log as logging
 
 from s3gateway import identities
 from s3gateway import notifications
+from s3gateway import options
 from s3gateway import releases
+from s3gateway import remote as remote_glance
+from s3gateway import serviceuser
 from s3gateway import settings as gateway_settings
+from s3gateway import standalone
 from s3gateway.admission import Admission
 from s3gateway.buffers import SLAB
 from s3gateway.buffers import Slabs
 from s3gateway.claims import Claims
 from s3gateway.download import Downloads
+from s3gateway.errors import ConfigError
 from s3gateway.gateway import Gateway
 from s3gateway.glance import Glance
 from s3gateway.guard import Guard
@@ -28,9 +33,12 @@ from s3gateway.registration import Registrar
 from s3gateway.rules import Rules
 from s3gateway.s3.store import S3Store
 from s3gateway.settings import Settings
+from s3gateway.standalone import Surroundings
 from s3gateway.store import ObjectStore
 from s3gateway.sweep import Sweep
 from s3gateway.upload import Uploads
+from s3gateway.upstream import Upstream
+from s3gateway.versions import Versions
 from s3gateway.wsgi import Environ
 
 if TYPE_CHECKING:
@@ -41,27 +49,55 @@ LOG = logging.getLogger(__name__)
 
 def filter_factory(
     global_conf: dict[str, str], **local_conf: str
-) -> Callable[[WSGIApplication], Gateway]:
+) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the filter for ``glance-api-paste.ini``.
+
+    In front of a remote Glance it is the filter before ``upstream`` instead.
 
     :param local_conf: ``config_file``, where Glance's configuration is if not
         where Glance itself has found it
     :raises ConfigError: if a store cannot be used
     """
-    files = config_files(local_conf.get("config_file", ""))
-    conf = gateway_settings.parse_files(*files)
+    conf = _parse(local_conf)
     settings = gateway_settings.read(conf)
     _report(settings)
-    return lambda app: build(app, conf, settings)
+    remote = remote_glance.read(conf)
+    if remote is None:
+        return lambda app: build(app, conf, settings, _in_glance(settings))
+    user = serviceuser.read(conf)
+    surroundings = standalone.surroundings(remote, user, settings)
+
+    def standing_alone(app: WSGIApplication) -> WSGIApplication:
+        standalone.check_stores(Glance(app), user, settings)
+        return Versions(build(app, conf, settings, surroundings), app)
+
+    return standing_alone
 
 
-def build(app: WSGIApplication, conf: cfg.ConfigOpts, settings: Settings) -> Gateway:
+def app_factory(global_conf: dict[str, str], **local_conf: str) -> Upstream:
+    """Make the app at the end of a stand-alone gateway's pipeline.
+
+    :param local_conf: as for ``filter_factory``
+    :raises ConfigError: if it is not said where Glance is
+    """
+    remote = remote_glance.read(_parse(local_conf))
+    if remote is None:
+        raise ConfigError(options.GROUP, "glance_url", "not set; it is where Glance is")
+    return Upstream(remote)
+
+
+def build(
+    app: WSGIApplication,
+    conf: cfg.ConfigOpts,
+    settings: Settings,
+    surroundings: Surroundings,
+) -> Gateway:
     """Put a gateway together in front of an app.
 
     :param conf: the parsed configuration, for the policy file
     """
     glance = Glance(app)
-    traits = releases.installed()
+    traits = surroundings.traits
     rules = Rules(conf, settings.locations.policy_file)
     masks = Masks(settings.stores, settings.locations.mask)
     # Without locations to see and register there is nothing to take over.
@@ -71,11 +107,7 @@ def build(app: WSGIApplication, conf: cfg.ConfigOpts, settings: Settings) -> Gat
         glance,
         multi_store=settings.multi_store,
         with_credentials=traits.credentials_in_uris,
-        identity=(
-            identities.admin_in_glance
-            if settings.register_as == "service"
-            else identities.caller
-        ),
+        identity=surroundings.identity,
     )
     uploads = Uploads(
         glance,
@@ -122,6 +154,20 @@ def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
     if settings.locations.show == "admin":
         return rules.may_see_locations
     return lambda _: settings.locations.show == "masked"
+
+
+def _in_glance(settings: Settings) -> Surroundings:
+    """Return what surrounds a filter in Glance's own pipeline."""
+    as_service = settings.register_as == "service"
+    return Surroundings(
+        traits=releases.installed(),
+        identity=identities.admin_in_glance if as_service else identities.caller,
+    )
+
+
+def _parse(local_conf: dict[str, str]) -> cfg.ConfigOpts:
+    files, dirs = config_files(local_conf.get("config_file", ""))
+    return gateway_settings.parse_files(files, dirs)
 
 
 def config_files(named: str) -> tuple[list[str], list[str]]:

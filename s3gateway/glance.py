@@ -137,6 +137,19 @@ class Glance:
         found: Mapping[str, Mapping[str, int]] = json.loads(answer.read())["usage"]
         return found
 
+    def stores(self, environ: wsgi.Environ) -> list[Mapping[str, str]] | None:
+        """Return the stores that users see, ``None`` if Glance runs without names.
+
+        :raises Refused: if Glance does not say
+        """
+        answer = self._ask(environ, "GET", "/v2/info/stores")
+        if answer.code == 404:
+            return None
+        if answer.code != 200:
+            raise Refused(answer)
+        found: list[Mapping[str, str]] = json.loads(answer.read())["stores"]
+        return found
+
     def patch(
         self, environ: wsgi.Environ, image_id: str, changes: list[dict[str, Any]]
     ) -> wsgi.Answer:

@@ -331,8 +331,3 @@ for its store to come back in mid-image.
     ),
     *HEALTH_OPTS,
 ]
-
-
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return our own options by group, for ``oslo-config-generator``."""
-    return [(GROUP, GATEWAY_OPTS)]

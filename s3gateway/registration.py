@@ -34,6 +34,9 @@ Identity = Callable[[wsgi.Environ], wsgi.Environ]
 
 _MD5_SIZE = 16  # bytes
 
+#: Answers of a proxy that has not waited for Glance, which may still be at it.
+_NOT_GLANCES = (502, 504)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stored:
@@ -104,7 +107,10 @@ class Registrar:
         :raises ImageGone: if there is no image any more
         :raises GlanceError: if nobody knows, because Glance does not say
         """
+        environ = self._identity(environ)
         answer = self._replace(environ, image_id, stored, self._with_credentials)
+        if answer.code == 401:  # by auth_token: Glance itself has not seen it
+            raise Refused(answer)
         if answer.code in (400, 500):
             other = not self._with_credentials
             if self._replace(environ, image_id, stored, other).code == 200:
@@ -129,7 +135,7 @@ class Registrar:
         }
         change = {"op": "replace", "path": "/locations", "value": [value]}
         try:
-            return self._glance.patch(self._identity(environ), image_id, [change])
+            return self._glance.patch(environ, image_id, [change])
         except GlanceError as error:  # what came of it is found out by looking
             return wsgi.Answer(f"500 {error}", [], [])
 
@@ -159,6 +165,11 @@ class Registrar:
                 "may have been deleted during the upload."
             )
         if image.status == "queued" and not image.locations:
+            if answer.code in _NOT_GLANCES:
+                raise GlanceError(
+                    f"Whether image {image_id} is going to have its data is not "
+                    f"known: {answer.status}"
+                )
             raise Refused(answer)
         if not _is_ours(image, stored):
             raise Conflict(f"Image {image_id} got its data from somebody else.")

@@ -41,6 +41,19 @@ def installed() -> Traits:
     )
 
 
+def of_release(release: int) -> Traits:
+    """Return the traits of a Glance elsewhere.
+
+    :param release: its major version
+    """
+    return Traits(
+        credentials_in_uris=release < 33,  # which came with glance_store 5.7
+        iso_may_hold_gpt=release >= 32,
+        kernels_may_hold_mbr=release >= 33,
+        knows_prefer=release >= 33,
+    )
+
+
 def _version(package: str) -> tuple[int, ...]:
     try:
         version = metadata.version(package)

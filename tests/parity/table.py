@@ -36,10 +36,14 @@ class Shape:
         return f"Glance {self.release}, {self.wsgi}, {self.flavor}"
 
 
+#: A gateway of its own under gunicorn, in front of stock Glance under gunicorn.
+STAND_ALONE = "stand-alone"
+
 SHAPES = [
     Shape(33, "gunicorn", "keystone", all=True, first=True),
     Shape(33, "uwsgi", "keystone", all=True),
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True),
+    Shape(33, STAND_ALONE, "keystone", all=True),
     Shape(30, "eventlet", "keystone", all=False),
 ]
 # Each of them adds its rows to ROWS.

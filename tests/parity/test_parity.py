@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.parity.conftest import Tally
 from tests.parity.record import Entry
 from tests.parity.record import Recorder
 from tests.parity.rows import Row
+from tests.parity.table import STAND_ALONE
 from tests.parity.table import TABLE
 from tests.parity.table import Shape
 from tests.support.cloud import Cloud
@@ -19,14 +21,20 @@ from tests.support.glance import merged
 
 
 def recorded(cloud: Cloud, shape: Shape, row: Row, *, gateway: bool) -> list[Entry]:
-    glance = cloud.glance(
-        gateway=gateway,
-        wsgi=shape.wsgi,
-        flavor=shape.flavor,
-        config=merged({"DEFAULT": {"image_size_cap": str(rows.SIZE_CAP)}}, row.config),
-        policy=row.policy,
-    )
-    recorder = Recorder(glance.url, cloud)
+    alone = shape.wsgi == STAND_ALONE
+    how: dict[str, Any] = {
+        "wsgi": "gunicorn" if alone else shape.wsgi,
+        "flavor": shape.flavor,
+        "config": merged(
+            {"DEFAULT": {"image_size_cap": str(rows.SIZE_CAP)}}, row.config
+        ),
+        "policy": row.policy,
+    }
+    if alone and gateway:
+        url = cloud.standalone(**how).url
+    else:
+        url = cloud.glance(gateway=gateway, **how).url
+    recorder = Recorder(url, cloud)
     row.run(recorder)
     return recorder.entries
 

@@ -4,18 +4,23 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import pathlib
 from typing import Any
 
 from tests.support import environments
 from tests.support import glance
+from tests.support import standalone
 from tests.support.api import Api
 from tests.support.glance import Config
 from tests.support.glance import Glance
 from tests.support.glance import GlanceSpec
+from tests.support.glance import merged
 from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
+from tests.support.standalone import Gateway
+from tests.support.standalone import GatewaySpec
 
 
 class Cloud:
@@ -47,6 +52,7 @@ class Cloud:
         self._database = mariadb.create(self._schema)
         self._prefix = f"g{release}{name}-"
         self._running: dict[str, Glance] = {}
+        self._gateways: dict[str, Gateway] = {}
         self._count = itertools.count(1)
         directory.mkdir(parents=True, exist_ok=True)
         glance.create_database(self.bin_dir, directory, self._database)
@@ -78,6 +84,28 @@ class Cloud:
                 glance.serving(spec, directory, self.stores(), self._database)
             )
         return self._running[repr(spec)]
+
+    def standalone(self, spec: GatewaySpec | None = None, **how: Any) -> Gateway:
+        """Return a running stand-alone gateway in front of a stock Glance.
+
+        :param how: of the Glance; see ``GlanceSpec``
+        """
+        glance = self.glance(gateway=False, **how)
+        spec = spec or GatewaySpec()
+        name = f"{spec} before {glance.url}"
+        if name not in self._gateways:
+            config = merged(self.stores(), {"s3gateway": {"glance_url": glance.url}})
+            self._gateways[name] = self._stack.enter_context(
+                standalone.serving(
+                    dataclasses.replace(
+                        spec,
+                        config=merged(config, glance.spec.config, spec.config),
+                        policy=glance.spec.policy,
+                    ),
+                    self._directory / f"gateway-{next(self._count)}",
+                )
+            )
+        return self._gateways[name]
 
     def api(self, token: str, *, gateway: bool, **how: Any) -> Api:
         """Return a client of a Glance."""

@@ -1,0 +1,31 @@
+"""How gunicorn serves the stand-alone gateway.
+
+Options on the command line come first: ``s3gateway-api --workers 4``.
+"""
+
+import os
+import pathlib
+
+bind = "0.0.0.0:9292"
+worker_class = "gthread"
+workers = min(os.cpu_count() or 1, 8)
+
+# Transfers at once in each worker.  A waiting thread costs next to nothing; the
+# memory that transfers use is bounded by options of [s3gateway].
+threads = 64
+
+# How long running transfers may go on after SIGTERM, in seconds.  Whoever stops the
+# service must have more patience, see TimeoutStopSec in s3gateway-api.service.
+graceful_timeout = 300
+
+# A worker whose main thread is stuck is killed; transfers do not count.
+timeout = 120
+_MEMORY = pathlib.Path("/dev/shm")  # noqa: S108  as gunicorn advises
+worker_tmp_dir = str(_MEMORY) if _MEMORY.is_dir() else None
+
+# Longer than the proxy in front keeps idle connections, so that it is the one that
+# closes them.
+keepalive = 75
+
+# Keystone tokens can be long.
+limit_request_field_size = 16380
