@@ -11,6 +11,7 @@ request was carried out, and so it cannot be sent again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -54,7 +55,6 @@ class Upstream:
     def __init__(self, settings: RemoteSettings) -> None:
         self._settings = settings
         self._kept = HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT)
-        self._new = HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -78,7 +78,7 @@ class Upstream:
             return self._report("502 Bad Gateway", request, error)
         headers = hops.towards_client(list(response.raw.headers.items()))
         status = f"{response.status_code} {response.reason or ''}"
-        return Answer(status, headers, Body(request, response))
+        return Answer(status, headers, Body(request, response, self._end))
 
     def _request(self, environ: Environ) -> requests.PreparedRequest:
         settings = self._settings
@@ -103,14 +103,14 @@ class Upstream:
 
     def _send(self, request: requests.PreparedRequest) -> requests.Response:
         if request.body is not None or request.method not in _SAFE:
-            return self._send_by(self._new, request)
+            return self._send_by(HTTPAdapter(), request)
         try:
             return self._send_by(self._kept, request)
         except requests.Timeout:
             raise
         except requests.ConnectionError:
             # It may have been closed while nobody used it.
-            return self._send_by(self._new, request)
+            return self._send_by(HTTPAdapter(), request)
 
     def _send_by(
         self, adapter: HTTPAdapter, request: requests.PreparedRequest
@@ -122,6 +122,12 @@ class Upstream:
             timeout=(settings.connect_timeout, settings.read_timeout),
             verify=settings.cacert or True,
         )
+
+    def _end(self, response: requests.Response) -> None:
+        """Give the connection of an answer back, or up if it is not read."""
+        response.close()
+        if response.connection is not self._kept:
+            response.connection.close()
 
     def _report(
         self, status: str, request: requests.PreparedRequest, error: Exception
@@ -135,12 +141,18 @@ class Body(Iterator[bytes]):
     """The body of Glance's answer: all of it, or an error.
 
     A body that failed keeps failing on every further ``next()``.
+
+    :param end: called with the response when no more of it is read
     """
 
     def __init__(
-        self, request: requests.PreparedRequest, response: requests.Response
+        self,
+        request: requests.PreparedRequest,
+        response: requests.Response,
+        end: Callable[[requests.Response], None],
     ) -> None:
         self._response = response
+        self._end = end
         self._left = _length(request, response)
         self._stream: Iterator[bytes] = response.raw.stream(_STEP, decode_content=False)
         self._failure: GatewayError | None = None
@@ -158,7 +170,7 @@ class Body(Iterator[bytes]):
             return data
         if self._left:
             raise self._failed(f"{self._left} bytes are missing")
-        self._response.close()
+        self._end(self._response)
         raise StopIteration
 
     def close(self) -> None:
@@ -169,7 +181,7 @@ class Body(Iterator[bytes]):
                     pass
             except (HTTPError, OSError):
                 LOG.debug("The rest of an answer could not be read")
-        self._response.close()
+        self._end(self._response)
 
     def _failed(self, text: str) -> GatewayError:
         self._failure = GlanceError(f"Glance's answer broke off: {text}")

@@ -14,11 +14,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import environments
+from tests.support import keystone as keystones
 from tests.support import mariadb
 from tests.support import swift
 from tests.support.cloud import Cloud
+from tests.support.keystone import Keystone
 from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
+from tests.support.standalone import Gateway
 
 FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
 LEFT_OUT = pytest.StashKey[int]()
@@ -87,6 +90,29 @@ def clouds(
             return made[release]
 
         yield cloud
+
+
+@pytest.fixture(scope="session")
+def keystone(workspace: pathlib.Path, database: MariaDB) -> Iterator[Keystone]:
+    """A Keystone."""
+    with keystones.serving(
+        environments.bin_dir("keystone"),
+        workspace / "keystone",
+        database.create("keystone"),
+        image_url="http://127.0.0.1:9",
+    ) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def identified(clouds: Callable[[int], Cloud], keystone: Keystone) -> Gateway:
+    """A stand-alone gateway and the Glance behind it, both with Keystone.
+
+    It is the image endpoint of the catalog.
+    """
+    gateway = clouds(33).identified(keystone, {"service_user": keystone.section()})
+    keystone.endpoint(gateway.url)
+    return gateway
 
 
 @pytest.fixture

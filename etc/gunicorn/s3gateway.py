@@ -29,3 +29,8 @@ keepalive = 75
 
 # Keystone tokens can be long.
 limit_request_field_size = 16380
+
+# Whom to believe about X-Forwarded-* fields is said in s3gateway.conf alone, by
+# [oslo_middleware] enable_proxy_headers_parsing.
+secure_scheme_headers = {}
+forwarder_headers = ""

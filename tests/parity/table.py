@@ -19,6 +19,7 @@ class Shape:
 
     :ivar all: whether it gets all rows, or the main ones
     :ivar first: whether it gets the rows for which one shape is enough
+    :ivar slow: whether all but the main rows are of the full tier
     """
 
     release: int
@@ -26,11 +27,16 @@ class Shape:
     flavor: str
     all: bool
     first: bool = False
+    slow: bool = False
 
     def takes(self, row: Row) -> bool:
         """Whether a row is run in this shape."""
         wanted = self.first if row.once else self.all or row.main
         return wanted and self.release >= row.since
+
+    def is_full(self, row: Row) -> bool:
+        """Whether a row is of the full tier in this shape."""
+        return self.slow and not row.main
 
     def __str__(self) -> str:
         return f"Glance {self.release}, {self.wsgi}, {self.flavor}"
@@ -43,10 +49,13 @@ SHAPES = [
     Shape(33, "gunicorn", "keystone", all=True, first=True),
     Shape(33, "uwsgi", "keystone", all=True),
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True),
-    Shape(33, STAND_ALONE, "keystone", all=True),
+    Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
     Shape(30, "eventlet", "keystone", all=False),
 ]
 # Each of them adds its rows to ROWS.
 MODULES = (upload_rows, content_rows, download_rows, other_rows)
 
 TABLE = [(shape, row) for shape in SHAPES for row in ROWS if shape.takes(row)]
+DEFAULT_TIER = {
+    (str(shape), row.name) for shape, row in TABLE if not shape.is_full(row)
+}

@@ -17,6 +17,7 @@ from tests.support.glance import Config
 from tests.support.glance import Glance
 from tests.support.glance import GlanceSpec
 from tests.support.glance import merged
+from tests.support.keystone import Keystone
 from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
 from tests.support.standalone import Gateway
@@ -106,6 +107,16 @@ class Cloud:
                 )
             )
         return self._gateways[name]
+
+    def identified(self, keystone: Keystone, config: Config, **glance: Any) -> Gateway:
+        """Return a running stand-alone gateway that asks Keystone, as its Glance does.
+
+        :param config: of the gateway, beside what both need
+        :param glance: of the Glance; see ``GlanceSpec``
+        """
+        both = merged(keystone.authtoken(), glance.pop("config", {}))
+        spec = GatewaySpec(keystone=True, config=config)
+        return self.standalone(spec, keystone=True, config=both, **glance)
 
     def api(self, token: str, *, gateway: bool, **how: Any) -> Api:
         """Return a client of a Glance."""

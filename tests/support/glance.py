@@ -39,7 +39,8 @@ class GlanceSpec:
     :ivar wsgi: ``gunicorn``, ``uwsgi``, ``uwsgi-router`` (as Kolla-Ansible runs it) or
         ``eventlet``
     :ivar faults: whether registrations go wrong when a request asks for it
-    :ivar flavor: a flavor of its paste file; ``authtoken`` in it is a stand-in
+    :ivar flavor: a flavor of its paste file
+    :ivar keystone: whether ``authtoken`` in it is the real one, not a stand-in
     :ivar workers: processes; of several of them the metrics are summed up
     :ivar apps: further apps of its paste file, by their path
     :ivar config: options by section, over those of ``base_config``
@@ -49,6 +50,7 @@ class GlanceSpec:
     gateway: bool
     wsgi: str = "gunicorn"
     flavor: str = "keystone"
+    keystone: bool = False
     threads: int = 8
     workers: int = 1
     apps: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -206,11 +208,10 @@ def parsed(text: str) -> Config:
 def _paste(spec: GlanceSpec) -> str:
     """Return Glance's own paste file, as this Glance needs it."""
     shipped = spec.bin_dir.parent / "etc" / "glance" / "glance-api-paste.ini"
-    text = re.sub(
-        r"(?<=\[filter:authtoken\]\n)paste.filter_factory = .*",
-        _IDENTITY,
-        shipped.read_text(),
-    )
+    text = shipped.read_text()
+    if not spec.keystone:
+        factory = r"(?<=\[filter:authtoken\]\n)paste.filter_factory = .*"
+        text = re.sub(factory, _IDENTITY, text)
     if spec.gateway:
         text = with_filter(text)
     if spec.faults:
