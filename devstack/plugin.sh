@@ -10,10 +10,16 @@ set +o xtrace
 S3GATEWAY_PLUGIN_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 S3GATEWAY_DIR=$(dirname "$S3GATEWAY_PLUGIN_DIR")
 
+# shellcheck source=devstack/lib/checks
 source "$S3GATEWAY_PLUGIN_DIR/lib/checks"
+# shellcheck source=devstack/lib/ini
 source "$S3GATEWAY_PLUGIN_DIR/lib/ini"
+# shellcheck source=devstack/lib/s3servers
 source "$S3GATEWAY_PLUGIN_DIR/lib/s3servers"
+# shellcheck source=devstack/lib/s3gateway
 source "$S3GATEWAY_PLUGIN_DIR/lib/s3gateway"
+# shellcheck source=devstack/lib/standalone
+source "$S3GATEWAY_PLUGIN_DIR/lib/standalone"
 
 if is_service_enabled g-api; then
     case "$1 ${2:-}" in

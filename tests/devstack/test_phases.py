@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All phases in order, twice, around a real Glance and a real S3 server."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from tests.devstack.conftest import MakeStack
+from tests.devstack.stack import UNTIL_GLANCE_STARTS
+from tests.devstack.stack import Stack
+from tests.support import environments
+from tests.support.glance import create_database
+from tests.support.glance import with_stand_in_for_keystone
+from tests.support.identity import token
+from tests.support.mariadb import MariaDB
+from tests.support.processes import Server
+from tests.support.s3server import S3Server
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COUNT = itertools.count(1)
+ADMIN = token("admin", "admin", "admin", "member", "reader")
+
+CLOUDS = """\
+clouds:
+  devstack-admin:
+    auth_type: admin_token
+    auth: {{endpoint: "{url}/v2", token: "{token}"}}
+    region_name: RegionOne
+"""
+
+
+@pytest.fixture
+def there(stack: MakeStack, database: MariaDB, s3: S3Server) -> Stack:
+    """A stack with a real database, S3 server and client."""
+    name = f"devstack{next(COUNT)}"
+    stacked = stack(
+        DATABASE_URL=database.create(name),
+        S3GATEWAY_S3_SERVER="external",
+        S3GATEWAY_S3_HOST=s3.endpoint,
+        S3GATEWAY_S3_ACCESS_KEY=s3.access_key,
+        S3GATEWAY_S3_SECRET_KEY=s3.secret_key,
+        S3GATEWAY_BUCKET_PREFIX=f"{name}-",
+    )
+    paste = stacked.here / "opt" / "glance" / "etc" / "glance-api-paste.ini"
+    paste.write_text(with_stand_in_for_keystone(paste.read_text()))
+    url = f"http://127.0.0.1:{stacked.settings['GLANCE_PORT']}"
+    create_database(
+        environments.bin_dir("glance-33"),
+        stacked.here / "tmp",
+        stacked.settings["DATABASE_URL"],
+    )
+    client = environments.bin_dir("clients") / "openstack"
+    stacked.client(client, ADMIN, CLOUDS.format(url=url, token=ADMIN))
+    return stacked
+
+
+@contextlib.contextmanager
+def glance(there: Stack) -> Iterator[Server]:
+    """Run Glance with the configuration that the phases have written."""
+    programs = environments.bin_dir("glance-33")
+    port = there.settings["GLANCE_PORT"]
+    with Server(
+        "glance",
+        [
+            programs / "gunicorn",
+            "--worker-class=gthread",
+            "--threads=4",
+            f"--bind=127.0.0.1:{port}",
+            "glance.wsgi.api:application",
+        ],
+        log=there.here / "glance.log",
+        env={"OS_GLANCE_CONFIG_DIR": str(there.conf.parent), "PYTHONPATH": str(ROOT)},
+        cwd=there.here,
+    ) as server:
+        server.wait_for_url(f"http://127.0.0.1:{port}/")
+        yield server
+
+
+def test_stack_unstack_stack_clean(there: Stack, s3: S3Server) -> None:
+    tempest = there.here / "tempest.conf"
+    there.settings["TEMPEST_CONFIG"] = str(tempest)
+    printed = []
+    for _ in range(2):
+        tempest.write_text("[image-feature-enabled]\n")
+        printed.append(there.succeed(*UNTIL_GLANCE_STARTS))
+        with glance(there) as server:
+            printed.append(there.succeed("stack extra", "stack test-config"))
+            printed.append(server.log.read_text())
+        assert "manage_locations = False" in tempest.read_text()
+        printed.append(there.succeed("unstack"))
+    printed.append(there.succeed("clean"))
+
+    bucket = there.settings["S3GATEWAY_BUCKET_PREFIX"] + "fast"
+    assert "Contents" not in s3.client().list_objects_v2(Bucket=bucket)
+    assert "s3gateway" not in there.paste.read_text()
+    assert s3.access_key not in there.conf.read_text()
+    for text in (*printed, there.arguments):
+        assert s3.secret_key not in text
+        assert s3.access_key not in text
+
+
+@pytest.mark.full
+def test_extra_phase_notices_that_the_filter_is_not_there(there: Stack) -> None:
+    there.succeed(*UNTIL_GLANCE_STARTS)
+    there.succeed("stack pre-install", f"call remove_s3gateway {there.paste}")
+
+    with glance(there):
+        error = there.die("stack extra")
+
+    assert "did not go through the gateway" in error
+
+
+def test_extra_phase_notices_that_glance_is_broken(stack: MakeStack) -> None:
+    error = stack().die("stack extra")  # with a client that fails
+
+    assert "could not be uploaded" in error
