@@ -85,6 +85,8 @@ class _Module(ast.NodeVisitor):
         elif name == "required":
             option, meaning = map(self._text, node.args)
             self._add(f"[<section>] {option}: not set; it is {meaning}")
+        elif name == "_failed" and len(node.args) == 2:  # a status, and a text
+            self._add(self._text(node.args[1]))
         elif _is_log(node.func):
             # LOG.log has the level in front.
             text, *values = node.args[1:] if name == "log" else node.args

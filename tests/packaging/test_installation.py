@@ -54,6 +54,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> pathlib
 def test_the_command_runs(installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
     command = installed / "bin" / "s3gateway-manage"
     assert "exit codes:" in run([command, "--help"], cwd=tmp_path).stdout
+    api = installed / "bin" / "s3gateway-api"
+    assert "gunicorn" in run([api, "--help"], cwd=tmp_path).stdout
     done = run([command, "--config-file", CONFIG, "gc"], cwd=tmp_path, check=False)
     assert done.returncode == 2
     assert "there is no Glance installed" in done.stdout

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configuration of a gateway of its own that is shipped, and shown."""
+
+from __future__ import annotations
+
+import pathlib
+
+from s3gateway import remote
+from s3gateway import settings
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_it_loads() -> None:
+    file = ROOT / "etc" / "s3gateway" / "s3gateway.conf"
+    conf = settings.parse_files([str(file)])
+    assert list(settings.read(conf).stores) == ["fast"]
+    glance = remote.read(conf)
+    assert glance is not None
+    assert glance.url == "http://192.0.2.21:9292"
