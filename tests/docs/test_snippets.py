@@ -150,10 +150,20 @@ def test_a_configuration_of_cinder_parses(name: str, section: str, option: str) 
     assert parser[section][option]
 
 
-@pytest.mark.parametrize("name", ["devstack-swift.conf", "devstack-external.conf"])
+@pytest.mark.parametrize(
+    "name",
+    ["devstack-swift.conf", "devstack-external.conf", "devstack-standalone.conf"],
+)
 def test_devstack(name: str) -> None:
     """A section that stack.sh sources as shell; it enables the plugin."""
     head, _, body = (SNIPPETS / name).read_text().partition("\n")
     assert head == "[[local|localrc]]"
     said = "enable_plugin() { echo plugin: $1; }\n" + body
     assert run(["bash", "-euc", said]).stdout == "plugin: s3gateway\n"
+
+
+def test_the_devstack_snippets_set_what_the_plugin_reads() -> None:
+    settings_file = ROOT / "devstack" / "settings"
+    known = set(re.findall(r"^ *(S3GATEWAY_\w+)=", settings_file.read_text(), re.M))
+    for file in SNIPPETS.glob("devstack-*.conf"):
+        assert set(re.findall(r"^(S3GATEWAY_\w+)=", file.read_text(), re.M)) <= known
