@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from paste import deploy
 
 from s3gateway import settings
+from s3gateway.exposition import Exposition
 from s3gateway.settings import Settings
 from tests.support import glance
 from tests.support.processes import run
@@ -167,3 +169,14 @@ def test_the_devstack_snippets_set_what_the_plugin_reads() -> None:
     known = set(re.findall(r"^ *(S3GATEWAY_\w+)=", settings_file.read_text(), re.M))
     for file in SNIPPETS.glob("devstack-*.conf"):
         assert set(re.findall(r"^(S3GATEWAY_\w+)=", file.read_text(), re.M)) <= known
+
+
+def test_the_apps_for_the_paste_file_load(tmp_path: pathlib.Path) -> None:
+    metrics = deploy.loadapp(f"config:{SNIPPETS / 'metrics-paste.ini'}", name="metrics")
+    assert isinstance(metrics, Exposition)
+    file = tmp_path / "paste.ini"
+    file.write_text(
+        (SNIPPETS / "healthcheck-paste.ini").read_text()
+        + f"config_file = {SNIPPETS / 'rgw.conf'}\n"
+    )
+    assert callable(deploy.loadapp(f"config:{file}", name="readiness"))
