@@ -16,14 +16,16 @@ import pytest
 from tests.support import environments
 from tests.support import keystone as keystones
 from tests.support import mariadb
-from tests.support import swift
+from tests.support import servers
 from tests.support.cloud import Cloud
 from tests.support.keystone import Keystone
 from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
 from tests.support.standalone import Gateway
+from tests.support.tally import TALLY
 
 FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
+S3_SERVER = os.environ.get("S3GATEWAY_SERVER", "swift")
 LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -42,7 +44,11 @@ def pytest_collection_modifyitems(
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was left out."""
+    """Say what was left out, and what the random runs have found."""
+    if tally := config.stash.get(TALLY, None):
+        terminalreporter.section("random faults")
+        for line in tally.report():
+            terminalreporter.line(line)
     if count := config.stash.get(LEFT_OUT, 0):
         terminalreporter.line(
             f"{count} tests of the full tier were left out: make test-full runs them"
@@ -63,8 +69,10 @@ def workspace() -> Iterator[pathlib.Path]:
 
 @pytest.fixture(scope="session")
 def s3(workspace: pathlib.Path) -> Iterator[S3Server]:
-    """An S3 server: Swift's."""
-    with swift.serving(environments.bin_dir("swift"), workspace / "swift") as server:
+    """An S3 server: Swift's, or the one that S3GATEWAY_SERVER names."""
+    if reason := servers.missing(S3_SERVER):
+        pytest.skip(f"{S3_SERVER} was not run: {reason}")
+    with servers.serving(S3_SERVER, workspace / S3_SERVER) as server:
         yield server
 
 

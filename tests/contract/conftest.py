@@ -15,6 +15,7 @@ import pytest
 
 from s3gateway.s3.store import S3Store
 from s3gateway.store import ObjectStore
+from tests.conftest import S3_SERVER
 from tests.support import servers
 from tests.support.memory import MemoryStore
 from tests.support.s3server import S3Server
@@ -35,7 +36,7 @@ def running(
     with contextlib.ExitStack() as stack:
 
         def server(name: str) -> S3Server:
-            if name == "swift":
+            if name == S3_SERVER:
                 found[name] = request.getfixturevalue("s3")
             if name not in found:
                 if reason := servers.missing(name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from tests.demo.images import Picture
 from tests.demo.report import Report
 from tests.support import environments
 from tests.support import glance
-from tests.support import swift
+from tests.support import servers
 from tests.support.glance import ROOT
 from tests.support.glance import Config
 from tests.support.glance import Glance
@@ -162,12 +163,17 @@ def _sha256(path: pathlib.Path) -> str:
 
 def main() -> int:
     report = Report()
-    report.step("Building the environments of Glance, Swift and the clients (once)")
-    environments.build("glance-33", "swift", "clients")
+    server = os.environ.get("S3GATEWAY_SERVER", "swift")
+    if reason := servers.missing(server):
+        report.check(f"{server} can be run: {reason}", False)
+        return report.finish()
+    report.step(f"Building the environments of Glance, {server}, the clients (once)")
+    own = [server] if server in environments.ENVIRONMENTS else []
+    environments.build("glance-33", *own, "clients")
     with tempfile.TemporaryDirectory(prefix="s3gateway-demo-") as name:
         directory = pathlib.Path(name)
-        report.step("Starting Swift's S3 API as the S3 server")
-        with swift.serving(environments.bin_dir("swift"), directory / "swift") as s3:
+        report.step(f"Starting {server} as the S3 server")
+        with servers.serving(server, directory / server) as s3:
             Demo(directory, report).run(s3)
     return report.finish()
 

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes wrong in a random run: chosen by its seed, and made to happen."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import random
+import threading
+from collections.abc import Callable
+
+import psutil
+
+from tests.support import faults
+from tests.support.fault import Event
+from tests.support.fault import Fault
+from tests.support.faultproxy import FaultProxy
+from tests.support.through import Through
+
+MIB = 1024**2
+PART = 5 * MIB
+
+#: How long S3 is away when its machine is started again, in seconds.
+_AWAY = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """The requests of an operation that something can happen to."""
+
+    name: str
+    method: str
+    key: str
+    query: str = ""
+    most: int = 1  # so many of these requests there are at least
+
+
+CLAIM = Place("claim", "PUT", r"/\.s3gateway/ID$")
+BEGIN = Place("begin", "POST", "/ID", "^uploads")
+PARTS = Place("part", "PUT", "/ID", "partNumber", most=3)
+COMPLETE = Place("complete", "POST", "/ID", "uploadId")
+READ = Place("read", "GET", "/ID")
+REMOVE = Place("delete", "DELETE", "/ID")
+
+PLACES = {
+    "upload": [CLAIM, BEGIN, PARTS, PARTS, PARTS, PARTS, COMPLETE],
+    "download": [READ],
+    "delete": [REMOVE],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One run.
+
+    :ivar size: of the image in bytes: three parts or more
+    :ivar times: how many requests the fault happens to, ``None`` for all
+    :ivar dies: ``gateway`` or ``S3`` if one of them is killed when it happens
+    """
+
+    seed: int
+    operation: str
+    size: int
+    chunked: bool
+    place: Place
+    nth: int
+    times: int | None
+    kind: str
+    dies: str
+
+    @functools.cached_property
+    def data(self) -> bytes:
+        return random.Random(self.seed).randbytes(self.size)  # noqa: S311
+
+    @property
+    def name(self) -> str:
+        """What happens, without the details."""
+        return f"{self.dies} killed" if self.dies else self.kind
+
+    def __str__(self) -> str:
+        how = "chunked" if self.chunked else "with its length"
+        often = "for ever" if self.times is None else f"{self.times} times"
+        return (
+            f"seed {self.seed}: {self.operation} of {self.size} bytes {how}, "
+            f"{self.name} {often} from {self.place.name} {self.nth} on"
+        )
+
+
+def plan(seed: int) -> Plan:
+    """Return the run of a seed."""
+    chance = random.Random(seed)  # noqa: S311
+    operation = chance.choices(list(PLACES), weights=[6, 3, 1])[0]
+    place = chance.choice(PLACES[operation])
+    dies = "" if operation == "delete" else chance.choice(["", "", "", "S3", "gateway"])
+    if operation == "download" and dies == "gateway":
+        dies = "S3"  # there is nothing that a reader leaves behind
+    kinds = _AT_READS if place is READ else _AT_WRITES
+    return Plan(
+        seed=seed,
+        operation=operation,
+        size=chance.randint(2 * PART + 1, 3 * PART),
+        chunked=chance.random() < 0.5,
+        place=place,
+        nth=chance.randint(1, place.most),
+        times=1 if dies else chance.choice([1, 1, 2, None]),
+        kind="Stall" if dies else chance.choice(kinds),
+        dies=dies,
+    )
+
+
+_AT_WRITES = [
+    "Delay",
+    "Rate",
+    "ResetBefore",
+    "ResetWithin",
+    "ResetAfter",
+    "Stall",
+    "StallDone",
+    "Error500",
+    "SlowDown",
+    "DoneButError",
+    "Corrupt",
+    "SlowClose",
+]
+_AT_READS = [
+    "Delay",
+    "Rate",
+    "ResetBefore",
+    "ResetAfter",
+    "Stall",
+    "StallWithin",
+    "Truncate",
+    "TruncateReset",
+    "Error500",
+    "SlowDown",
+    "Corrupt",
+    "SlowClose",
+    "WrongRange",
+]
+
+
+def _fault(plan: Plan) -> Fault:
+    """Make the fault; where in a body it happens is chance, too."""
+    chance = random.Random(plan.seed + 1)  # noqa: S311
+    has_body = plan.place in (PARTS, READ)
+    # A download's first connection may be left for others after 4 MiB.
+    at = chance.randrange(1, 3 * MIB) if has_body else 0
+    make: dict[str, Callable[[], Fault]] = {
+        "Delay": lambda: faults.Delay(chance.uniform(0.05, 0.5)),
+        "Rate": lambda: faults.Rate(chance.uniform(4, 40) * MIB),
+        "ResetBefore": faults.ResetBefore,
+        "ResetWithin": lambda: faults.ResetWithin(at),
+        "ResetAfter": faults.ResetAfter,
+        "Stall": faults.Stall,
+        "StallDone": lambda: faults.Stall(done=True),
+        "StallWithin": lambda: faults.Stall(after=at),
+        "Truncate": lambda: faults.Truncate(at),
+        "TruncateReset": lambda: faults.Truncate(at, reset=True),
+        "Error500": lambda: faults.Answer(500, "InternalError"),
+        "SlowDown": faults.SlowDown,
+        "DoneButError": lambda: faults.Answer(500, "InternalError", done=True),
+        "Corrupt": lambda: faults.Corrupt(at, upwards=plan.operation == "upload"),
+        "SlowClose": lambda: faults.SlowClose(0.2),
+        "WrongRange": faults.WrongRange,
+    }
+    return make[plan.kind]()
+
+
+class Chaos:
+    """Lets a plan happen to an image.
+
+    :ivar events: what has happened
+    """
+
+    def __init__(self, plan: Plan, through: Through, image_id: str) -> None:
+        self._plan = plan
+        self._through = through
+        self._proxy: FaultProxy = through.proxy
+        self._fault = self._add(image_id)
+        self._watch: threading.Thread | None = None
+        if plan.dies:
+            self._watch = threading.Thread(target=self._kill)
+            self._watch.start()
+
+    @property
+    def events(self) -> list[Event]:
+        return list(self._fault.events)
+
+    def end(self) -> None:
+        """Let no more happen, and wait until all is up again."""
+        if self._watch is not None:
+            self._fault.reached.set()  # it may never have been
+            self._watch.join()
+        self._proxy.clear()
+
+    def _add(self, image_id: str) -> Fault:
+        place = self._plan.place
+        # A read of a whole object has no range that could be wrong.
+        if self._plan.kind == "WrongRange":
+            cut = faults.Truncate(MIB)
+            self._proxy.add(cut, method="GET", key=f"/{image_id}")
+        return self._proxy.add(
+            _fault(self._plan),
+            method=place.method,
+            key=place.key.replace("ID", image_id),
+            query=place.query,
+            nth=self._plan.nth + (self._plan.kind == "WrongRange"),
+            times=self._plan.times,
+        )
+
+    def _kill(self) -> None:
+        self._fault.reached.wait()
+        if not self._fault.events:
+            return
+        if self._plan.dies == "gateway":
+            worker = self._through.worker()
+            worker.kill()
+            psutil.wait_procs([worker], timeout=30)
+            self._fault.drop()
+            return
+        self._proxy.down()
+        self._fault.drop()
+        threading.Event().wait(_AWAY)
+        self._proxy.up()

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hundreds of random faults: nothing is lost, and nothing is half-done.
+
+``S3GATEWAY_SEED`` and ``S3GATEWAY_RUNS`` choose other runs, and more of them; a run
+that failed is repeated with its own seed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.leaks.surfaces import ALICE
+from tests.support.api import Api
+from tests.support.api import in_chunks
+from tests.support.chaos import Chaos
+from tests.support.chaos import Plan
+from tests.support.chaos import plan
+from tests.support.cloud import Cloud
+from tests.support.tally import TALLY
+from tests.support.tally import Tally
+from tests.support.through import Through
+from tests.support.through import through_proxy
+
+SEED = int(os.environ.get("S3GATEWAY_SEED", "20261121"))
+RUNS = int(os.environ.get("S3GATEWAY_RUNS", "220"))
+GRACE = 3  # seconds
+
+pytestmark = pytest.mark.full
+
+
+@pytest.fixture(scope="module")
+def tally(pytestconfig: pytest.Config) -> Tally:
+    """Where runs are counted; the summary of all tests shows it."""
+    return pytestconfig.stash.setdefault(TALLY, Tally(SEED))
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    options = {
+        "claim_grace": str(GRACE),
+        "download_piece": "1",
+        "retry_time": "4",
+        "verify_downloads": "true",
+    }
+    with through_proxy(clouds(33), ALICE, options=options) as found:
+        yield found
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+def test_nothing_is_lost_or_half_done(
+    through: Through, tally: Tally, seed: int
+) -> None:
+    run = plan(seed)
+    image_id = through.api.create()
+    if run.operation != "upload":
+        assert through.api.upload(image_id, run.data).status == 204
+    chaos = Chaos(run, through, image_id)
+    try:
+        outcome = OPERATIONS[run.operation](through, image_id, run)
+    finally:
+        chaos.end()
+    events = chaos.events
+    print(run, *events, f"-> {outcome}", sep="\n  ")
+    AFTERWARDS[run.operation](through, image_id, run, outcome)
+    through.api.delete(image_id)
+    assert not through.left(image_id)
+    if not events:
+        tally.unfired += 1
+        return
+    tally.outcomes[run.operation, run.name, outcome] += 1
+    tally.lines.append(f"{run}: happened {len(events)} times, first: {events[0]}")
+
+
+def upload(through: Through, image_id: str, run: Plan) -> str:
+    body = in_chunks(run.data) if run.chunked else run.data
+    try:
+        return str(through.api.upload(image_id, body).status)
+    except requests.ConnectionError:
+        assert run.dies == "gateway"
+        return "connection broken"
+
+
+def after_upload(through: Through, image_id: str, run: Plan, outcome: str) -> None:
+    """The image is there, whole, or it is not, and can be uploaded."""
+    image = through.api.show(image_id)
+    if outcome == "204":
+        assert image["status"] == "active"
+    elif outcome != "connection broken":
+        assert image["status"] == "queued"
+        assert not through.left(image_id)
+    if image["status"] == "queued":
+        assert upload_until_taken(through.api, image_id, run.data) == 204
+    whole(through, image_id, run.data)
+
+
+def whole(through: Through, image_id: str, data: bytes) -> None:
+    """The image is what it is said to be, and nothing else is left of it."""
+    image = through.api.show(image_id)
+    assert (image["status"], image["size"]) == ("active", len(data))
+    stock = through.cloud.api(ALICE, gateway=False)
+    assert stock.download(image_id).body == data
+    assert through.api.download(image_id).body == data
+    [kept] = through.left(image_id)
+    assert kept.startswith(f"{image_id}.")
+
+
+def upload_until_taken(api: Api, image_id: str, data: bytes) -> int:
+    """Upload again and again as long as an upload that died seems to run."""
+    deadline = time.monotonic() + 20 * GRACE
+    while (status := api.upload(image_id, data).status) == 409:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return status
+
+
+def download(through: Through, image_id: str, run: Plan) -> str:
+    answer = requests.get(
+        f"{through.api.url}/v2/images/{image_id}/file",
+        headers={"X-Auth-Token": through.api.token},
+        stream=True,
+        timeout=120,
+    )
+    with contextlib.closing(answer):
+        if answer.status_code != 200:
+            return str(answer.status_code)
+        data = bytearray()
+        try:
+            for piece in answer.iter_content(64 * 1024):
+                data += piece
+        except requests.RequestException:
+            # A byte that is wrong is noticed when the last one is to leave.
+            assert len(data) < run.size
+            assert run.kind == "Corrupt" or run.data.startswith(bytes(data))
+            return "200, then connection broken"
+    assert data == run.data
+    return "200"
+
+
+def after_download(through: Through, image_id: str, run: Plan, outcome: str) -> None:
+    assert outcome[0] in "25"
+    whole(through, image_id, run.data)
+
+
+def delete(through: Through, image_id: str, run: Plan) -> str:
+    return str(through.api.delete(image_id).status)
+
+
+def after_delete(through: Through, image_id: str, run: Plan, outcome: str) -> None:
+    """It is gone with its data, or can be deleted."""
+    status = through.api.request("GET", f"/v2/images/{image_id}").status
+    if outcome == "204":
+        assert status == 404
+        assert not through.left(image_id)
+    else:
+        assert status == 200
+        assert through.api.delete(image_id).status == 204
+
+
+OPERATIONS = {"upload": upload, "download": download, "delete": delete}
+AFTERWARDS = {
+    "upload": after_upload,
+    "download": after_download,
+    "delete": after_delete,
+}
