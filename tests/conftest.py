@@ -26,6 +26,7 @@ from tests.support.tally import TALLY
 
 FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
 S3_SERVER = os.environ.get("S3GATEWAY_SERVER", "swift")
+SERVERS = pytest.StashKey[str]()
 LEFT_OUT = pytest.StashKey[int]()
 
 
@@ -33,6 +34,8 @@ def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
     """Leave out the full tier unless it is asked for."""
+    if any("contract" in item.path.parts for item in items):
+        config.stash[SERVERS] = servers.which_run(full=FULL_TIER)
     left_out = [item for item in items if item.get_closest_marker("full")]
     if FULL_TIER or not left_out:
         return
@@ -45,6 +48,8 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what was left out, and what the random runs have found."""
+    if line := config.stash.get(SERVERS, ""):
+        terminalreporter.line(line)
     if tally := config.stash.get(TALLY, None):
         terminalreporter.section("random faults")
         for line in tally.report():

@@ -31,3 +31,20 @@ def serving(
         return swift.serving(environments.bin_dir("swift"), directory)
     serve = {"moto": moto.serving, "rgw": rgw.serving, "minio": minio.serving}[name]
     return serve(directory)
+
+
+def which_run(*, full: bool) -> str:
+    """Return a line that says which servers are run, and why others are not.
+
+    :param full: whether the full tier is run
+    """
+    run, not_run = [], []
+    for name in NAMES:
+        if not full and name not in DEFAULT_TIER:
+            not_run.append(f"{name} (full tier)")
+        elif reason := missing(name):
+            not_run.append(f"{name} ({reason})")
+        else:
+            run.append(name)
+    without = f"; not run: {', '.join(not_run)}" if not_run else ""
+    return f"S3 servers that were run: memory, {', '.join(run)}{without}"
