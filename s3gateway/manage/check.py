@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from s3gateway import releases
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import Refused
@@ -97,15 +96,9 @@ def _store(store: StoreSettings, settings: Settings) -> Iterator[Finding]:
 
 
 def _glance(context: Context) -> Iterator[Finding]:
-    if releases.installed().credentials_in_uris:
-        yield Finding(
-            State.WARNING,
-            "Glance",
-            "glance_store before 5.6",
-            "It keeps the S3 keys in its database: upgrade, then run locations scrub.",
-        )
     try:
-        next(context.glance.images(), None)
+        glance = context.glance
+        next(glance.images(), None)
     except ConfigError as error:
         yield findings.error("Glance", "not usable", str(error))
     except (Refused, GlanceError) as error:
@@ -117,3 +110,11 @@ def _glance(context: Context) -> Iterator[Finding]:
         )
     else:
         yield findings.ok("Glance", "its API lists images")
+        if glance.traits.credentials_in_uris:
+            yield Finding(
+                State.WARNING,
+                "Glance",
+                "glance_store before 5.6",
+                "It keeps the S3 keys in its database: upgrade, then run locations "
+                "scrub.",
+            )

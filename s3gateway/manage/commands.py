@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from s3gateway import releases
 from s3gateway.manage import check
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
@@ -196,7 +195,7 @@ def _audit(context: Context) -> bool:
 
 
 def _scrub(context: Context) -> bool:
-    return locations.scrub(context.glance, releases.installed(), context.output)
+    return locations.scrub(context.glance, context.output)
 
 
 def _gc(context: Context) -> bool:

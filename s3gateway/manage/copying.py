@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from s3gateway import releases
 from s3gateway.buffers import SLAB
 from s3gateway.buffers import Slabs
 from s3gateway.claims import Attempt
@@ -63,7 +62,7 @@ class Copier:
         self._grace = context.settings.claim_grace
         self._claims = Claims(context.stores, self._grace)
         self._slabs = Slabs(self._transfer.upload_buffer // SLAB)
-        self._with_credentials = releases.installed().credentials_in_uris
+        self._with_credentials = self._glance.traits.credentials_in_uris
 
     def copy(self, image_id: str, moved: Moved) -> str:
         """Have an image refer to a verified copy in the store.

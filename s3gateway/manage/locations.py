@@ -14,7 +14,6 @@ from s3gateway.glance import Refused
 from s3gateway.locations import store_of
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.releases import Traits
 from s3gateway.sections import StoreSettings
 
 _COLUMNS = ("store", "key id", "locations")
@@ -41,13 +40,13 @@ def audit(
     return not leaking
 
 
-def scrub(operator: Operator, traits: Traits, output: Output) -> bool:
+def scrub(operator: Operator, output: Output) -> bool:
     """Have Glance rewrite the locations that hold a key, by showing their images.
 
     :return: whether no location holds a key any more
     :raises GatewayError: if this Glance needs the keys
     """
-    if traits.credentials_in_uris:
+    if operator.traits.credentials_in_uris:
         raise GatewayError(
             "This Glance (glance_store before 5.6) reads and deletes images with the "
             "credentials in their locations: they cannot be taken out. Upgrade first."

@@ -7,6 +7,7 @@ without its authentication and without the gateway.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -17,11 +18,13 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from paste import deploy
 
+from s3gateway import releases
 from s3gateway import wsgi
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import Glance
 from s3gateway.glance import Image
+from s3gateway.releases import Traits
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -40,16 +43,23 @@ _PAGE = 500  # images asked for at once
 class Operator:
     """Asks Glance as an admin.
 
-    :param headers: what makes a request an admin's, as WSGI spells them
+    :ivar traits: of the Glance that is asked
+    :param identity: makes a request an admin's
     """
 
-    def __init__(self, app: WSGIApplication, headers: wsgi.Environ) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        identity: Callable[[wsgi.Environ], wsgi.Environ],
+        traits: Traits,
+    ) -> None:
         self.glance = Glance(app)
-        self._headers = headers
+        self.traits = traits
+        self._identity = identity
 
     def environ(self) -> wsgi.Environ:
         """Return a request that questions can be derived from."""
-        return {**webob.Request.blank("/").environ, **self._headers}
+        return self._identity(dict(webob.Request.blank("/").environ))
 
     def images(self) -> Iterator[Image]:
         """Yield all images of all projects, hidden ones as well."""
@@ -109,7 +119,8 @@ def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     _create_stores(wsgi_app.RESERVED_STORES)
     paste = f"config:{config._get_deployment_config_file()}"
     context = deploy.loadfilter(paste, name="context")
-    return Operator(context(deploy.loadapp(paste, name="rootapp")), _ADMIN)
+    app = context(deploy.loadapp(paste, name="rootapp"))
+    return Operator(app, lambda asked: {**asked, **_ADMIN}, releases.installed())
 
 
 def _create_stores(reserved: dict[str, str]) -> None:

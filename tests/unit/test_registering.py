@@ -18,6 +18,7 @@ from s3gateway.glance import Image
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.registering import add_location
 from s3gateway.manage.registering import remove_store
+from s3gateway.releases import Traits
 from tests.support.memory import MemoryStore
 from tests.support.memory import store_settings
 
@@ -87,13 +88,16 @@ def glance() -> Glance:
     return Glance()
 
 
+def operator(glance: Glance) -> Operator:
+    return Operator(glance, lambda asked: asked, Traits())
+
+
 def add(glance: Glance) -> None:
-    operator = Operator(glance, {})
-    add_location(operator, shown(glance), copy(), with_credentials=False)
+    add_location(operator(glance), shown(glance), copy(), with_credentials=False)
 
 
 def shown(glance: Glance) -> Image:
-    return Operator(glance, {}).show(ID)
+    return operator(glance).show(ID)
 
 
 def copy() -> Copy:
@@ -139,7 +143,7 @@ def test_an_image_with_other_data_keeps_nothing_of_ours(glance: Glance) -> None:
     before = shown(glance)
     glance.checksum = "00" * 16
     with pytest.raises(Conflict, match="other data"):
-        add_location(Operator(glance, {}), before, copy(), with_credentials=False)
+        add_location(operator(glance), before, copy(), with_credentials=False)
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, ImageGone), (503, GlanceError)])
@@ -149,13 +153,13 @@ def test_an_image_that_is_not_shown_any_more(
     before = shown(glance)
     glance.shown = status
     with pytest.raises(error):
-        add_location(Operator(glance, {}), before, copy(), with_credentials=False)
+        add_location(operator(glance), before, copy(), with_credentials=False)
 
 
 @pytest.mark.parametrize("status", [204, 500])
 def test_a_store_is_left(glance: Glance, status: int) -> None:
     glance.status = status
-    remove_store(Operator(glance, {}), shown(glance), "local")
+    remove_store(operator(glance), shown(glance), "local")
     assert glance.asked[-2:] == ["DELETE", "GET"]
 
 
@@ -163,4 +167,4 @@ def test_a_store_is_left(glance: Glance, status: int) -> None:
 def test_a_store_that_is_not_left_is_told(glance: Glance, status: int) -> None:
     glance.status, glance.does = status, False
     with pytest.raises(GatewayError, match="it is in both stores"):
-        remove_store(Operator(glance, {}), shown(glance), "local")
+        remove_store(operator(glance), shown(glance), "local")
