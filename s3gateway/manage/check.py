@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from s3gateway import remote as remote_glance
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import Refused
@@ -36,7 +37,8 @@ def run(context: Context) -> bool:
 
 def _all(context: Context) -> Iterator[Finding]:
     yield from _configuration(context.settings)
-    yield from pipeline.check(context.conf)
+    if remote_glance.read(context.conf) is None:
+        yield from pipeline.check(context.conf)
     yield from keystone.check(context.conf)
     for store in context.settings.stores.values():
         yield from _store(store, context.settings)
@@ -106,7 +108,7 @@ def _glance(context: Context) -> Iterator[Finding]:
             "Glance",
             str(error),
             "Its API does not list images: look at [database] connection, whether the "
-            "database runs, and at what Glance logged above.",
+            "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
         )
     else:
         yield findings.ok("Glance", "its API lists images")

@@ -45,9 +45,10 @@ class Context:
     def glance(self) -> Operator:
         """The way to Glance.
 
-        :raises ConfigError: if there is none
+        :raises ConfigError: if there is none, or it cannot be asked as an admin
+        :raises GlanceError: if it does not answer
         """
-        return operator.of_installed_glance(self.conf)
+        return operator.of_configured_glance(self.conf)
 
     def need_locations(self) -> None:
         """Make sure that Glance shows which objects its images need.

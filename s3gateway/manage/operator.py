@@ -2,7 +2,8 @@
 """Glance as the operator sees it: all images, with what its database holds.
 
 Where Glance is installed its API is called inside this process, as an admin,
-without its authentication and without the gateway.
+without its authentication and without the gateway.  A remote Glance, in front of
+which the gateway stands alone, is asked as the ``[service_user]``.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ from oslo_log import log as logging
 from paste import deploy
 
 from s3gateway import releases
+from s3gateway import remote as remote_glance
+from s3gateway import serviceuser
 from s3gateway import wsgi
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import Glance
 from s3gateway.glance import Image
 from s3gateway.releases import Traits
+from s3gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -79,6 +83,46 @@ class Operator:
     def show(self, image_id: str) -> Image:
         """Return an image; Glance brings its locations up to date for that."""
         return self.glance.show(self.environ(), image_id)
+
+
+def of_configured_glance(conf: cfg.ConfigOpts) -> Operator:
+    """Return the way to the Glance that the configuration is about.
+
+    :raises ConfigError: if there is none, or it cannot be asked as an admin
+    :raises GlanceError: if it does not answer
+    """
+    remote = remote_glance.read(conf)
+    if remote is None:
+        return of_installed_glance(conf)
+    user = serviceuser.read(conf)
+    if user is None:
+        raise ConfigError(
+            serviceuser.GROUP,
+            "auth_type",
+            "not set; a remote Glance is asked as this user, who must be an admin",
+        )
+    traits = releases.of_release(remote.release)
+    operator = Operator(Upstream(remote), user.itself, traits)
+    _need_admin(operator)
+    return operator
+
+
+def _need_admin(operator: Operator) -> None:
+    """Make sure that all images are shown: what nobody shows would seem needless.
+
+    :raises ConfigError: if they may not be
+    """
+    answer = operator.ask("GET", "/v2/info/stores/detail")  # for admins only
+    answer.close()
+    if answer.code in (401, 403, 404):
+        raise ConfigError(
+            serviceuser.GROUP,
+            "username",
+            "not an admin to Glance, who may see all images and the details of the "
+            f"stores: Glance answered {answer.status}",
+        )
+    if answer.code != 200:
+        raise GlanceError(f"Glance answered {answer.status}")
 
 
 def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
