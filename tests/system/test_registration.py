@@ -101,3 +101,17 @@ def test_glance_took_another_store_for_it(
     assert answer.status == 204
     assert api.show(image_id)["stores"] == "fast"
     assert api.download(image_id).body == DATA
+
+
+@pytest.mark.parametrize("fault", ["status 502", "status 504"])
+def test_what_a_proxy_says_is_not_believed(
+    cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]], fault: str
+) -> None:
+    """Glance may still be at it: the object stays, and so does the claim."""
+    api, image_id, answer = upload(fault)
+    assert answer.status == 500
+    assert api.show(image_id)["status"] == "queued"
+    kept = left(cloud, image_id)
+    assert len(kept) == 2
+    for key in kept:
+        cloud.s3.client().delete_object(Bucket=cloud.bucket("fast"), Key=key)
