@@ -16,6 +16,8 @@ threads = 64
 
 # How long running transfers may go on after SIGTERM, in seconds.  Whoever stops the
 # service must have more patience, see TimeoutStopSec in s3gateway-api.service.
+# gunicorn answers no new connections meanwhile but does not refuse them either: let
+# the proxy in front know first, touch /etc/s3gateway/healthcheck_disable.
 graceful_timeout = 300
 
 # A worker whose main thread is stuck is killed; transfers do not count.
@@ -34,3 +36,6 @@ limit_request_field_size = 16380
 # [oslo_middleware] enable_proxy_headers_parsing.
 secure_scheme_headers = {}
 forwarder_headers = ""
+
+# Its default is one file for all gunicorns of a user.
+control_socket_disable = True
