@@ -85,7 +85,7 @@ class Stack:
         )
         etc = here / "opt" / "glance" / "etc"
         shutil.copytree(glance_etc, etc)
-        (etc / "schema-image.json").touch()
+        (etc / "schema-image.json").write_text("{}\n")
 
     def program(self, name: str, text: str) -> None:
         """Put a program into the path of the phases."""
