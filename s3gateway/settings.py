@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from oslo_config import cfg
 
+from s3gateway import glance_options
 from s3gateway import options
 from s3gateway.errors import ConfigError
 from s3gateway.sections import MIB
@@ -131,9 +132,9 @@ def read(conf: cfg.ConfigOpts) -> Settings:
 
     :raises ConfigError: naming the section and option that cannot be used
     """
-    conf.register_opts(options.GLANCE_OPTS)
-    conf.register_opts(options.GLANCE_STORE_OPTS, group="glance_store")
-    conf.register_opts(options.IMAGE_FORMAT_OPTS, group="image_format")
+    conf.register_opts(glance_options.GLANCE_OPTS)
+    conf.register_opts(glance_options.GLANCE_STORE_OPTS, group="glance_store")
+    conf.register_opts(glance_options.IMAGE_FORMAT_OPTS, group="image_format")
     conf.register_opts(options.GATEWAY_OPTS, group=options.GROUP)
     ours = Section(options.GROUP, conf[options.GROUP])
     glance = Section("DEFAULT", conf)
@@ -185,7 +186,7 @@ def _multi(
             "default_backend",
             f"{found} one of enabled_backends: {', '.join(backends)}",
         )
-    conf.register_opts(options.STORE_OPTS, group=options.BACKEND_DEFAULTS)
+    conf.register_opts(glance_options.STORE_OPTS, group=glance_options.BACKEND_DEFAULTS)
     return {
         name: read_store(name, _backend_section(conf, name), ours)
         for name, kind in backends.items()
@@ -199,17 +200,17 @@ def _single(
     default: str = conf.glance_store.default_store
     if SINGLE_STORE not in conf.glance_store.stores:
         return {}, default
-    conf.register_opts(options.STORE_OPTS, group="glance_store")
+    conf.register_opts(glance_options.STORE_OPTS, group="glance_store")
     section = Section("glance_store", conf.glance_store)
     return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours)}, default
 
 
 def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
     """A store's section over ``[backend_defaults]``, as glance_store has it."""
-    conf.register_opts(options.STORE_OPTS, group=name)
-    for opt in options.STORE_OPTS:
+    conf.register_opts(glance_options.STORE_OPTS, group=name)
+    for opt in glance_options.STORE_OPTS:
         conf.set_default(opt.name, None, group=name)
-    return Section(name, conf[name], conf[options.BACKEND_DEFAULTS])
+    return Section(name, conf[name], conf[glance_options.BACKEND_DEFAULTS])
 
 
 def _refuse_overlap(one: StoreSettings, other: StoreSettings) -> None:

@@ -15,8 +15,8 @@ from s3gateway.manage import keystone
 from s3gateway.manage import pipeline
 from s3gateway.manage.context import Context
 from s3gateway.manage.findings import Finding
-from s3gateway.manage.findings import State
 from s3gateway.s3.capabilities import examine
+from s3gateway.s3.findings import Severity
 from s3gateway.s3.store import S3Store
 from s3gateway.sections import StoreSettings
 from s3gateway.settings import Settings
@@ -28,8 +28,8 @@ _READ_TIMEOUT = 20.0
 def run(context: Context) -> bool:
     """Print what is found out; return whether nothing is an error."""
     rows = list(context.output.progress(_all(context), "checks"))
-    errors = sum(row.state is State.ERROR for row in rows)
-    warnings = sum(row.state is State.WARNING for row in rows)
+    errors = sum(row.state is Severity.ERROR for row in rows)
+    warnings = sum(row.state is Severity.WARNING for row in rows)
     summary = f"{len(rows)} checks, {errors} errors, {warnings} warnings"
     context.output.result([row.row() for row in rows], findings.COLUMNS, summary)
     return not errors
@@ -58,7 +58,7 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
         yield findings.ok("configuration", found)
     else:
         yield Finding(
-            State.NOTE,
+            Severity.NOTE,
             "configuration",
             f"S3 stores {names}, default {settings.default_store}",
             "The default store is not S3: uploads that name no store are Glance's.",
@@ -82,14 +82,14 @@ def _store(store: StoreSettings, settings: Settings) -> Iterator[Finding]:
     )
     for found in examine(S3Store(store, transfer)):
         yield Finding(
-            State(found.severity),
+            Severity(found.severity),
             subject,
             f"{found.capability}: {found.state}",
             found.consequence,
         )
     if not store.endpoint.startswith("https:"):
         yield Finding(
-            State.NOTE,
+            Severity.NOTE,
             subject,
             "without TLS",
             "Whoever is on the way to it can read the images: use https if that is "
@@ -114,7 +114,7 @@ def _glance(context: Context) -> Iterator[Finding]:
         yield findings.ok("Glance", "its API lists images")
         if glance.traits.credentials_in_uris:
             yield Finding(
-                State.WARNING,
+                Severity.WARNING,
                 "Glance",
                 "glance_store before 5.6",
                 "It keeps the S3 keys in its database: upgrade, then run locations "

@@ -4,18 +4,10 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
+
+from s3gateway.s3.findings import Severity
 
 COLUMNS = ("state", "subject", "found", "what to do")
-
-
-class State(enum.IntEnum):
-    """How things are; only an error makes the command fail."""
-
-    OK = 0
-    NOTE = 1
-    WARNING = 2
-    ERROR = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +19,7 @@ class Finding:
     :ivar advice: what it means and what to do, in sentences; empty if nothing
     """
 
-    state: State
+    state: Severity
     subject: str
     found: str
     advice: str = ""
@@ -40,9 +32,9 @@ class Finding:
 
 def ok(subject: str, found: str) -> Finding:
     """Return a finding that asks for nothing."""
-    return Finding(State.OK, subject, found)
+    return Finding(Severity.OK, subject, found)
 
 
 def error(subject: str, found: str, advice: str) -> Finding:
     """Return a finding without whose mending the gateway does not work."""
-    return Finding(State.ERROR, subject, found, advice)
+    return Finding(Severity.ERROR, subject, found, advice)

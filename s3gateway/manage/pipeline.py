@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from s3gateway.manage import findings
 from s3gateway.manage.findings import Finding
-from s3gateway.manage.findings import State
+from s3gateway.s3.findings import Severity
 
 _OURS = ("egg:s3gateway#s3gateway", "s3gateway.factory:filter_factory")
 _SUBJECT = "paste file"
@@ -63,7 +63,7 @@ def _position(parser: configparser.RawConfigParser, file: str, flavor: str) -> F
         )
     if pipeline[-2:-1] != names:
         return Finding(
-            State.WARNING,
+            Severity.WARNING,
             _SUBJECT,
             f"s3gateway is not the last filter of pipeline {flavor}",
             f"Put it once, directly before {pipeline[-1]} in {file}: filters behind it "

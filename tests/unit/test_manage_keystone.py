@@ -14,7 +14,7 @@ from oslo_config import cfg
 
 from s3gateway.manage import keystone
 from s3gateway.manage.findings import Finding
-from s3gateway.manage.findings import State
+from s3gateway.s3.findings import Severity
 
 SECRET = "a-password-that-nobody-sees"
 
@@ -78,7 +78,7 @@ def test_nothing_is_asked_where_nothing_is_configured(tmp_path: pathlib.Path) ->
 
 def test_a_user_that_gets_a_token(tmp_path: pathlib.Path, url: str) -> None:
     [finding] = found(tmp_path, **user(url))
-    assert finding.state is State.OK
+    assert finding.state is Severity.OK
     assert finding.subject == "Keystone, [service_user]"
 
 
@@ -95,6 +95,6 @@ def test_each_failure_has_its_sentence(
     tmp_path: pathlib.Path, url: str, changes: dict[str, str], words: str
 ) -> None:
     [finding] = found(tmp_path, **user(url, **changes))
-    assert finding.state is State.ERROR
+    assert finding.state is Severity.ERROR
     assert words in finding.advice
     assert SECRET not in repr(finding)

@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from s3gateway.manage import pipeline
 from s3gateway.manage.findings import Finding
-from s3gateway.manage.findings import State
+from s3gateway.s3.findings import Severity
 
 PASTE = """
 [composite:glance-api-keystone]
@@ -45,20 +45,20 @@ def found(tmp_path: pathlib.Path, paste: str | None, flavor: str) -> Finding:
 @pytest.mark.parametrize(
     ("words", "section", "state"),
     [
-        ("authtoken context gateway rootapp", USE, State.OK),
-        ("authtoken context gateway rootapp", FACTORY, State.OK),
-        ("authtoken gateway context rootapp", USE, State.WARNING),
-        ("gateway gateway rootapp", USE, State.WARNING),
-        ("authtoken context rootapp", USE, State.ERROR),
-        ("authtoken context gateway rootapp", "use = egg:other#x", State.ERROR),
+        ("authtoken context gateway rootapp", USE, Severity.OK),
+        ("authtoken context gateway rootapp", FACTORY, Severity.OK),
+        ("authtoken gateway context rootapp", USE, Severity.WARNING),
+        ("gateway gateway rootapp", USE, Severity.WARNING),
+        ("authtoken context rootapp", USE, Severity.ERROR),
+        ("authtoken context gateway rootapp", "use = egg:other#x", Severity.ERROR),
     ],
 )
 def test_where_it_stands(
-    tmp_path: pathlib.Path, words: str, section: str, state: State
+    tmp_path: pathlib.Path, words: str, section: str, state: Severity
 ) -> None:
     finding = found(tmp_path, PASTE.format(words, section), "keystone")
     assert finding.state is state
-    assert bool(finding.advice) is (state is not State.OK)
+    assert bool(finding.advice) is (state is not Severity.OK)
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_what_cannot_be_looked_at(
     tmp_path: pathlib.Path, paste: str | None, flavor: str, words: str
 ) -> None:
     finding = found(tmp_path, paste, flavor)
-    assert finding.state is State.ERROR
+    assert finding.state is Severity.ERROR
     assert words in finding.advice
