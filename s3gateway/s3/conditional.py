@@ -84,6 +84,8 @@ def _writes(store: S3Store, key: str) -> bool:
 
 
 def date(answer: Mapping[str, Any]) -> datetime.datetime:
-    """Return what the store's clock shows."""
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    return parsedate_to_datetime(headers["date"])
+    """Return what the store's clock shows, this host's if a proxy dropped it."""
+    found = answer["ResponseMetadata"]["HTTPHeaders"].get("date")
+    if not found:
+        return datetime.datetime.now(datetime.timezone.utc)
+    return parsedate_to_datetime(found)

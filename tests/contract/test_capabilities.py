@@ -6,10 +6,12 @@ from __future__ import annotations
 import contextlib
 import datetime
 import pathlib
+import re
 import secrets
 import socket
 import ssl
 from collections.abc import Iterator
+from email.utils import format_datetime
 
 import pytest
 import trustme
@@ -22,6 +24,7 @@ from s3gateway.s3.findings import Severity
 from s3gateway.s3.store import S3Store
 from tests.contract.test_objects import views
 from tests.support import faults
+from tests.support.fault import Fault
 from tests.support.faultproxy import FaultProxy
 from tests.support.s3server import S3Server
 from tests.support.stores import s3_store
@@ -175,6 +178,105 @@ def test_what_else_a_server_says(
     assert fault.events
     assert (found.state, found.severity) == (state, Severity.ERROR)
     assert code in found.consequence
+
+
+def _an_hour_ahead(raw: bytes) -> bytes:
+    date = format_datetime(NOW + datetime.timedelta(hours=1), usegmt=True)
+    return re.sub(rb"(?im)^date:.*(?=\r\n)", b"Date: " + date.encode(), raw)
+
+
+LESS: dict[str, tuple[Fault, dict[str, str], str, Severity]] = {
+    "ranges": (
+        faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
+        {"method": "GET", "key": r"\.[0-9a-f]{16}$"},
+        "ignored",
+        Severity.WARNING,
+    ),
+    "If-Match": (
+        faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
+        {"method": "GET", "key": r"\.[0-9a-f]{16}$"},
+        "ignored",
+        Severity.OK,
+    ),
+    "conditional PUT": (
+        faults.Answer(200, body=b""),
+        {"method": "PUT", "query": "^$"},
+        "ignored",
+        Severity.NOTE,
+    ),
+    "parts": (
+        faults.Answer(400, "InvalidArgument"),
+        {"method": "PUT", "query": "partNumber=10000"},
+        "fewer than 10,000",
+        Severity.WARNING,
+    ),
+    "list of uploads": (
+        faults.Answer(200, body=b"<ListMultipartUploadsResult/>"),
+        {"method": "GET", "query": "uploads"},
+        "none",
+        Severity.NOTE,
+    ),
+    "clock": (
+        faults.ChangedHead(_an_hour_ahead),
+        {"method": "GET", "query": "list-type"},
+        "+3600 s",
+        Severity.WARNING,
+    ),
+    "lifecycle": (
+        faults.Answer(501, "NotImplemented"),
+        {"method": "GET", "query": "lifecycle"},
+        "unknown",
+        Severity.NOTE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LESS)
+def test_servers_that_can_do_less(s3: S3Server, name: str) -> None:
+    """Nothing but what is missing is found, and the probes go on."""
+    fault, where, state, severity = LESS[name]
+    bucket = f"examined-{secrets.token_hex(8)}"
+    s3.client().create_bucket(Bucket=bucket)
+    with FaultProxy(s3.endpoint) as proxy:
+        proxy.add(fault, times=None, **where)  # type: ignore[arg-type]
+        found = examine(s3_store(s3, bucket, endpoint=proxy.endpoint))
+    assert fault.events
+    [finding] = [each for each in found if each.capability == name]
+    if name == "clock":
+        assert abs(float(finding.state.split()[0]) - 3600) < 300
+    else:
+        assert finding.state == state
+    assert finding.severity is severity
+    assert finding.consequence
+    assert found[0].state == "yes"
+    assert len(found) == len(TABLE["swift"]) + 2
+    for left in s3.client().list_objects_v2(Bucket=bucket).get("Contents", []):
+        s3.client().delete_object(Bucket=bucket, Key=left["Key"])
+    s3.client().delete_bucket(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("rule", "state", "severity"),
+    [
+        ({"Expiration": {"Days": 9}}, "expires objects", Severity.ERROR),
+        (
+            {"AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+            "aborts incomplete uploads",
+            Severity.OK,
+        ),
+    ],
+)
+def test_lifecycle_rules(
+    server: S3Server, bucket: str, rule: dict[str, object], state: str, severity: int
+) -> None:
+    if server.name == "swift" or (server.name == "minio" and "Expiration" not in rule):
+        return  # it has none, or not this one
+    rules = [{"ID": "one", "Status": "Enabled", "Filter": {"Prefix": ""}, **rule}]
+    server.client().put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": rules}
+    )
+    found = {each.capability: each for each in examine(s3_store(server, bucket))}
+    assert (found["lifecycle"].state, found["lifecycle"].severity) == (state, severity)
 
 
 def test_unreachable_servers(s3: S3Server) -> None:
