@@ -94,7 +94,7 @@ def plan(seed: int) -> Plan:
     dies = "" if operation == "delete" else chance.choice(["", "", "", "S3", "gateway"])
     if operation == "download" and dies == "gateway":
         dies = "S3"  # there is nothing that a reader leaves behind
-    kinds = _AT_READS if place is READ else _AT_WRITES
+    kinds = {READ: _AT_READS, REMOVE: _AT_DELETES}.get(place, _AT_WRITES)
     return Plan(
         seed=seed,
         operation=operation,
@@ -137,6 +137,9 @@ _AT_READS = [
     "SlowClose",
     "WrongRange",
 ]
+
+# A delete is stock's; who stalls it waits for minutes of boto3's retries.
+_AT_DELETES = ["Delay", "ResetBefore", "ResetAfter", "Error500", "SlowDown"]
 
 
 def _fault(plan: Plan) -> Fault:
