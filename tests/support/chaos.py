@@ -20,7 +20,7 @@ from tests.support.through import Through
 MIB = 1024**2
 PART = 5 * MIB
 
-#: How long S3 is away when its machine is started again, in seconds.
+#: How long S3 is cut off, in seconds.
 _AWAY = 1.0
 
 
@@ -55,7 +55,8 @@ class Plan:
 
     :ivar size: of the image in bytes: three parts or more
     :ivar times: how many requests the fault happens to, ``None`` for all
-    :ivar dies: ``gateway`` or ``S3`` if one of them is killed when it happens
+    :ivar dies: ``gateway`` if it is killed when it happens; ``S3`` if all
+        connections to it are cut and refused for a while, its processes live on
     """
 
     seed: int
@@ -75,7 +76,8 @@ class Plan:
     @property
     def name(self) -> str:
         """What happens, without the details."""
-        return f"{self.dies} killed" if self.dies else self.kind
+        names = {"gateway": "gateway killed", "S3": "S3 cut off"}
+        return names.get(self.dies, self.kind)
 
     def __str__(self) -> str:
         how = "chunked" if self.chunked else "with its length"

@@ -244,7 +244,7 @@ def test_deletes(through: Through, image_id: str, cell: Cell) -> None:
 
 @pytest.mark.full
 @pytest.mark.parametrize("operation", ["upload", "download"])
-def test_a_server_that_is_killed_and_started_again(
+def test_a_server_that_is_cut_off_for_a_while(
     through: Through, image_id: str, operation: str
 ) -> None:
     is_upload = operation == "upload"

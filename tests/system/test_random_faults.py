@@ -57,6 +57,7 @@ def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
 def test_nothing_is_lost_or_half_done(
     through: Through, tally: Tally, seed: int
 ) -> None:
+    tally.started += 1
     run = plan(seed)
     image_id = through.api.create()
     if run.operation != "upload":
