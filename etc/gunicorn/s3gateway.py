@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How gunicorn serves the stand-alone gateway.
 
 Options on the command line come first: ``s3gateway-api --workers 4``.
