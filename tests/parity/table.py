@@ -47,8 +47,8 @@ STAND_ALONE = "stand-alone"
 
 SHAPES = [
     Shape(33, "gunicorn", "keystone", all=True, first=True),
-    Shape(33, "uwsgi", "keystone", all=True),
-    Shape(33, "gunicorn", "keystone+cachemanagement", all=True),
+    Shape(33, "uwsgi", "keystone", all=True, slow=True),
+    Shape(33, "gunicorn", "keystone+cachemanagement", all=True, slow=True),
     Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
     Shape(30, "eventlet", "keystone", all=False),
 ]

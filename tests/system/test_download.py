@@ -21,14 +21,23 @@ LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
 SIZE = len(DATA)
 
 
-@pytest.fixture(params=[(33, "gunicorn"), (33, "uwsgi"), (30, "gunicorn")], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[
+        (33, "gunicorn"),
+        pytest.param((33, "uwsgi"), marks=pytest.mark.full),
+        (30, "gunicorn"),
+    ],
+    ids=str,
+)
 def api(clouds: Callable[[int], Cloud], request: pytest.FixtureRequest) -> Api:
     release, wsgi = request.param
     return clouds(release).api(ALICE, gateway=True, wsgi=wsgi)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def image_id(api: Api) -> str:
+    """An image that is only read."""
     image_id = api.create()
     assert api.upload(image_id, DATA).status == 204
     return image_id

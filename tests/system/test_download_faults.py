@@ -196,7 +196,9 @@ class Meter(Fault):
         return data
 
 
-@pytest.mark.parametrize("wsgi", ["gunicorn", "uwsgi"])
+@pytest.mark.parametrize(
+    "wsgi", ["gunicorn", pytest.param("uwsgi", marks=pytest.mark.full)]
+)
 @pytest.mark.parametrize("rate", [1 * MIB, 40 * MIB])
 def test_a_client_that_goes_away_stops_the_reads(
     cloud: Cloud, wsgi: str, rate: int

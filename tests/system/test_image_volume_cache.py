@@ -78,7 +78,7 @@ ACTIONS = [
 ]
 
 
-@pytest.fixture(params=[30, 33])
+@pytest.fixture(params=[pytest.param(30, marks=pytest.mark.full), 33])
 def cached(clouds: Callable[[int], Cloud], request: pytest.FixtureRequest) -> Cloud:
     """A release whose images live as long as a cached volume of them."""
     return clouds(request.param)

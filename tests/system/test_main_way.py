@@ -33,7 +33,9 @@ def content(size: int) -> bytes:
 
 @pytest.mark.parametrize(("release", "wsgi", "flavor"), SHAPES)
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize("size", [1, 4 * MIB + 1, 17 * MIB + 3])
+@pytest.mark.parametrize(
+    "size", [pytest.param(1, marks=pytest.mark.full), 4 * MIB + 1, 17 * MIB + 3]
+)
 def test_upload_download_delete(
     clouds: Callable[[int], Cloud],
     release: int,

@@ -143,7 +143,13 @@ REFUSED: list[tuple[Where, Make, int]] = [
 
 
 @pytest.mark.parametrize(("where", "fault", "status"), REFUSED, ids=repr)
-@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+@pytest.mark.parametrize(
+    "chunked",
+    [
+        pytest.param(False, id="length", marks=pytest.mark.full),
+        pytest.param(True, id="chunked"),
+    ],
+)
 def test_nothing_is_left(
     through: Through,
     image_id: str,
