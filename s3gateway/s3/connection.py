@@ -9,6 +9,7 @@ bare requests of ``http.py`` are given what it decided.
 from __future__ import annotations
 
 import dataclasses
+import logging
 import re
 from typing import Any
 from urllib import parse
@@ -53,6 +54,7 @@ class Connection:
         self.keys = keys
         if region:
             store = _elsewhere(store, region)
+        _keep_signatures_out_of_logs()
         session = boto3.session.Session(
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
@@ -94,6 +96,16 @@ def _elsewhere(store: StoreSettings, region: str) -> StoreSettings:
     host = _AWS_HOST.fullmatch(store.endpoint)
     endpoint = f"{host[1]}s3.{region}{host[2]}" if host else store.endpoint
     return dataclasses.replace(store, region=region, endpoint=endpoint)
+
+
+def _keep_signatures_out_of_logs() -> None:
+    """Botocore's debug log shows signed URLs and the access key.
+
+    oslo.log quiets ``boto`` and not ``botocore``, so that a Glance with ``debug`` on
+    would show them: its own S3 driver's too, which shares the logger.
+    """
+    logger = logging.getLogger("botocore")
+    logger.setLevel(max(logger.level, logging.INFO))
 
 
 def _client_options(
