@@ -45,8 +45,8 @@ def main(how: dict[str, Any]) -> dict[str, Any]:
         empty = api.create(who, {"name": "of a volume", "size": 0, **fields})
         found["empty"] = api.get(who, empty["id"])["status"]
         found["empty id"] = empty["id"]
-        names = [each["name"] for each in api.get_all(who)]
-        found["listed"] = "snapshot" in names
+        listed = [each["id"] for each in api.get_all(who)]
+        found["listed"] = image["id"] in listed
     found["status"] = api.get(who, image["id"])["status"]
     return found
 

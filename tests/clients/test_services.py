@@ -57,6 +57,19 @@ def service(keystone: Keystone, disk: pathlib.Path, tmp_path: pathlib.Path) -> S
     return service
 
 
+def test_nova(
+    service: Service, alice: Api, disk: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    found = service("nova")
+    assert "error" not in found, found
+    assert found["status"] == "active"
+    assert found["listed"]
+    assert (tmp_path / "saved").read_bytes() == disk.read_bytes()
+    assert alice.download(found["id"]).body == disk.read_bytes()
+    assert found["empty"] == "active"
+    assert alice.show(found["empty id"])["size"] == 0
+
+
 @pytest.mark.parametrize("store", ["fast", "cheap", "local"])
 def test_cinder(
     service: Service,
