@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two gateways behind HAProxy and behind nginx, by the shipped examples."""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.api import Api
+from tests.support.api import in_chunks
+from tests.support.cloud import Cloud
+from tests.support.glance import ROOT
+from tests.support.identity import token
+from tests.support.memory import MIB
+from tests.support.processes import Server
+from tests.support.processes import free_port
+from tests.support.standalone import GatewaySpec
+
+pytestmark = pytest.mark.full
+
+ALICE = token("alice", "acme", "member", "reader")
+DATA = bytes(range(251)) * (11 * MIB // 251)
+PROXIED = {"oslo_middleware": {"enable_proxy_headers_parsing": "true"}}
+
+
+def gateways(cloud: Cloud) -> list[str]:
+    """Return the hosts and ports of two gateways before the same Glance."""
+    specs = [
+        GatewaySpec(config={"s3gateway": {"claim_grace": str(grace)}})
+        for grace in (300, 301)  # anything that makes them two
+    ]
+    running = [cloud.standalone(spec, config=PROXIED) for spec in specs]
+    return [each.url.removeprefix("http://") for each in running]
+
+
+def placed(text: str, port: int, servers: list[str]) -> str:
+    """Return an example with these servers and this port in it."""
+    text = text.replace("192.0.2.11:9292", servers[0])
+    text = text.replace("192.0.2.12:9292", servers[1])
+    return re.sub(r"(bind 0.0.0.0:|listen )9292", rf"\g<1>{port}", text)
+
+
+@contextlib.contextmanager
+def haproxy(cloud: Cloud, directory: pathlib.Path) -> Iterator[Api]:
+    port = free_port()
+    example = (ROOT / "etc" / "haproxy" / "s3gateway.cfg").read_text()
+    config = directory / "haproxy.cfg"
+    config.write_text(placed(example, port, gateways(cloud)))
+    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    with Server(
+        "haproxy", [program, "-db", "-f", config], log=directory / "haproxy.log"
+    ) as server:
+        server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")
+        yield Api(f"http://127.0.0.1:{port}", ALICE)
+
+
+@contextlib.contextmanager
+def nginx(cloud: Cloud, directory: pathlib.Path) -> Iterator[Api]:
+    port = free_port()
+    example = (ROOT / "etc" / "nginx" / "s3gateway.conf").read_text()
+    (directory / "s3gateway.conf").write_text(placed(example, port, gateways(cloud)))
+    temporary = "\n".join(
+        f"{name}_temp_path {directory}/temp;"
+        for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    config = directory / "nginx.conf"
+    config.write_text(
+        f"daemon off;\npid {directory}/pid;\nerror_log stderr;\nevents {{}}\n"
+        f"http {{\naccess_log off;\n{temporary}\ninclude {directory}/s3gateway.conf;\n"
+        "}\n"
+    )
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    with Server(
+        "nginx",
+        [program, "-e", "stderr", "-p", directory, "-c", config],
+        log=directory / "nginx.log",
+    ) as server:
+        server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")
+        yield Api(f"http://127.0.0.1:{port}", ALICE)
+
+
+@pytest.fixture(params=[haproxy, nginx])
+def proxied(
+    request: pytest.FixtureRequest, cloud: Cloud, tmp_path: pathlib.Path
+) -> Iterator[Api]:
+    """A client of two gateways behind a proxy."""
+    with request.param(cloud, tmp_path) as api:
+        yield api
+
+
+def test_images_go_both_ways(proxied: Api) -> None:
+    for body in (DATA, in_chunks(DATA)):
+        image_id = proxied.create()
+        assert proxied.upload(image_id, body).status == 204
+        assert proxied.download(image_id).body == DATA
+        part = proxied.download(image_id, Range="bytes=100-199")
+        assert (part.status, part.body) == (206, DATA[100:200])
+        assert proxied.delete(image_id).status == 204
+    for version in proxied.request("GET", "/").json()["versions"]:
+        assert version["links"][0]["href"].startswith(f"{proxied.url}/v2")
+
+
+def test_an_upload_is_not_collected_in_front(cloud: Cloud, proxied: Api) -> None:
+    """The first parts are in S3 while the client still holds back the last."""
+    image_id = proxied.create()
+    seen = threading.Event()
+
+    def held_back() -> Iterator[bytes]:
+        yield DATA
+        for _ in range(1200):
+            if any(key.startswith(image_id) for key in cloud.uploads("fast")):
+                seen.set()
+                break
+            threading.Event().wait(0.05)
+        yield b"end"
+
+    assert proxied.upload(image_id, held_back()).status == 204
+    assert seen.is_set(), "nothing had arrived before the end"
+    assert proxied.download(image_id).body == DATA + b"end"
+
+
+def test_under_a_path(cloud: Cloud, tmp_path: pathlib.Path) -> None:
+    with nginx(cloud, tmp_path) as api:
+        under = Api(f"{api.url}/image", ALICE)
+        image_id = under.create()
+        assert under.upload(image_id, DATA).status == 204
+        assert under.download(image_id).body == DATA
+        for version in under.request("GET", "/").json()["versions"]:
+            assert version["links"][0]["href"].startswith(f"{under.url}/v2")
