@@ -10,11 +10,12 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(PYTHON) tests/packages.py
-	$(TOX) -e pep8,docs,unit,system
+	$(TOX) -e pep8,docs,unit
+	$(TOX)-parallel --parallel 2 --parallel-live -e system,parity
 
-test-full: .venv/installed
+test-full: test
 	@$(PYTHON) tests/packages.py --full
-	$(TOX) -e pep8,docs,unit,system,full
+	$(TOX) -e full
 
 clean:
 	rm -rf .venv .tox .envs

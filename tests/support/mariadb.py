@@ -47,6 +47,7 @@ def serving(directory: pathlib.Path) -> Iterator[MariaDB]:
     run([
         "mariadb-install-db",
         f"--datadir={directory}",
+        f"--tmpdir={directory.parent}",
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
         f"--user={user}",
