@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import enum
 import secrets
+import threading
 from collections.abc import Mapping
 from concurrent import futures
 from email.utils import parsedate_to_datetime
@@ -67,8 +68,14 @@ def conditional_put(store: S3Store) -> ConditionalPut:
 
 def _one_wins(store: S3Store, key: str) -> bool:
     store.delete(key)
+    together = threading.Barrier(_WRITERS)
+
+    def write(_: int) -> bool:
+        together.wait()
+        return _writes(store, key)
+
     with futures.ThreadPoolExecutor(_WRITERS) as pool:
-        return sum(pool.map(lambda _: _writes(store, key), range(_WRITERS))) == 1
+        return sum(pool.map(write, range(_WRITERS))) == 1
 
 
 def _writes(store: S3Store, key: str) -> bool:

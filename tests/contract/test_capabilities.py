@@ -75,8 +75,8 @@ TABLE = {
         "lifecycle": "none",
     },
 }
-#: Moto races as its threads happen to run.
-BY_CHANCE = {("moto", "conditional PUT")}
+#: These race as their threads happen to run, so that one wins by chance.
+BY_CHANCE = {("moto", "conditional PUT"), ("swift", "conditional PUT")}
 
 
 @pytest.fixture
@@ -98,8 +98,8 @@ def test_what_servers_can_do(server: S3Server, bucket: str) -> None:
     assert found.pop("access") == Finding("access", "yes", Severity.OK)
     assert float(found.pop("clock").state.split()[0]) < 60
     for name, state in TABLE[server.name].items():
-        if (server.name, name) not in BY_CHANCE:
-            assert found[name].state == state
+        chance = (server.name, name) in BY_CHANCE
+        assert found[name].state in ({"checks", "decides"} if chance else {state})
     assert set(found) == set(TABLE[server.name])
     for finding in found.values():
         assert bool(finding.consequence) or finding.severity is Severity.OK
