@@ -71,7 +71,7 @@ def test_the_wheel_has_the_package_and_the_files_of_etc(built: Built) -> None:
 def test_every_file_of_etc_is_installed() -> None:
     files = {
         str(path.relative_to(ROOT)) for path in (ROOT / "etc").rglob("*")
-        if path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     }  # fmt: skip
     assert data_files().keys() == files
 
