@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from typing import Any
 
 from tests.leaks.surfaces import ALICE
@@ -31,12 +32,21 @@ def notified(running: Glance, image_id: str) -> list[tuple[str, str, Any]]:
     found = []
     for line in running.log.splitlines():
         match = re.search(
-            r" (\w+) oslo\.messaging\.notification\.([\w.]+) .*?(\{.*\})$", line
+            r" (\w+) oslo\.messaging\.notification\.([\w.]+) .*?(\{.*)$", line
         )
         if match and image_id in line:
-            message = json.loads(match[3])
+            # behind it oslo.log names the exception, if there is one
+            message, _ = json.JSONDecoder().raw_decode(match[3])
             found.append((match[1], message["event_type"], message["payload"]))
     return found
+
+
+def wait_for(running: Glance, image_id: str, event: str) -> None:
+    """The last byte leaves before anybody is told of it."""
+    deadline = time.monotonic() + 30
+    while event not in [found for _, found, _ in notified(running, image_id)]:
+        assert time.monotonic() < deadline, f"no {event}"
+        time.sleep(0.05)
 
 
 def record(cloud: Cloud, *, gateway: bool, fail: bool = False) -> list[Any]:
@@ -49,6 +59,7 @@ def record(cloud: Cloud, *, gateway: bool, fail: bool = False) -> list[Any]:
     api.upload(image_id, DATA)
     if not fail:
         api.download(image_id)
+        wait_for(running, image_id, "image.send")
     recorder = Recorder(running.url, cloud)
     return [
         (priority, event, json.loads(recorder.anonymous(json.dumps(payload))))
