@@ -181,7 +181,8 @@ def test_what_else_a_server_says(
 
 
 def _an_hour_ahead(raw: bytes) -> bytes:
-    date = format_datetime(NOW + datetime.timedelta(hours=1), usegmt=True)
+    now = datetime.datetime.now(datetime.timezone.utc)
+    date = format_datetime(now + datetime.timedelta(hours=1), usegmt=True)
     return re.sub(rb"(?im)^date:.*(?=\r\n)", b"Date: " + date.encode(), raw)
 
 

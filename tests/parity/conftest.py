@@ -28,7 +28,11 @@ class Tally:
         """
         if DEFAULT_TIER - self.seen:
             return []
-        return [entry.name for entry in ALLOWED if not self.allowed[entry.name]]
+        return [
+            entry.name
+            for entry in ALLOWED
+            if not entry.by_chance and not self.allowed[entry.name]
+        ]
 
 
 TALLY = pytest.StashKey[Tally]()
