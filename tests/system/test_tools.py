@@ -73,10 +73,11 @@ def test_wget_resumes(url: str, partial: pathlib.Path) -> None:
 
 def test_aria2_splits(url: str, tmp_path: pathlib.Path) -> None:
     split = ["-x8", "-s8", "--min-split-size=1M", "--console-log-level=info"]
+    split.append("--max-download-limit=8M")  # or the first one has it all too soon
     where = [f"--dir={tmp_path}", "--out=image"]
     said = use("aria2c", "--no-conf", *split, *where, f"--header={TOKEN}", url)
     assert (tmp_path / "image").read_bytes() == DATA
-    assert said.count("206 Partial Content") >= 4
+    assert said.count("206 Partial Content") >= 7
 
 
 def test_nbdkit_and_qemu_img_read_at_random(url: str, tmp_path: pathlib.Path) -> None:
