@@ -12,7 +12,6 @@ import pytest
 from tests.leaks.surfaces import ADMIN
 from tests.leaks.surfaces import ALICE
 from tests.support.api import Api
-from tests.support.api import Response
 from tests.support.cloud import Cloud
 
 DATA = random.Random(4).randbytes(100_000)  # noqa: S311
@@ -125,7 +124,7 @@ def test_a_preferred_store(clouds: Callable[[int], Cloud], release: int) -> None
     api, admin = (cloud.api(user, gateway=True) for user in (ALICE, ADMIN))
     image_id = api.create()
     api.upload(image_id, DATA)
-    _copy_to_cheap(admin, image_id)
+    admin.copy(image_id, "cheap")
     [key] = [key for key in cloud.objects("cheap") if image_id in key]
     other = bytes(SIZE)
     cloud.s3.client().put_object(Bucket=cloud.bucket("cheap"), Key=key, Body=other)
@@ -142,17 +141,9 @@ def test_the_next_location_takes_over(cloud: Cloud) -> None:
     api, admin = (cloud.api(user, gateway=True) for user in (ALICE, ADMIN))
     image_id = api.create()
     api.upload(image_id, DATA)
-    _copy_to_cheap(admin, image_id)
+    admin.copy(image_id, "cheap")
     for key in cloud.objects("fast"):
         if image_id in key:
             cloud.s3.client().delete_object(Bucket=cloud.bucket("fast"), Key=key)
     assert api.download(image_id).body == DATA
     assert api.download(image_id, Range="bytes=4-7").body == DATA[4:8]
-
-
-def _copy_to_cheap(admin: Api, image_id: str) -> Response:
-    method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
-    path = f"/v2/images/{image_id}/import"
-    answer = admin.send_json("POST", path, method)
-    admin.wait_until(image_id, lambda image: "cheap" in image["stores"])
-    return answer

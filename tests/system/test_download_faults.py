@@ -56,14 +56,6 @@ def image_id(through: Through) -> Iterator[str]:
     through.api.delete(image_id)
 
 
-def copied(through: Through, image_id: str) -> None:
-    """Copy an image's data to the store ``cheap`` as well."""
-    admin = Api(through.api.url, ADMIN)
-    method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
-    admin.send_json("POST", f"/v2/images/{image_id}/import", method)
-    admin.wait_until(image_id, lambda image: "cheap" in image["stores"])
-
-
 SURVIVED: dict[str, list[Fault]] = {
     "refused once": [faults.ResetBefore()],
     "no answer once": [faults.ResetAfter()],
@@ -95,7 +87,7 @@ def away(proxy: FaultProxy, key: str, nth: int = 1) -> Fault:
 
 @pytest.mark.parametrize("after", [0, CUT])
 def test_the_next_location_goes_on(through: Through, image_id: str, after: int) -> None:
-    copied(through, image_id)
+    Api(through.api.url, ADMIN).copy(image_id, "cheap")
     bucket = through.cloud.bucket("fast")
     through.proxy.add(faults.Truncate(after), method="GET", key=f"{bucket}/{image_id}")
     gone = away(through.proxy, f"{bucket}/{image_id}", nth=2)
@@ -111,7 +103,7 @@ def test_bytes_from_another_place_are_not_taken(
 ) -> None:
     """A server that does not know ranges is not asked for another one."""
     if copies == 2:
-        copied(through, image_id)
+        Api(through.api.url, ADMIN).copy(image_id, "cheap")
     key = f"{through.cloud.bucket('fast')}/{image_id}"
     through.proxy.add(faults.Truncate(CUT), method="GET", key=key)
     fault = through.proxy.add(wrong(), method="GET", key=key, nth=2)
