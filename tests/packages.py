@@ -30,6 +30,7 @@ NEEDED_BY_FULL_TIER = {
     "nginx": "nginx-light",
     "qemu-img": "qemu-utils",
     "radosgw": "radosgw",
+    "systemd-analyze": "systemd",
     "wget": "wget",
 }
 
