@@ -176,6 +176,21 @@ def test_swift_is_enabled_and_gives_the_keys(stack: MakeStack) -> None:
     assert "EC2ACCESSKEY" not in output + there.arguments
 
 
+def test_swift_with_tls(stack: MakeStack) -> None:
+    """As in the jobs: DevStack's own certificate authority has to be trusted."""
+    there = stack(
+        ENABLED_SERVICES="key,mysql,g-api,tls-proxy",
+        SSL_BUNDLE_FILE="/opt/stack/data/ca-bundle.pem",
+    )
+
+    there.succeed(*UNTIL_GLANCE_STARTS)
+
+    for backend in ("fast", "cheap"):
+        store = there.config()[backend]
+        assert store["s3_store_host"] == "https://127.0.0.1:8080"
+        assert store["s3_store_cacert"] == "/opt/stack/data/ca-bundle.pem"
+
+
 def test_minio_has_keys_of_its_own(stack: MakeStack, listener: str) -> None:
     there = stack(
         S3GATEWAY_S3_SERVER="minio",
