@@ -28,6 +28,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.store import ObjectStore
 
 LOG = logging.getLogger(__name__)
@@ -151,6 +152,21 @@ class Claim:
         except StoreError as error:
             LOG.warning("A claim of image %s was left: %s", self.image_id, error)
 
+    def withdraw(self) -> None:
+        """Take back what may have been written although no answer came; never raises.
+
+        One that names what a dead upload left stays: it is all that knows of it.
+        """
+        if self.leftovers:
+            return
+        try:
+            if read(self._store, self.key, cleaning=True).nonce == self.nonce:
+                self._store.delete(self.key)
+        except ObjectNotFound:
+            pass
+        except StoreError as error:
+            LOG.warning("A claim of image %s was left: %s", self.image_id, error)
+
 
 class Claims:
     """Hands out claims.
@@ -176,10 +192,18 @@ class Claims:
         """
         claim = Claim(self._store, image_id, attempt, self._grace / 5)
         try:
+            self._make(claim)
+        except StoreUnavailable:
+            # The store may have it nevertheless, and would keep the next try out.
+            claim.withdraw()
+            raise
+        return claim
+
+    def _make(self, claim: Claim) -> None:
+        try:
             claim.write(if_absent=True)
         except ObjectExists:
             self._take_over(claim)
-        return claim
 
     def _take_over(self, claim: Claim) -> None:
         try:
@@ -201,12 +225,13 @@ class Claims:
             raise Conflict(_BUSY)
 
 
-def read(store: ObjectStore, key: str) -> Recorded:
+def read(store: ObjectStore, key: str, *, cleaning: bool = False) -> Recorded:
     """Return a claim as it stands; one that is damaged names no attempts.
 
+    :param cleaning: as of ``ObjectStore.note``
     :raises ObjectNotFound: if there is none
     """
-    note = store.note(key)
+    note = store.note(key, cleaning=cleaning)
     try:
         content = json.loads(note.data)
         attempts = tuple(Attempt(**attempt) for attempt in content["attempts"])

@@ -137,9 +137,10 @@ class ObjectStore(Protocol):
     def decides_between_writers(self) -> bool:
         """Whether ``if_absent`` lets exactly one of several writers write."""
 
-    def note(self, key: str) -> Note:
+    def note(self, key: str, *, cleaning: bool = False) -> Note:
         """Read a small object.
 
+        :param cleaning: whether it is no use to try again for long
         :raises ObjectNotFound: if there is none
         """
 

@@ -97,8 +97,9 @@ class S3Store:
     def decides_between_writers(self) -> bool:
         return self._conditional_put is ConditionalPut.DECIDES
 
-    def note(self, key: str) -> Note:
-        return self.patiently(key, lambda: self._note(key))
+    def note(self, key: str, *, cleaning: bool = False) -> Note:
+        retry_time = _CLEANING_TIME if cleaning else math.inf
+        return self.patiently(key, lambda: self._note(key), retry_time=retry_time)
 
     def objects(self, prefix: str) -> Iterator[Listed]:
         return listing.objects(self, prefix)
@@ -193,8 +194,7 @@ class S3Store:
 
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
             # Over plain http the signature must vouch for the bytes; TLS does it.
-            secure = connection.secure
-            digest = s3http.UNSIGNED if secure else s3http.payload_hash(data)
+            digest = s3http.UNSIGNED if connection.secure else s3http.payload_hash(data)
             url = connection.url(self.settings.bucket, key, query)
             signed = connection.signer.headers(method, url, headers, payload or digest)
             return connection.http.send(method, url, signed, data)

@@ -26,17 +26,22 @@ _AWAY = 1.0
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """The requests of an operation that something can happen to."""
+    """The requests of an operation that something can happen to.
+
+    :ivar most: so many of these requests there are at least
+    :ivar has_body: whether something can happen to the request's body
+    """
 
     name: str
     method: str
     key: str
     query: str = ""
-    most: int = 1  # so many of these requests there are at least
+    most: int = 1
+    has_body: bool = True
 
 
 CLAIM = Place("claim", "PUT", r"/\.s3gateway/ID$")
-BEGIN = Place("begin", "POST", "/ID", "^uploads")
+BEGIN = Place("begin", "POST", "/ID", "^uploads", has_body=False)
 PARTS = Place("part", "PUT", "/ID", "partNumber", most=3)
 COMPLETE = Place("complete", "POST", "/ID", "uploadId")
 READ = Place("read", "GET", "/ID")
@@ -79,6 +84,13 @@ class Plan:
         names = {"gateway": "gateway killed", "S3": "S3 cut off"}
         return names.get(self.dies, self.kind)
 
+    @property
+    def arrives_late(self) -> str:
+        """What S3 makes of a request that nobody waits for any more, if anything."""
+        if self.dies or self.kind != "Stall":
+            return ""
+        return {CLAIM: "claim", BEGIN: "upload"}.get(self.place, "")
+
     def __str__(self) -> str:
         how = "chunked" if self.chunked else "with its length"
         often = "for ever" if self.times is None else f"{self.times} times"
@@ -97,6 +109,8 @@ def plan(seed: int) -> Plan:
     if operation == "download" and dies == "gateway":
         dies = "S3"  # there is nothing that a reader leaves behind
     kinds = {READ: _AT_READS, REMOVE: _AT_DELETES}.get(place, _AT_WRITES)
+    if not place.has_body:
+        kinds = [kind for kind in kinds if kind not in _IN_BODIES]
     return Plan(
         seed=seed,
         operation=operation,
@@ -124,6 +138,7 @@ _AT_WRITES = [
     "Corrupt",
     "SlowClose",
 ]
+_IN_BODIES = ("ResetWithin", "Corrupt")
 _AT_READS = [
     "Delay",
     "Rate",
@@ -147,9 +162,10 @@ _AT_DELETES = ["Delay", "ResetBefore", "ResetAfter", "Error500", "SlowDown"]
 def _fault(plan: Plan) -> Fault:
     """Make the fault; where in a body it happens is chance, too."""
     chance = random.Random(plan.seed + 1)  # noqa: S311
-    has_body = plan.place in (PARTS, READ)
-    # A download's first connection may be left for others after 4 MiB.
-    at = chance.randrange(1, 3 * MIB) if has_body else 0
+    # A download's first connection may be left for others after 4 MiB, and an
+    # upload's parts come in any order, the short last one too.
+    shortest = {READ: 3 * MIB, PARTS: min(3 * MIB, plan.size - 2 * PART)}
+    at = chance.randrange(shortest.get(plan.place, 1))
     make: dict[str, Callable[[], Fault]] = {
         "Delay": lambda: faults.Delay(chance.uniform(0.05, 0.5)),
         "Rate": lambda: faults.Rate(chance.uniform(4, 40) * MIB),
@@ -192,11 +208,12 @@ class Chaos:
         return list(self._fault.events)
 
     def end(self) -> None:
-        """Let no more happen, and wait until all is up again."""
+        """Let no more happen, and wait until all is up again and nothing under way."""
         if self._watch is not None:
             self._fault.reached.set()  # it may never have been
             self._watch.join()
         self._proxy.clear()
+        self._proxy.settle()
 
     def _add(self, image_id: str) -> Fault:
         place = self._plan.place

@@ -19,6 +19,7 @@ class Exchanges:
 
     :param connect: makes a connection to the server
     :param faults: returns a request with the faults that happen to it
+    :param over: called when no more of a request or its answer is passed on
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class Exchanges:
         client: Wire,
         connect: Callable[[], Wire],
         faults: Callable[[Head], tuple[Request, list[Fault]]],
+        over: Callable[[Request], None],
     ) -> None:
         self._client = client
         self._connect = connect
         self._faults = faults
+        self._over = over
         self._server: Wire | None = None
 
     def one(self) -> bool:
@@ -48,6 +51,8 @@ class Exchanges:
         except Answered as answered:
             self._give(answered, head)
             return False
+        finally:
+            self._over(request)
         return not (head.closes or answer.closes)
 
     def _ask(self, head: Head, request: Request, faults: list[Fault]) -> Head:

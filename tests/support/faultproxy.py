@@ -80,6 +80,8 @@ class FaultProxy:
         self._tls = tls
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
+        self._under_way: set[int] = set()
+        self._one_is_over = threading.Condition(self._lock)
         self._wires: set[Wire] = set()
         self._threads: list[threading.Thread] = []
         self._listener = _listen(0)
@@ -120,6 +122,14 @@ class FaultProxy:
             rules, self._rules = self._rules, []
         for rule in rules:
             rule.fault.release()
+
+    def settle(self) -> None:
+        """Wait until the server has had, or will never have, what came in so far."""
+        with self._one_is_over:
+            so_far = set(self._under_way)
+            assert self._one_is_over.wait_for(
+                lambda: not so_far & self._under_way, timeout=60
+            )
 
     def down(self) -> None:
         """Refuse connections and reset the ones there are."""
@@ -178,7 +188,9 @@ class FaultProxy:
                 return
             client = Wire(sock)
             self._keep(client, stack)
-            exchanges = Exchanges(client, lambda: self._connect(stack), self._faults)
+            exchanges = Exchanges(
+                client, lambda: self._connect(stack), self._faults, self._over
+            )
             try:
                 while exchanges.one():
                     pass
@@ -215,8 +227,14 @@ class FaultProxy:
                 headers=head.headers,
             )
             self.requests.append(request)
+            self._under_way.add(request.number)
             rules = [rule for rule in self._rules if rule.applies(request)]
         return request, [rule.fault for rule in rules]
+
+    def _over(self, request: Request) -> None:
+        with self._one_is_over:
+            self._under_way.discard(request.number)
+            self._one_is_over.notify_all()
 
 
 def _listen(port: int) -> socket.socket:

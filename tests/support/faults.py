@@ -242,10 +242,10 @@ class SlowClose(Fault):
     def answered(
         self, request: Request, head: Head, drain: Callable[[], bytes]
     ) -> Head:
+        self.happens(request)
         raw = re.sub(rb"(?im)^(connection|keep-alive):.*\r\n", b"", head.raw)
         return Head(raw.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
 
     def ended(self, request: Request, size: int) -> None:
-        self.happens(request, size)
         time.sleep(self.seconds)
         raise Close

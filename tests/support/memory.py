@@ -91,7 +91,7 @@ class MemoryStore:
     def decides_between_writers(self) -> bool:
         return self.decides
 
-    def note(self, key: str) -> Note:
+    def note(self, key: str, *, cleaning: bool = False) -> Note:
         self.count("note", key)
         data = self._object(key)
         return Note(data, etag_of(data), self.now - self.written.get(key, 0))

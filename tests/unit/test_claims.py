@@ -15,6 +15,7 @@ from s3gateway.collection import collect
 from s3gateway.collection import refers_to
 from s3gateway.errors import Conflict
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.glance import Image
 from s3gateway.locations import Location
 from tests.support.memory import MemoryStore
@@ -123,6 +124,42 @@ def test_a_lost_answer_is_no_conflict(store: MemoryStore) -> None:
 
     store.put = twice  # type: ignore[method-assign]
     take(store)
+
+
+def lose_answers(store: MemoryStore) -> None:
+    """Let the store write what it is asked to, and break off."""
+    put = store.put
+
+    def lost(*arguments: Any, **options: Any) -> None:
+        put(*arguments, **options)
+        raise StoreUnavailable("Store fast broke off")
+
+    store.put = lost  # type: ignore[method-assign]
+
+
+def test_a_claim_whose_answer_never_came_is_withdrawn(store: MemoryStore) -> None:
+    lose_answers(store)
+    with pytest.raises(StoreUnavailable):
+        take(store)
+    assert not store.objects_by_key
+
+
+def test_only_the_own_claim_is_withdrawn(store: MemoryStore) -> None:
+    theirs = take(store)
+    store.before = unavailable("put")
+    with pytest.raises(StoreUnavailable):
+        take(store, "another-key")
+    assert claims.read(store, theirs.key).nonce == theirs.nonce
+
+
+def test_a_claim_that_names_leftovers_is_not_withdrawn(store: MemoryStore) -> None:
+    dead = take(store)
+    store.now = GRACE
+    lose_answers(store)
+    with pytest.raises(StoreUnavailable):
+        take(store, "another-key")
+    recorded = claims.read(store, dead.key)
+    assert [attempt.key for attempt in recorded.attempts] == ["another-key", KEY]
 
 
 def test_a_damaged_claim_blocks_nothing_for_ever(store: MemoryStore) -> None:
