@@ -78,6 +78,7 @@ def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
             region=region,
+            processes=(server,),
         )
 
 

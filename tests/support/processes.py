@@ -39,14 +39,20 @@ class Server:
     ) -> None:
         self.name = name
         self.log = log
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [str(word) for word in command],
+        self._command = [str(word) for word in command]
+        self._env = {**_clean_environment(), **(env or {})}
+        self._cwd = cwd
+        self.process = self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**_clean_environment(), **(env or {})},
-                cwd=cwd,
+                env=self._env,
+                cwd=self._cwd,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509  one call, no locks
                 start_new_session=True,
             )
@@ -89,9 +95,20 @@ class Server:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(_STOP_TIME)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill the server and whatever it started, as a power cut does."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+    def start_again(self) -> None:
+        """Start a server that was killed, with the same command and log.
+
+        It dies with the thread that starts it.
+        """
+        self.process = self._started()
 
     def __enter__(self) -> Server:
         return self

@@ -107,6 +107,7 @@ def serving(directory: pathlib.Path) -> Iterator[S3Server]:
             endpoint=f"http://127.0.0.1:{port}",
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
+            processes=(gateway,),  # the others hold the data in memory
         )
 
 

@@ -9,16 +9,34 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from tests.support.processes import Server
+
 
 @dataclasses.dataclass(frozen=True)
 class S3Server:
-    """An S3 server for tests, with the keys of one user."""
+    """An S3 server for tests, with the keys of one user.
+
+    :ivar processes: what may be killed and started again without a loss of data
+    """
 
     name: str
     endpoint: str
     access_key: str
     secret_key: str
     region: str = ""
+    processes: tuple[Server, ...] = ()
+
+    def kill(self) -> None:
+        """Kill its processes, all at once."""
+        for process in self.processes:
+            process.kill()
+
+    def start_again(self) -> None:
+        """Start them again on the same ports, and wait until it answers."""
+        for process in self.processes:
+            process.start_again()
+        for process in self.processes:
+            process.wait_for_url(self.endpoint, timeout=120)
 
     def client(self) -> Any:
         """Return a plain boto3 client for it."""

@@ -101,6 +101,7 @@ def serving(
     """
     (directory / "devices" / "disk").mkdir(parents=True)
     ports = {kind: free_port() for kind in ("proxy", "account", "container", "object")}
+    processes = []
     with contextlib.ExitStack() as stack:
         for kind in ("account", "container", "object"):
             _ring(bin_dir, directory, kind, ports[kind])
@@ -125,13 +126,14 @@ def serving(
                 log=directory / f"{kind}.log",
                 env={"PYTHONPATH": str(ROOT)},
             )
-            stack.enter_context(server)
+            processes.append(stack.enter_context(server))
             server.wait_for_port(port)
         yield S3Server(
             name="swift",
             endpoint=f"http://127.0.0.1:{ports['proxy']}",
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
+            processes=tuple(processes),
         )
 
 
