@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.api import Api
 from tests.support.api import in_chunks
 from tests.support.cloud import Cloud
 from tests.support.identity import token
 
 ALICE = token("alice", "acme", "member", "reader")
 MIB = 1024**2
+
+#: A gateway of its own under gunicorn, in front of stock Glance under gunicorn.
+STAND_ALONE = "stand-alone"
 
 SHAPES = [
     pytest.param(33, "gunicorn", "keystone", id="33-gunicorn"),
@@ -23,6 +27,7 @@ SHAPES = [
     pytest.param(33, "uwsgi", "keystone+cachemanagement", id="33-uwsgi-cache"),
     pytest.param(30, "gunicorn", "keystone", id="30-gunicorn"),
     pytest.param(30, "eventlet", "keystone", id="30-eventlet"),
+    pytest.param(33, STAND_ALONE, "keystone", id="33-stand-alone"),
 ]
 
 
@@ -45,7 +50,10 @@ def test_upload_download_delete(
     size: int,
 ) -> None:
     cloud = clouds(release)
-    api = cloud.api(ALICE, gateway=True, wsgi=wsgi, flavor=flavor)
+    if wsgi == STAND_ALONE:
+        api = Api(cloud.standalone().url, ALICE)
+    else:
+        api = cloud.api(ALICE, gateway=True, wsgi=wsgi, flavor=flavor)
     stock = cloud.api(ALICE, gateway=False)
     data = content(size)
     image_id = api.create(name="main way")
