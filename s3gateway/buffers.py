@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that parts wait in on their way to S3.
+"""The memory that image data waits in, and how much of it a process may fill.
 
-It is made of slabs of one size that are used again and again: an allocator
-would keep what large parts of changing sizes leave behind.
+Parts on their way to S3 are in slabs of one size that are used again and again: an
+allocator would keep what large parts of changing sizes leave behind.
 """
 
 from __future__ import annotations
 
 import collections
+import threading
+from collections.abc import Callable
 from collections.abc import Iterable
+
+from s3gateway import metrics
 
 SLAB = 1024**2  # bytes
 
@@ -33,3 +37,41 @@ class Slabs:
     def give_back(self, slabs: Iterable[bytearray]) -> None:
         """Take back slabs that nobody reads or writes any more."""
         self._unused.extend(slabs)
+
+
+class Budget:
+    """Memory that all uploads, or all downloads, of a process share.
+
+    :param size: in bytes
+    :param operation: ``upload`` or ``download``
+    """
+
+    def __init__(self, size: int, operation: str) -> None:
+        self._left = size
+        self._gauge = metrics.BUFFER_BYTES.labels(operation)
+        self._moved = threading.Condition()
+
+    def take(self, size: int) -> bool:
+        """Take some, if there is that much."""
+        with self._moved:
+            if self._left < size:
+                return False
+            self._take(size)
+            return True
+
+    def wait_for(self, size: int, at_once: Callable[[], bool]) -> None:
+        """Take some as soon as there is that much, or ``at_once`` says so."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._left >= size or at_once())
+            self._take(size)
+
+    def give_back(self, size: int) -> None:
+        """Give back what was taken."""
+        with self._moved:
+            self._left += size
+            self._moved.notify_all()
+        self._gauge.dec(size)
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        self._gauge.inc(size)

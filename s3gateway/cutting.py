@@ -69,6 +69,8 @@ def cut(
     number, start, filled = 1, 0, SLAB
     while filled == SLAB:
         size = parts.part_size(base, start, length)
+        if length is not None:  # behind the last byte the end is still to be seen
+            size = min(size, max(length - start, 1))
         reserve(size)
         taken: list[bytearray] = []
         while len(taken) * SLAB < size and filled == SLAB:

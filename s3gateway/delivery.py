@@ -11,12 +11,12 @@ from oslo_log import log as logging
 
 from s3gateway import servers
 from s3gateway import transfers
+from s3gateway.buffers import Budget
 from s3gateway.copies import Copies
 from s3gateway.errors import StoreError
 from s3gateway.ranges import Span
 from s3gateway.transfers import Transfer
 from s3gateway.verification import Verification
-from s3gateway.window import Budget
 from s3gateway.window import Window
 
 LOG = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from oslo_utils import timeutils
 from s3gateway import preconditions
 from s3gateway import ranges
 from s3gateway import uris
+from s3gateway.buffers import Budget
 from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.delivery import Ahead
@@ -37,7 +38,6 @@ from s3gateway.rules import receiver_of
 from s3gateway.settings import Settings
 from s3gateway.store import ObjectStore
 from s3gateway.verification import Verification
-from s3gateway.window import Budget
 from s3gateway.wsgi import Answer
 from s3gateway.wsgi import Environ
 
@@ -65,7 +65,7 @@ class Downloads:
         self._ahead = Ahead(
             piece=transfer.download_piece,
             widest=transfer.download_window,
-            budget=Budget(transfer.download_memory),
+            budget=Budget(transfer.download_memory, "download"),
         )
 
     def get(self, environ: Environ, image_id: str) -> Answer:

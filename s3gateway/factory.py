@@ -18,8 +18,6 @@ from s3gateway import serviceuser
 from s3gateway import settings as gateway_settings
 from s3gateway import standalone
 from s3gateway.admission import Admission
-from s3gateway.buffers import SLAB
-from s3gateway.buffers import Slabs
 from s3gateway.claims import Claims
 from s3gateway.download import Downloads
 from s3gateway.errors import ConfigError
@@ -114,9 +112,7 @@ def build(
         stores,
         admission=Admission(glance, stores, settings, rules, registrar),
         claims=Claims(stores, settings.claim_grace),
-        reception=Reception(
-            settings, traits, Slabs(settings.transfer.upload_buffer // SLAB)
-        ),
+        reception=Reception(settings, traits),
         registrar=registrar,
         notifications=sent,
     )

@@ -90,6 +90,17 @@ connection to S3 is slow.
 """,
     ),
     cfg.IntOpt(
+        "upload_memory",
+        default=512,
+        min=0,
+        help="""
+Most memory all uploads of a process may fill with parts, in MiB.
+
+When it is used up uploads wait for each other. Each has one part at least, or it
+would never end.
+""",
+    ),
+    cfg.IntOpt(
         "download_piece",
         default=8,
         min=1,

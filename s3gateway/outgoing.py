@@ -10,6 +10,7 @@ from types import TracebackType
 
 from s3gateway import metrics
 from s3gateway import transfers
+from s3gateway.buffers import Budget
 from s3gateway.cutting import Part
 from s3gateway.errors import StoreError
 from s3gateway.store import NOTHING
@@ -28,6 +29,8 @@ class Outgoing:
     :param key: the object's key, which no other attempt uses
     :param length: the object's size in bytes if it is known
     :param most_bytes: how much may be reserved at once; two parts always may
+    :param budget: what all uploads may reserve; nobody waits for it who has nothing
+        under way that could give some of it back
     :param began: called with the upload id before the first part of a multipart
         upload is sent
     :param release: called, in any thread, with each part that has been sent
@@ -41,6 +44,7 @@ class Outgoing:
         *,
         length: int | None,
         most_bytes: int,
+        budget: Budget,
         began: Callable[[str], None],
         release: Callable[[Part], None],
         about: About = NOTHING,
@@ -50,6 +54,7 @@ class Outgoing:
         self._key = key
         self._length = length
         self._most_bytes = most_bytes
+        self._budget = budget
         self._began = began
         self._release = release
         self._pool = futures.ThreadPoolExecutor(
@@ -70,8 +75,9 @@ class Outgoing:
         most = max(self._most_bytes, 2 * size)
         with self._moved:
             self._moved.wait_for(lambda: self._failure or self._reserved + size <= most)
+        self._budget.wait_for(size, self._has_nothing_under_way)
+        with self._moved:
             self._reserved += size
-        metrics.BUFFER_BYTES.labels("upload").inc(size)
         self._check()
 
     def send(self, part: Part) -> None:
@@ -104,6 +110,10 @@ class Outgoing:
             self._writer.commit()
         self._committed = True
 
+    def _has_nothing_under_way(self) -> bool:
+        held = self._held.planned if self._held is not None else 0
+        return self._failure is not None or self._reserved <= held
+
     def _begin(self) -> Writer:
         self._writer = self._store.begin(self._key, self._about)
         self._began(self._writer.upload_id)
@@ -127,7 +137,7 @@ class Outgoing:
             with self._moved:
                 self._reserved -= part.planned
                 self._moved.notify_all()
-            metrics.BUFFER_BYTES.labels("upload").dec(part.planned)
+            self._budget.give_back(part.planned)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -146,7 +156,7 @@ class Outgoing:
             self._abort(error)
         if self._held is not None:
             self._release(self._held)
-        metrics.BUFFER_BYTES.labels("upload").dec(self._reserved)
+        self._budget.give_back(self._reserved)
 
     def _abort(self, error: BaseException | None) -> None:
         if error is not None:

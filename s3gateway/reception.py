@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from s3gateway import promises
 from s3gateway.admission import Admitted
+from s3gateway.buffers import SLAB
+from s3gateway.buffers import Budget
 from s3gateway.buffers import Slabs
 from s3gateway.claims import Claim
 from s3gateway.cutting import Part
@@ -22,10 +24,11 @@ from s3gateway.settings import Settings
 class Reception:
     """Receives the bodies of uploads."""
 
-    def __init__(self, settings: Settings, traits: Traits, slabs: Slabs) -> None:
+    def __init__(self, settings: Settings, traits: Traits) -> None:
         self._settings = settings
         self._traits = traits
-        self._slabs = slabs
+        self._slabs = Slabs(settings.transfer.upload_buffer // SLAB)
+        self._budget = Budget(settings.transfer.upload_memory, "upload")
 
     def receive(self, upload: Admitted, key: str, claim: Claim) -> Stored | None:
         """Store a body under a key; ``None``, and no object, if it is empty.
@@ -95,6 +98,7 @@ class Reception:
             key,
             length=upload.body.expected,
             most_bytes=self._settings.transfer.upload_buffer,
+            budget=self._budget,
             began=claim.began,
             release=release,
             about={"image-id": upload.image.id},

@@ -36,6 +36,7 @@ class TransferSettings:
     """
 
     upload_buffer: int
+    upload_memory: int
     download_piece: int
     download_window: int
     download_memory: int
@@ -247,6 +248,7 @@ def _hashing_algorithm(glance: Section) -> str:
 def _transfer(ours: Section) -> TransferSettings:
     return TransferSettings(
         upload_buffer=ours["upload_buffer"] * MIB,
+        upload_memory=ours["upload_memory"] * MIB,
         download_piece=ours["download_piece"] * MIB,
         download_window=ours["download_window"],
         download_memory=ours["download_memory"] * MIB,

@@ -13,8 +13,8 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 
-from s3gateway import metrics
 from s3gateway import transfers
+from s3gateway.buffers import Budget
 from s3gateway.copies import READ
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
@@ -27,32 +27,6 @@ _RETRY_TIME = 5.0  # seconds
 _FIRST_WIDTH = 4  # pieces
 
 Open = Callable[[Span], ObjectReader]
-
-
-class Budget:
-    """Memory that all windows of a process share; nobody waits for it.
-
-    :param size: in bytes
-    """
-
-    def __init__(self, size: int) -> None:
-        self._left = size
-        self._lock = threading.Lock()
-
-    def take(self, size: int) -> bool:
-        """Take some, if there is that much."""
-        with self._lock:
-            enough = self._left >= size
-            self._left -= size if enough else 0
-        if enough:
-            metrics.BUFFER_BYTES.labels("download").inc(size)
-        return enough
-
-    def give_back(self, size: int) -> None:
-        """Give back what was taken."""
-        with self._lock:
-            self._left += size
-        metrics.BUFFER_BYTES.labels("download").dec(size)
 
 
 class Piece:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 
 from s3gateway.buffers import SLAB
+from s3gateway.buffers import Budget
 from s3gateway.buffers import Slabs
 from s3gateway.claims import Attempt
 from s3gateway.claims import Claim
@@ -62,6 +63,7 @@ class Copier:
         self._grace = context.settings.claim_grace
         self._claims = Claims(context.stores, self._grace)
         self._slabs = Slabs(self._transfer.upload_buffer // SLAB)
+        self._budget = Budget(self._transfer.upload_memory, "upload")
         self._with_credentials = self._glance.traits.credentials_in_uris
 
     def copy(self, image_id: str, moved: Moved) -> str:
@@ -208,6 +210,7 @@ class Copier:
             key,
             length=size,
             most_bytes=self._transfer.upload_buffer,
+            budget=self._budget,
             began=claim.began,
             release=release,
         )

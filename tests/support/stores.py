@@ -18,6 +18,7 @@ MIB = 1024**2
 
 _TRANSFER = TransferSettings(
     upload_buffer=64 * MIB,
+    upload_memory=512 * MIB,
     download_piece=MIB,
     download_window=4,
     download_memory=64 * MIB,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from s3gateway.buffers import Budget
 from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.delivery import Ahead
@@ -20,7 +21,6 @@ from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
 from s3gateway.verification import Verification
-from s3gateway.window import Budget
 from tests.support.memory import MIB
 from tests.support.memory import MemoryStore
 from tests.support.memory import store_settings
@@ -44,7 +44,7 @@ def deliver(
         size=size,
         retry_time=retry_time,
     )
-    ahead = Ahead(piece=MIB, widest=widest, budget=Budget(budget))
+    ahead = Ahead(piece=MIB, widest=widest, budget=Budget(budget, "download"))
     return Delivery("an-image", copies, span, ahead=ahead)
 
 

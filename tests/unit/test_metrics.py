@@ -14,6 +14,7 @@ import pytest
 import webob
 
 from s3gateway import metrics
+from s3gateway.buffers import Budget
 from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.errors import StoreUnavailable
@@ -21,7 +22,6 @@ from s3gateway.exposition import app_factory
 from s3gateway.ranges import Span
 from s3gateway.retries import patiently
 from s3gateway.transfers import Transfer
-from s3gateway.window import Budget
 from tests.support.memory import MemoryStore
 from tests.support.memory import store_settings
 
@@ -104,7 +104,7 @@ def test_resumes_and_failovers_are_told_apart() -> None:
 
 def test_the_memory_in_use_is_what_was_taken() -> None:
     before = value("buffer_bytes", operation="download")
-    budget = Budget(10)
+    budget = Budget(10, "download")
     assert budget.take(8)
     assert not budget.take(8)
     assert value("buffer_bytes", operation="download") == before + 8

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from s3gateway.bodies import Body
 from s3gateway.buffers import SLAB
+from s3gateway.buffers import Budget
 from s3gateway.buffers import Slabs
 from s3gateway.cutting import Part
 from s3gateway.cutting import cut
@@ -65,7 +67,9 @@ class Upload:
         self.body = body
         self.buffer = buffer
         self.most_taken = 0
+        self.key = "key"
         self.slabs = Slabs(keep=64)
+        self.budget = Budget(1 << 40, "upload")
         self.digests: dict[str, str] = {}
         self.began: list[str] = []
 
@@ -73,9 +77,10 @@ class Upload:
         with Digests(["md5", "sha512"]) as digests:
             outgoing = Outgoing(
                 self.store,
-                "key",
+                self.key,
                 length=self.body.expected,
                 most_bytes=self.buffer,
+                budget=self.budget,
                 began=self.began.append,
                 release=lambda part: self._release(digests, part),
             )
@@ -265,3 +270,46 @@ def test_memory_is_bounded_while_the_store_is_slow() -> None:
     upload.run()
     assert most <= 3 * PART // SLAB
     assert store.objects_by_key == {"key": content(size)}
+
+
+def test_uploads_wait_for_the_memory_of_all_and_none_fails() -> None:
+    budget = Budget(3 * PART, "upload")
+    store = MemoryStore()
+    gate = threading.Event()
+
+    def before(request: str, key: str) -> None:
+        if request == "part":
+            gate.wait(30)
+
+    store.before = before
+    size = 10 * PART
+    uploads = [
+        Upload(store, Body(environ(content(size), length=size), None, 1 << 40), size)
+        for _ in range(2)
+    ]
+    uploads[1].key = "other"
+    for upload in uploads:
+        upload.budget = budget
+    threads = [threading.Thread(target=upload.run) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    while sum(upload.body.received for upload in uploads) < 3 * PART:
+        assert any(thread.is_alive() for thread in threads)
+        threads[0].join(0.01)
+    threads[0].join(0.2)
+    assert sum(upload.body.received for upload in uploads) <= 4 * PART
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert store.objects_by_key == {"key": content(size), "other": content(size)}
+    assert budget.take(3 * PART)
+
+
+def test_an_upload_that_holds_its_only_part_back_waits_for_nobody() -> None:
+    size = 2 * PART + 1
+    upload = Upload(
+        MemoryStore(), Body(environ(content(size), length=None), None, 1 << 40)
+    )
+    upload.budget = Budget(0, "upload")
+    upload.run()
+    assert upload.store.objects_by_key == {"key": content(size)}
