@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TOX = .venv/bin/tox run
 
-.PHONY: demo test test-full clean
+.PHONY: bench demo test test-full clean
 
 demo: .venv/installed
 	.venv/bin/python -m tests.demo
@@ -16,6 +16,10 @@ test: .venv/installed
 test-full: test
 	@$(PYTHON) tests/packages.py --full
 	$(TOX) -e full
+
+bench: .venv/installed
+	@$(PYTHON) tests/packages.py --full
+	$(TOX) -e bench
 
 clean:
 	rm -rf .venv .tox .envs

@@ -77,8 +77,10 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def serving(directory: pathlib.Path) -> Iterator[S3Server]:
+def serving(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Server]:
     """Run it over an empty directory.
+
+    :param memory: how much all objects may take, in bytes
 
     :raises ServerFailed: if a part of it does not start
     """
@@ -87,7 +89,7 @@ def serving(directory: pathlib.Path) -> Iterator[S3Server]:
     (directory / "keyring").touch()
     port, mon_port = free_port(), free_port()
     config = directory / "ceph.conf"
-    values = {"fsid": _FSID, "directory": directory, "bytes": 4 * _GIB}
+    values = {"fsid": _FSID, "directory": directory, "bytes": memory}
     config.write_text(_CONFIG.format(port=port, mon_port=mon_port, **values))
     address = f"[v2:127.0.0.1:{mon_port}]"
     monmap = directory / "monmap"
@@ -107,7 +109,6 @@ def serving(directory: pathlib.Path) -> Iterator[S3Server]:
             endpoint=f"http://127.0.0.1:{port}",
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
-            processes=(gateway,),  # the others hold the data in memory
         )
 
 

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured, and what it is to reach."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from benchmarks.field import GATEWAY
+from benchmarks.field import STOCK
+from benchmarks.transfers import BOTO3
+from benchmarks.transfers import Case
+
+_ALL = (STOCK, GATEWAY, BOTO3)
+_ALONE = (GATEWAY,)
+
+
+def cases(size: int) -> list[Case]:
+    """Return the cases for large images of a size in MiB.
+
+    The images of a case with many at once are smaller, and as many bytes in all.
+    """
+    return [
+        Case("upload", "near", True, size, sides=_ALL),
+        Case("upload-4", "near", True, size // 2, 4),
+        Case("upload-16", "near", True, size // 8, 16),
+        Case("upload-64", "near", True, size // 32, 64, sides=_ALONE),
+        Case("upload-chunked", "near", True, size, chunked=True),
+        Case("download", "near", False, size, sides=_ALL),
+        Case("download-4", "near", False, size // 2, 4),
+        Case("download-16", "near", False, size // 8, 16),
+        Case("download-64", "near", False, size // 32, 64, sides=_ALONE),
+        Case("far-upload", "far", True, size, sides=_ALL),
+        Case("far-download", "far", False, size, sides=_ALL),
+        Case("slow-upload", "slow", True, size),
+        Case("slow-upload-16", "slow", True, size // 8, 16, sides=_ALONE),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What a median is to reach.
+
+    :ivar measure: a field of ``Sample``
+    :ivar against: the side whose median it is divided by; ``""`` for none
+    """
+
+    case: str
+    measure: str
+    against: str
+    least: float | None = None
+    most: float | None = None
+
+    def is_met(self, value: float) -> bool:
+        """Whether a ratio, or a value, is good enough."""
+        return (self.least is None or value >= self.least) and (
+            self.most is None or value <= self.most
+        )
+
+
+TARGETS = [
+    Target("far-download", "speed", STOCK, least=5.5),
+    Target("far-download", "speed", BOTO3, least=1.0),
+    Target("far-download", "first", STOCK, most=1.0),
+    Target("far-upload", "speed", STOCK, least=1.3),
+    Target("far-upload", "speed", BOTO3, least=1.0),
+    Target("download", "cpu", STOCK, most=0.5),
+    Target("download", "speed", STOCK, least=1.1),
+    Target("download", "first", STOCK, most=0.3),
+    Target("download-4", "cpu", STOCK, most=0.4),
+    Target("upload", "cpu", STOCK, most=0.7),
+    Target("upload", "speed", STOCK, least=1.35),
+    Target("upload-4", "cpu", STOCK, most=0.8),
+    Target("upload-4", "speed", STOCK, least=1.1),
+    Target("upload-chunked", "speed", STOCK, least=12.0),
+    Target("upload-chunked", "cpu", STOCK, most=0.06),
+    Target("slow-upload", "memory", "", most=90.0),
+    Target("slow-upload-16", "memory", "", most=16 * 90.0),
+]

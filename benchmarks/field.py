@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: one release of Glance twice, stock and with the filter.
+
+Both have the same database, the same buckets and the same server, gunicorn with one
+worker process; only one of them is ever at work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Iterator
+
+from benchmarks.client import Client
+from benchmarks.workers import Workers
+from tests.support import environments
+from tests.support import glance
+from tests.support import identity
+from tests.support.api import Api
+from tests.support.glance import Config
+from tests.support.glance import GlanceSpec
+from tests.support.processes import Server
+from tests.support.processes import free_port
+from tests.support.s3server import S3Server
+
+STOCK = "stock"
+GATEWAY = "gateway"
+
+BUCKET = "benchmark"
+TOKEN = identity.token("alice", "bench", "member")
+
+_MIB = 1024**2
+_THREADS = 72  # of each Glance: more than ever ask at once
+
+#: How far away S3 is; what ``benchmarks.link`` is told.
+LINES = {
+    "near": (),
+    "far": ("--delay=0.010", f"--rate={50 * _MIB}"),
+    "slow": (f"--shared={20 * _MIB}",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """A running Glance."""
+
+    api: Api
+    client: Client
+    workers: Workers
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """Both Glances, and S3 as they see it."""
+
+    s3: S3Server
+    sides: dict[str, Side]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ground:
+    """What all fields stand on.
+
+    :ivar database: the URL of Glance's database, which is in place
+    :ivar release: of Glance, as in the name of its environment
+    """
+
+    s3: S3Server
+    database: str
+    directory: pathlib.Path
+    release: int = 33
+
+    @property
+    def bin_dir(self) -> pathlib.Path:
+        return environments.bin_dir(f"glance-{self.release}")
+
+
+@contextlib.contextmanager
+def laid_out(ground: Ground, line: str) -> Iterator[Field]:
+    """Start both Glances, with S3 as far away as the line says."""
+    with contextlib.ExitStack() as stack:
+        seen = ground.s3
+        if LINES[line]:
+            seen = stack.enter_context(_behind(ground, line))
+        yield Field(seen, stack.enter_context(both(ground, seen, line)))
+
+
+@contextlib.contextmanager
+def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
+    """Start both Glances, on S3 as it is seen through a proxy."""
+    with contextlib.ExitStack() as stack:
+        sides = {}
+        for side in (STOCK, GATEWAY):
+            spec = GlanceSpec(
+                bin_dir=ground.bin_dir,
+                gateway=side == GATEWAY,
+                threads=_THREADS,
+            )
+            directory = ground.directory / f"{name}-{side}"
+            running = stack.enter_context(
+                glance.serving(spec, directory, stores(s3), ground.database)
+            )
+            api = Api(running.url, TOKEN)
+            api.request("GET", "/v2/images")  # what it loads late, it loads now
+            sides[side] = Side(
+                api, Client(running.url, TOKEN), Workers(running.server.pid)
+            )
+        yield sides
+
+
+def stores(s3: S3Server) -> Config:
+    """Return one S3 store with glance_store's own defaults for parts."""
+    section = glance.s3_store(s3, BUCKET)
+    del section["s3_store_large_object_size"]
+    del section["s3_store_large_object_chunk_size"]
+    return {
+        "DEFAULT": {"enabled_backends": "fast:s3", "debug": "false"},
+        "glance_store": {"default_backend": "fast"},
+        "fast": section,
+    }
+
+
+@contextlib.contextmanager
+def _behind(ground: Ground, line: str) -> Iterator[S3Server]:
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.link", f"--port={port}"]
+    target = ground.s3.endpoint.partition("://")[2]
+    log = ground.directory / f"link-{line}.log"
+    options = [f"--target={target}", *LINES[line]]
+    with Server("link", [*command, *options], log=log, cwd=glance.ROOT) as server:
+        server.wait_for_port(port)
+        yield dataclasses.replace(ground.s3, endpoint=f"http://127.0.0.1:{port}")

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads and downloads of large images, stock and gateway in turn."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import statistics
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent import futures
+from time import monotonic
+
+from boto3.s3.transfer import TransferConfig
+
+from benchmarks import workers
+from benchmarks.client import Timing
+from benchmarks.field import BUCKET
+from benchmarks.field import GATEWAY
+from benchmarks.field import STOCK
+from benchmarks.field import Field
+from benchmarks.field import Side
+
+BOTO3 = "boto3"
+_MIB = 1024**2
+_GIB = 1024**3
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Something to measure.
+
+    :ivar name: short, for ``--only`` and the figures
+    :ivar line: how far away S3 is, as in ``field.LINES``
+    :ivar upload: or download
+    :ivar size: of an image, in MiB
+    :ivar count: images at once
+    :ivar sides: who takes part; ``boto3`` is its TransferManager, straight to S3
+    """
+
+    name: str
+    line: str
+    upload: bool
+    size: int
+    count: int = 1
+    chunked: bool = False
+    sides: tuple[str, ...] = (STOCK, GATEWAY)
+
+    @property
+    def total(self) -> int:
+        """Bytes of all images."""
+        return self.size * self.count * _MIB
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One run.
+
+    :ivar speed: in MiB/s
+    :ivar cpu: CPU seconds of the workers per GiB, 0 for boto3
+    :ivar memory: peak over idle of the worker, in MiB, 0 for boto3
+    :ivar first: seconds to the first byte, the median of the images at once
+    """
+
+    case: str
+    side: str
+    pair: int
+    seconds: float
+    speed: float
+    cpu: float
+    memory: float
+    first: float
+
+
+class Course:
+    """Runs cases on a field.
+
+    :param source: a file that is at least as large as the largest image
+    """
+
+    def __init__(self, field: Field, source: pathlib.Path) -> None:
+        self._field = field
+        self._source = source
+
+    def run(self, case: Case, pairs: int) -> Iterator[Sample]:
+        """Yield the samples of a case; who is first changes from pair to pair."""
+        with self._images(case) as images:
+            for pair in range(pairs):
+                order = case.sides if pair % 2 == 0 else case.sides[::-1]
+                for side in order:
+                    workers.wait_until_calm()
+                    yield self._sample(case, side, pair, images)
+
+    @contextlib.contextmanager
+    def _images(self, case: Case) -> Iterator[list[str]]:
+        """What downloads read; an upload makes its own images each time."""
+        if case.upload:
+            yield []
+            return
+        side = self._field.sides[GATEWAY]
+        images = [side.api.create(name=case.name) for _ in range(case.count)]
+        for image in images:
+            side.client.upload(image, self._source, case.size * _MIB, chunked=False)
+        try:
+            yield images
+        finally:
+            for image in images:
+                side.api.delete(image)
+
+    def _sample(self, case: Case, side: str, pair: int, images: list[str]) -> Sample:
+        if side == BOTO3:
+            seconds, cost = self._boto3(case, images), workers.Cost(0, 0)
+            timings = [Timing(0, seconds)]
+        else:
+            seconds, cost, timings = self._glance(case, self._field.sides[side], images)
+        return Sample(
+            case=case.name,
+            side=side,
+            pair=pair,
+            seconds=seconds,
+            speed=case.total / _MIB / seconds,
+            cpu=cost.cpu / (case.total / _GIB),
+            memory=cost.memory / _MIB,
+            first=statistics.median(timing.first for timing in timings),
+        )
+
+    def _glance(
+        self, case: Case, side: Side, images: list[str]
+    ) -> tuple[float, workers.Cost, list[Timing]]:
+        size = case.size * _MIB
+        if not case.upload:
+            work = lambda image: side.client.download(image, size)  # noqa: E731
+            return _timed(side, work, images)
+        images = [side.api.create(name=case.name) for _ in range(case.count)]
+        try:
+            return _timed(
+                side,
+                lambda image: side.client.upload(
+                    image, self._source, size, chunked=case.chunked
+                ),
+                images,
+            )
+        finally:
+            for image in images:
+                side.api.delete(image)
+
+    def _boto3(self, case: Case, images: list[str]) -> float:
+        """Let boto3's TransferManager do it, with its own defaults."""
+        client = self._field.s3.client()
+        config = TransferConfig()
+        if case.upload:
+            with self._source.open("rb") as file:
+                began = monotonic()
+                client.upload_fileobj(
+                    _First(file, case.total), BUCKET, "boto3", Config=config
+                )
+                seconds = monotonic() - began
+            client.delete_object(Bucket=BUCKET, Key="boto3")
+            return seconds
+        found = client.list_objects_v2(Bucket=BUCKET, Prefix=images[0])["Contents"]
+        began = monotonic()
+        client.download_fileobj(BUCKET, found[0]["Key"], _Nowhere(), Config=config)
+        return monotonic() - began
+
+
+def _timed(
+    side: Side, work: Callable[[str], Timing], images: list[str]
+) -> tuple[float, workers.Cost, list[Timing]]:
+    with futures.ThreadPoolExecutor(len(images)) as pool:
+        side.workers.begin()
+        began = monotonic()
+        timings = list(pool.map(work, images))
+        seconds = monotonic() - began
+        return seconds, side.workers.end(), timings
+
+
+class _Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data: bytes) -> int:
+        return len(data)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        return position
+
+    def seekable(self) -> bool:
+        return True
+
+
+class _First:
+    """The first bytes of a file."""
+
+    def __init__(self, file: object, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def read(self, count: int = -1) -> bytes:
+        wanted = self._left if count < 0 else min(count, self._left)
+        data: bytes = self._file.read(wanted)  # type: ignore[attr-defined]
+        self._left -= len(data)
+        return data

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker processes of a server cost: CPU seconds and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import re
+import time
+
+import psutil
+
+_RESET_PEAK = "5"  # proc(5), clear_refs: VmHWM begins anew
+_KIB = 1024
+_CALM = 0.1  # of a core
+_LOOK = 0.5  # seconds
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What something has cost the workers.
+
+    :ivar cpu: user and system time, in seconds
+    :ivar memory: peak resident memory over idle of the largest worker, in bytes
+    """
+
+    cpu: float
+    memory: int
+
+
+class Workers:
+    """A server's master process and its workers.
+
+    What they hold when this is made counts as idle: make it before the first load.
+    """
+
+    def __init__(self, pid: int) -> None:
+        master = psutil.Process(pid)
+        self._processes = [master, *master.children(recursive=True)]
+        self._idle = {found.pid: found.memory_info().rss for found in self._processes}
+        self._cpu = 0.0
+
+    def begin(self) -> None:
+        """Take what comes from now on."""
+        for process in self._processes:
+            pathlib.Path(f"/proc/{process.pid}/clear_refs").write_text(_RESET_PEAK)
+        self._cpu = self._seconds()
+
+    def end(self) -> Cost:
+        """Return what it has cost since ``begin``."""
+        peaks = [_peak(found.pid) - self._idle[found.pid] for found in self._processes]
+        return Cost(self._seconds() - self._cpu, max(peaks))
+
+    def _seconds(self) -> float:
+        return sum(
+            times.user + times.system
+            for times in (process.cpu_times() for process in self._processes)
+        )
+
+
+def _peak(pid: int) -> int:
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE)
+    return int(found[1]) * _KIB if found else 0
+
+
+def wait_until_calm(patience: float = 20.0) -> None:
+    """Wait until our servers have nothing to do, such as to collect garbage."""
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        before = _seconds_of_all()
+        time.sleep(_LOOK)
+        if _seconds_of_all() - before < _CALM * _LOOK:
+            return
+
+
+def _seconds_of_all() -> float:
+    total = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            total += times.user + times.system
+    return total
