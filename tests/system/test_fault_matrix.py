@@ -271,16 +271,3 @@ def test_a_server_that_is_cut_off_for_a_while(
     through.proxy.up()
     client.join()
     assert found == ([204] if is_upload else [(DATA, True)])
-
-
-def test_a_name_that_dns_does_not_know(cloud: Cloud) -> None:
-    host = {"s3_store_host": "http://s3.no-such-host.invalid:9000"}
-    impatient = {"retry_time": "1", "connect_timeout": "2"}
-    config = {"fast": host, "cheap": host, "s3gateway": impatient}
-    api = cloud.api(ALICE, gateway=True, config=config)
-    image_id = api.create()
-    answer = api.upload(image_id, DATA)
-    assert answer.status == 503
-    assert b"no-such-host" not in answer.body
-    assert api.show(image_id)["status"] == "queued"
-    assert api.delete(image_id).status == 204

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""S3's name is gone from DNS, or its disk is full: not made up by a proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import random
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from urllib import parse
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support import servers
+from tests.support.api import Api
+from tests.support.cloud import Cloud
+from tests.support.mariadb import MariaDB
+from tests.support.processes import run
+
+MIB = 1024**2
+DATA = random.Random(8).randbytes(11 * MIB)  # noqa: S311  three parts
+NOWHERE = "s3.no-such-host.invalid:9000"
+DISK = 96  # MiB
+OPTIONS = {"retry_time": "3"}
+
+
+@pytest.fixture(scope="module")
+def nameless(cloud: Cloud) -> Api:
+    """A Glance whose stores are on a host that DNS does not know."""
+    host = {"s3_store_host": f"http://{NOWHERE}"}
+    impatient = {"retry_time": "1", "connect_timeout": "2"}
+    config = {"fast": host, "cheap": host, "s3gateway": impatient}
+    return cloud.api(ALICE, gateway=True, config=config)
+
+
+@pytest.fixture(scope="module")
+def cloud(clouds: Callable[[int], Cloud]) -> Cloud:
+    """The newest release."""
+    return clouds(33)
+
+
+@pytest.fixture
+def image_id(cloud: Cloud) -> Iterator[str]:
+    """An image whose location has the name that is gone, for as long as it is used."""
+    api = cloud.api(ALICE, gateway=True)
+    image_id = api.create()
+    assert api.upload(image_id, DATA).status == 204
+    host = parse.urlsplit(cloud.s3.endpoint).netloc
+    rename(cloud, image_id, host, NOWHERE)
+    yield image_id
+    rename(cloud, image_id, NOWHERE, host)
+    assert api.download(image_id).body == DATA
+    assert api.delete(image_id).status == 204
+    assert not [key for key in cloud.objects("fast") if image_id in key]
+
+
+def rename(cloud: Cloud, image_id: str, old: str, new: str) -> None:
+    """Change the host in an image's location, as if it always had been that."""
+    cloud.sql(
+        f"UPDATE image_locations SET value = REPLACE(value, '{old}', '{new}') "  # noqa: S608
+        f"WHERE image_id = '{image_id}'"
+    )
+
+
+def test_no_name_at_upload(nameless: Api) -> None:
+    image_id = nameless.create()
+    answer = nameless.upload(image_id, DATA)
+    assert answer.status == 503
+    assert b"no-such-host" not in answer.body
+    assert nameless.show(image_id)["status"] == "queued"
+    assert nameless.delete(image_id).status == 204
+
+
+@pytest.mark.full
+def test_no_name_at_download(nameless: Api, image_id: str) -> None:
+    answer = nameless.download(image_id)
+    assert answer.status == 503
+    assert b"no-such-host" not in answer.body
+    assert nameless.show(image_id)["status"] == "active"
+
+
+@pytest.mark.full
+def test_no_name_at_delete(nameless: Api, image_id: str) -> None:
+    """A delete is stock Glance's."""
+    answer = nameless.delete(image_id)
+    assert answer.status == 500
+    assert b"no-such-host" not in answer.body
+    assert nameless.show(image_id)["status"] == "active"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cramped:
+    """A cloud whose S3 server has its data on a small disk."""
+
+    cloud: Cloud
+    disk: pathlib.Path
+
+    def enlarge(self) -> None:
+        """Do what an operator does then."""
+        run(["mount", "-o", f"remount,size={4 * DISK}m", self.disk])
+
+    def kept(self) -> list[str]:
+        """Return the keys of all objects and open uploads."""
+        stores, cloud = ("fast", "cheap"), self.cloud
+        objects = [key for store in stores for key in cloud.objects(store)]
+        return objects + [key for store in stores for key in cloud.uploads(store)]
+
+
+@contextlib.contextmanager
+def small_disk(directory: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Mount a file system in memory, which only root may."""
+    directory.mkdir(parents=True)
+    size = f"size={DISK}m"
+    mounted = run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", directory], check=False)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stdout}")
+    try:
+        yield directory
+    finally:
+        run(["umount", directory])
+
+
+@pytest.fixture(scope="module")
+def cramped(workspace: pathlib.Path, database: MariaDB) -> Iterator[Cramped]:
+    """A cloud on a MinIO that has little room."""
+    if reason := servers.missing("minio"):
+        pytest.skip(f"minio was not run: {reason}")
+    home = workspace / "cramped"
+    with contextlib.ExitStack() as stack:
+        disk = stack.enter_context(small_disk(home / "disk"))
+        s3 = stack.enter_context(servers.serving("minio", disk))
+        cloud = Cloud(33, home, database, s3, stack, name="cramped")
+        yield Cramped(cloud, disk)
+
+
+@pytest.mark.full
+def test_a_disk_that_is_full(cramped: Cramped) -> None:
+    glance = cramped.cloud.glance(gateway=True, config={"s3gateway": OPTIONS})
+    api = Api(glance.url, ALICE)
+    small, large = api.create(), api.create()
+    assert api.upload(small, DATA).status == 204
+
+    refused = api.upload(large, iter([DATA] * (DISK // 11 + 1)))
+
+    assert refused.status == 413
+    assert api.show(large)["status"] == "queued"
+    assert not [key for key in cramped.kept() if large in key]
+    assert api.download(small).body == DATA
+    cramped.enlarge()
+    upload_until_taken(api, large)
+    assert api.download(large).body == DATA
+    assert {api.delete(image).status for image in (small, large)} == {204}
+    assert not cramped.kept()
+
+
+def upload_until_taken(api: Api, image_id: str) -> None:
+    """Upload until the server has seen its new room."""
+    deadline = time.monotonic() + 120
+    while (status := api.upload(image_id, DATA).status) != 204:
+        assert status == 413
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
