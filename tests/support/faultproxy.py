@@ -51,6 +51,7 @@ class _Rule:
     nth: int
     times: int | None
     seen: int = 0
+    due: list[Request] = dataclasses.field(default_factory=list)
 
     def applies(self, request: Request) -> bool:
         if not (
@@ -59,9 +60,25 @@ class _Rule:
             and re.search(self.query, request.query)
         ):
             return False
-        self.seen += 1
-        last = None if self.times is None else self.nth + self.times
-        return self.seen >= self.nth and (last is None or self.seen < last)
+        if not self._repeats(request):
+            self.seen += 1
+            last = None if self.times is None else self.nth + self.times
+            if self.seen < self.nth or (last is not None and self.seen >= last):
+                return False
+        self.due.append(request)
+        return True
+
+    def _repeats(self, request: Request) -> bool:
+        """Whether the client gave up on the same before its fault could happen."""
+        same = [earlier for earlier in self.due if _alike(earlier, request)]
+        hit = [event.request for event in self.fault.events]
+        return bool(same) and not any(_alike(request, other) for other in hit)
+
+
+def _alike(one: Request, other: Request) -> bool:
+    return (one.method, one.path, one.query, one.headers.get("range")) == (
+        (other.method, other.path, other.query, other.headers.get("range"))
+    )
 
 
 class FaultProxy:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -156,6 +157,18 @@ def test_resets(proxy: FaultProxy, server: Server, fault: Fault, taken: int) -> 
     assert len(fault.events) == 1
     assert ask(proxy, "PUT", body=b"again")[0] == 206
     assert len(server.taken) == taken + 1
+
+
+def test_a_fault_is_not_spent_on_a_request_that_was_given_up(proxy: FaultProxy) -> None:
+    fault = proxy.add(faults.ResetWithin(500_000), method="PUT")
+    with socket.create_connection(("127.0.0.1", proxy.port)) as gives_up:
+        gives_up.sendall(b"PUT /bucket/key HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
+        while not proxy.requests:
+            time.sleep(0.01)
+    with pytest.raises(BROKEN):
+        ask(proxy, "PUT", body=DATA)
+    assert len(fault.events) == 1
+    assert ask(proxy, "PUT", body=DATA)[0] == 206
 
 
 @pytest.mark.parametrize(
