@@ -11,16 +11,24 @@ import pathlib
 import tempfile
 from collections.abc import Iterator
 
+from benchmarks import ceilings
 from benchmarks import field
+from benchmarks import plots
 from benchmarks import report
+from benchmarks import small
 from benchmarks.cases import cases
 from benchmarks.field import Ground
+from benchmarks.report import Results
+from benchmarks.small import Rate
+from benchmarks.small import Requests
 from benchmarks.transfers import Case
 from benchmarks.transfers import Course
 from benchmarks.transfers import Sample
 from tests.support import glance
 from tests.support import mariadb
 from tests.support import rgw
+
+SMALL = "small"
 
 _MIB = 1024**2
 _GIB = 1024**3
@@ -36,7 +44,12 @@ def ground() -> Iterator[Ground]:
         s3 = stack.enter_context(rgw.serving(home / "rgw", memory=_STORE))
         s3.client().create_bucket(Bucket=field.BUCKET)
         database = stack.enter_context(mariadb.serving(home / "mariadb"))
-        found = Ground(s3, database.create("glance"), home)
+        url = database.create("glance")
+
+        def sql(statement: str) -> str:
+            return database.execute(f"USE glance; {statement}")
+
+        found = Ground(s3, url, sql, home)
         glance.create_database(found.bin_dir, home, found.database)
         yield found
 
@@ -51,7 +64,9 @@ def source(size: int) -> Iterator[pathlib.Path]:
         yield pathlib.Path(file.name)
 
 
-def measure(chosen: list[Case], pairs: int, size: int) -> Iterator[Sample]:
+def measure(
+    chosen: list[Case], pairs: int, size: int, *, small_ones: bool
+) -> Iterator[Sample | Rate | Requests]:
     """Yield the samples of all chosen cases, line by line."""
     with ground() as found, source(size) as file:
         for line, group in itertools.groupby(chosen, lambda case: case.line):
@@ -59,30 +74,63 @@ def measure(chosen: list[Case], pairs: int, size: int) -> Iterator[Sample]:
                 course = Course(laid_out, file)
                 for case in group:
                     yield from course.run(case, pairs)
+        if small_ones:
+            yield from small.requests(found, file)
+            with field.laid_out(found, "near") as laid_out:
+                yield from small.rates(laid_out, file, pairs)
+
+
+def collected(found: Iterator[Sample | Rate | Requests]) -> Results:
+    """Print each sample as it comes, and return all."""
+    results = Results()
+    for sample in found:
+        print(sample, flush=True)
+        if isinstance(sample, Sample):
+            results.samples.append(sample)
+        elif isinstance(sample, Rate):
+            results.rates.append(sample)
+        else:
+            results.requests.append(sample)
+    results.digests.update(ceilings.digests())
+    return results
+
+
+def write(results: Results, directory: pathlib.Path) -> None:
+    """Write tables as Markdown and CSV, and the plots."""
+    directory.mkdir(parents=True, exist_ok=True)
+    found = report.tables(results)
+    text = "\n".join(table.markdown() for table in found)
+    (directory / "benchmarks.md").write_text(f"# Measured\n\n{text}")
+    for table in (*found, *report.raw(results)):
+        table.write(directory)
+    plots.draw(results, directory)
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print, and write if asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--size", type=int, default=1024, help="MiB of a large image")
-    parser.add_argument("--only", nargs="*", default=[], help="names of cases")
+    parser.add_argument(
+        "--only", nargs="*", default=[], help=f"names of cases, or {SMALL}"
+    )
+    parser.add_argument(
+        "--output", type=pathlib.Path, help="directory for tables and plots"
+    )
     options = parser.parse_args()
     chosen = [
         case
         for case in cases(options.size)
         if not options.only or case.name in options.only
     ]
-    samples = []
-    for sample in measure(chosen, options.pairs, options.size):
-        samples.append(sample)
-        print(
-            f"{sample.case:16} {sample.side:8} {sample.seconds:8.2f} s "
-            f"{sample.speed:7.1f} MiB/s {sample.cpu:6.2f} CPU s/GiB "
-            f"{sample.memory:7.1f} MiB {sample.first:7.3f} s",
-            flush=True,
-        )
-    print("", *report.lines(samples), sep="\n")
+    small_ones = not options.only or SMALL in options.only
+    results = collected(
+        measure(chosen, options.pairs, options.size, small_ones=small_ones)
+    )
+    for table in report.tables(results):
+        print("", table.text(), sep="\n")
+    if options.output:
+        write(results, options.output)
 
 
 if __name__ == "__main__":

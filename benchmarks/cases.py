@@ -40,7 +40,7 @@ def cases(size: int) -> list[Case]:
 class Target:
     """What a median is to reach.
 
-    :ivar measure: a field of ``Sample``
+    :ivar measure: a field of ``Sample`` or ``Rate``
     :ivar against: the side whose median it is divided by; ``""`` for none
     """
 
@@ -49,6 +49,11 @@ class Target:
     against: str
     least: float | None = None
     most: float | None = None
+
+    @property
+    def wanted(self) -> str:
+        """What is asked of the ratio, or of the value."""
+        return f">= {self.least:g}" if self.least is not None else f"<= {self.most:g}"
 
     def is_met(self, value: float) -> bool:
         """Whether a ratio, or a value, is good enough."""
@@ -75,4 +80,5 @@ TARGETS = [
     Target("upload-chunked", "cpu", STOCK, most=0.06),
     Target("slow-upload", "memory", "", most=90.0),
     Target("slow-upload-16", "memory", "", most=16 * 90.0),
+    Target("list-1000", "rate", STOCK, least=1 / 1.1),
 ]

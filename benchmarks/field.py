@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import pathlib
 import sys
+from collections.abc import Callable
 from collections.abc import Iterator
 
 from benchmarks.client import Client
@@ -52,29 +53,32 @@ class Side:
 
 
 @dataclasses.dataclass(frozen=True)
-class Field:
-    """Both Glances, and S3 as they see it."""
-
-    s3: S3Server
-    sides: dict[str, Side]
-
-
-@dataclasses.dataclass(frozen=True)
 class Ground:
     """What all fields stand on.
 
     :ivar database: the URL of Glance's database, which is in place
+    :ivar sql: runs a statement on it
     :ivar release: of Glance, as in the name of its environment
     """
 
     s3: S3Server
     database: str
+    sql: Callable[[str], str]
     directory: pathlib.Path
     release: int = 33
 
     @property
     def bin_dir(self) -> pathlib.Path:
         return environments.bin_dir(f"glance-{self.release}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """Both Glances, and S3 as they see it."""
+
+    ground: Ground
+    s3: S3Server
+    sides: dict[str, Side]
 
 
 @contextlib.contextmanager
@@ -84,7 +88,7 @@ def laid_out(ground: Ground, line: str) -> Iterator[Field]:
         seen = ground.s3
         if LINES[line]:
             seen = stack.enter_context(_behind(ground, line))
-        yield Field(seen, stack.enter_context(both(ground, seen, line)))
+        yield Field(ground, seen, stack.enter_context(both(ground, seen, line)))
 
 
 @contextlib.contextmanager

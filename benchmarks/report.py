@@ -3,68 +3,173 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
+import pathlib
 import statistics
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 from benchmarks.cases import TARGETS
 from benchmarks.cases import Target
+from benchmarks.field import GATEWAY
+from benchmarks.field import STOCK
+from benchmarks.small import Rate
+from benchmarks.small import Requests
 from benchmarks.transfers import Sample
 
-_MEASURES = ("speed", "cpu", "memory", "first")
+_MEASURES = ("seconds", "speed", "cpu", "memory", "first")
 
 
-def lines(samples: Sequence[Sample]) -> list[str]:
-    """Return the table of medians and the list of targets."""
-    return [*_medians(samples), "", *_reached(samples)]
+@dataclasses.dataclass
+class Results:
+    """What was measured so far.
+
+    :ivar digests: CPU seconds per GiB, by algorithm
+    """
+
+    samples: list[Sample] = dataclasses.field(default_factory=list)
+    rates: list[Rate] = dataclasses.field(default_factory=list)
+    requests: list[Requests] = dataclasses.field(default_factory=list)
+    digests: dict[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def runs(self) -> list[Sample | Rate]:
+        """Everything of which there are several runs."""
+        return [*self.samples, *self.rates]
+
+    def median(self, case: str, side: str, measure: str) -> float:
+        """Return the median of a measure, not a number if there is no sample."""
+        found = [
+            float(getattr(run, measure))
+            for run in self.runs
+            if (run.case, run.side) == (case, side)
+        ]
+        return statistics.median(found) if found else float("nan")
+
+    def reached(self, target: Target) -> float:
+        """Return what is compared with a target: a ratio of medians, or a median."""
+        ours = self.median(target.case, GATEWAY, target.measure)
+        if not target.against:
+            return ours
+        return ours / self.median(target.case, target.against, target.measure)
 
 
-def median(samples: Sequence[Sample], case: str, side: str, measure: str) -> float:
-    """Return the median of a measure, not a number if there is no sample."""
-    found = [
-        float(getattr(sample, measure))
-        for sample in samples
-        if (sample.case, sample.side) == (case, side)
-    ]
-    return statistics.median(found) if found else float("nan")
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Something to print, and to write as Markdown or CSV."""
 
+    name: str
+    headings: list[str]
+    rows: list[list[str]]
 
-def value(samples: Sequence[Sample], target: Target) -> float:
-    """Return what is compared with a target: a ratio of medians, or a median."""
-    ours = median(samples, target.case, "gateway", target.measure)
-    if not target.against:
-        return ours
-    return ours / median(samples, target.case, target.against, target.measure)
-
-
-def _medians(samples: Sequence[Sample]) -> list[str]:
-    found = [
-        "medians          side      runs  MiB/s  CPU s/GiB  peak MiB  first byte s"
-    ]
-    for case, side in dict.fromkeys((sample.case, sample.side) for sample in samples):
-        runs = sum((sample.case, sample.side) == (case, side) for sample in samples)
-        speed, cpu, memory, first = (
-            median(samples, case, side, measure) for measure in _MEASURES
+    def text(self) -> str:
+        """Return it for a terminal."""
+        table = [self.headings, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        return "\n".join(
+            "  ".join(map(str.ljust, row, widths)).rstrip() for row in table
         )
-        found.append(
-            f"{case:16} {side:8} {runs:5} {speed:6.1f} {cpu:10.2f} {memory:9.1f} "
-            f"{first:13.3f}"
-        )
-    return found
+
+    def markdown(self) -> str:
+        """Return it with a heading."""
+        rows = [self.headings, ["---"] * len(self.headings), *self.rows]
+        return "\n".join([f"## {self.name}", "", *map(_piped, rows), ""])
+
+    def write(self, directory: pathlib.Path) -> None:
+        """Write it as CSV."""
+        with (directory / f"{self.name}.csv").open("w", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([self.headings, *self.rows])
 
 
-def _reached(samples: Sequence[Sample]) -> list[str]:
-    cases = {sample.case for sample in samples}
-    found = []
+def tables(results: Results) -> list[Table]:
+    """Return what is to be shown, without what was not measured."""
+    found = [
+        _medians(results),
+        _often(results),
+        _asked(results),
+        _digests(results),
+        _targets(results),
+    ]
+    return [table for table in found if table.rows]
+
+
+def raw(results: Results) -> list[Table]:
+    """Return every run."""
+    samples = [
+        [run.case, run.side, str(run.pair), *_figures(run, _MEASURES)]
+        for run in results.samples
+    ]
+    rates = [
+        [run.case, run.side, str(run.pair), f"{run.rate:.2f}"] for run in results.rates
+    ]
+    return [
+        Table("runs", ["case", "side", "pair", *_MEASURES], samples),
+        Table("small-runs", ["case", "side", "pair", "times a second"], rates),
+    ]
+
+
+def _medians(results: Results) -> Table:
+    headings = ["case", "side", "runs", "seconds", "MiB/s", "CPU s/GiB", "peak MiB"]
+    rows = []
+    for (case, side), runs in _grouped(results.samples):
+        figures = [results.median(case, side, measure) for measure in _MEASURES]
+        shown = [f"{figure:.{2 if figure < 100 else 0}f}" for figure in figures]
+        rows.append([case, side, str(runs), *shown])
+    return Table("medians", [*headings, "first byte s"], rows)
+
+
+def _often(results: Results) -> Table:
+    rows = []
+    for case in dict.fromkeys(run.case for run in results.rates):
+        stock, ours = (results.median(case, side, "rate") for side in (STOCK, GATEWAY))
+        rows.append([case, f"{stock:.1f}", f"{ours:.1f}", f"{ours / stock:.2f}"])
+    return Table("small", ["case", "stock, a second", "gateway", "ratio"], rows)
+
+
+def _asked(results: Results) -> Table:
+    rows = [
+        [
+            found.operation,
+            found.side,
+            str(sum(found.counts.values())),
+            ", ".join(
+                f"{count} {name}" for name, count in sorted(found.counts.items())
+            ),
+        ]
+        for found in results.requests
+    ]
+    return Table("requests", ["operation", "side", "requests to S3", "which"], rows)
+
+
+def _digests(results: Results) -> Table:
+    rows = [[name, f"{cost:.2f}"] for name, cost in results.digests.items()]
+    return Table("digests", ["algorithm", "CPU s/GiB"], rows)
+
+
+def _targets(results: Results) -> Table:
+    headings = ["case", "measure", "gateway divided by", "to be", "is", "reached"]
+    cases = {run.case for run in results.runs}
+    rows = []
     for target in TARGETS:
-        if target.case not in cases:
-            continue
-        ratio = value(samples, target)
-        wanted = (
-            f">= {target.least}" if target.least is not None else f"<= {target.most}"
-        )
-        found.append(
-            f"{'reached' if target.is_met(ratio) else 'MISSED':8} {target.case} "
-            f"{target.measure}, gateway / {target.against or '1'}: {ratio:.2f} "
-            f"(to be {wanted})"
-        )
-    return found
+        if target.case in cases:
+            value = results.reached(target)
+            yes = "yes" if target.is_met(value) else "no"
+            against = target.against or "-"
+            row = [target.case, target.measure, against, target.wanted]
+            rows.append([*row, f"{value:.2f}", yes])
+    return Table("targets", headings, rows)
+
+
+def _grouped(samples: Sequence[Sample]) -> Iterator[tuple[tuple[str, str], int]]:
+    keys = [(sample.case, sample.side) for sample in samples]
+    for key in dict.fromkeys(keys):
+        yield key, keys.count(key)
+
+
+def _figures(run: Sample, measures: Sequence[str]) -> list[str]:
+    return [f"{getattr(run, measure):.3f}" for measure in measures]
+
+
+def _piped(row: Sequence[str]) -> str:
+    return f"| {' | '.join(row)} |"

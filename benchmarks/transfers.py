@@ -72,6 +72,13 @@ class Sample:
     memory: float
     first: float
 
+    def __str__(self) -> str:
+        return (
+            f"{self.case:16} {self.side:8} {self.seconds:8.2f} s "
+            f"{self.speed:7.1f} MiB/s {self.cpu:6.2f} CPU s/GiB "
+            f"{self.memory:7.1f} MiB {self.first:7.3f} s"
+        )
+
 
 class Course:
     """Runs cases on a field.

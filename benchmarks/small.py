@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked often: small images, a page of a thousand, and what S3 sees of it."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import pathlib
+import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from time import monotonic
+
+from benchmarks import workers
+from benchmarks.field import GATEWAY
+from benchmarks.field import STOCK
+from benchmarks.field import Field
+from benchmarks.field import Ground
+from benchmarks.field import Side
+from benchmarks.field import both
+from tests.support.faultproxy import FaultProxy
+from tests.support.rows import multiply
+
+LISTED = 1000
+
+_SIZES = {"4-KiB": 4 * 1024, "64-KiB": 64 * 1024, "1-MiB": 1024**2}
+_IMAGES = 40  # of each size in one run
+_LISTS = 5  # in one run
+
+
+@dataclasses.dataclass(frozen=True)
+class Rate:
+    """How often something was done in one run, one after the other.
+
+    :ivar rate: times a second
+    """
+
+    case: str
+    side: str
+    pair: int
+    rate: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Requests:
+    """What one operation asked of S3.
+
+    :ivar counts: how many requests, by method
+    """
+
+    operation: str
+    side: str
+    counts: dict[str, int]
+
+
+def rates(field: Field, source: pathlib.Path, pairs: int) -> Iterator[Rate]:
+    """Yield the samples; who is first changes from pair to pair."""
+    _make_a_page(field, source)
+    for pair in range(pairs):
+        order = (STOCK, GATEWAY) if pair % 2 == 0 else (GATEWAY, STOCK)
+        for name in order:
+            workers.wait_until_calm()
+            for case, rate in _rates(field.sides[name], source):
+                yield Rate(case, name, pair, rate)
+
+
+def requests(ground: Ground, source: pathlib.Path) -> Iterator[Requests]:
+    """Yield what the upload and the download of a small image ask of S3."""
+    with FaultProxy(ground.s3.endpoint) as proxy:
+        s3 = dataclasses.replace(ground.s3, endpoint=proxy.endpoint)
+        with both(ground, s3, "counted") as sides:
+            for name, side in sides.items():
+                _uploaded(side, source)  # what is asked once and never again
+                image = side.api.create(name="counted")
+                for operation, work in _both_ways(side, source, 1024**2):
+                    before = len(proxy.requests)
+                    work(image)
+                    methods = [made.method for made in proxy.requests[before:]]
+                    yield Requests(operation, name, dict(collections.Counter(methods)))
+                side.api.delete(image)
+
+
+def _rates(side: Side, source: pathlib.Path) -> Iterator[tuple[str, float]]:
+    for size_name, size in _SIZES.items():
+        images = [side.api.create(name="small") for _ in range(_IMAGES)]
+        for operation, work in _both_ways(side, source, size):
+            yield f"{operation}-{size_name}", _how_often(work, images)
+        for image in images:
+            side.api.delete(image)
+    page = f"/v2/images?limit={LISTED}&tag=listed"
+    yield f"list-{LISTED}", _how_often(side.client.get, [page] * _LISTS)
+
+
+def _both_ways(
+    side: Side, source: pathlib.Path, size: int
+) -> Iterator[tuple[str, Callable[[str], object]]]:
+    upload = functools.partial(
+        side.client.upload, source=source, size=size, chunked=False
+    )
+    yield "upload", upload
+    yield "download", functools.partial(side.client.download, size=size)
+
+
+def _how_often(work: Callable[[str], object], things: list[str]) -> float:
+    began = monotonic()
+    for thing in things:
+        work(thing)
+    return len(things) / (monotonic() - began)
+
+
+def _make_a_page(field: Field, source: pathlib.Path) -> None:
+    """Upload one image, and copy its rows."""
+    image = _uploaded(field.sides[STOCK], source, tags=["listed"])
+    multiply(field.ground.sql, image, [str(uuid.uuid4()) for _ in range(LISTED - 1)])
+
+
+def _uploaded(side: Side, source: pathlib.Path, **fields: object) -> str:
+    image = side.api.create(name="small", **fields)
+    side.client.upload(image, source, _SIZES["4-KiB"], chunked=False)
+    return image
