@@ -20,7 +20,9 @@ LOG = logging.getLogger(__name__)
 def collect(
     attempts: Iterable[Attempt], image: Image | None, stores: Mapping[str, ObjectStore]
 ) -> list[Attempt]:
-    """Drop uploads and objects that no image refers to; never raises.
+    """Drop uploads that are not complete and objects that no image refers to.
+
+    Never raises.
 
     :param image: as it is now, ``None`` if it is gone
     :return: those that are still there because a store failed
@@ -28,7 +30,7 @@ def collect(
     return [
         attempt
         for attempt in attempts
-        if not (image and refers_to(image, attempt.key)) and not _drop(attempt, stores)
+        if not _drop(attempt, stores, needed=_is_needed(image, attempt.key))
     ]
 
 
@@ -44,14 +46,20 @@ def refers_to(image: Image, key: str) -> bool:
     return any(uri is not None and uri.key == key for uri in found)
 
 
-def _drop(attempt: Attempt, stores: Mapping[str, ObjectStore]) -> bool:
+def _is_needed(image: Image | None, key: str) -> bool:
+    return image is not None and refers_to(image, key)
+
+
+def _drop(attempt: Attempt, stores: Mapping[str, ObjectStore], *, needed: bool) -> bool:
+    """Drop what an attempt has left, but not an object that is needed."""
     store = stores.get(attempt.store)
     if store is None:
         LOG.error("%s is in store %s, which is gone", attempt.key, attempt.store)
         return False
     try:
         store.abandon(attempt.key, attempt.upload_id)
-        store.delete(attempt.key)
+        if not needed:
+            store.delete(attempt.key)
     except StoreError as error:
         LOG.error("%s was left in store %s: %s", attempt.key, attempt.store, error)
         return False

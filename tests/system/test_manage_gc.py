@@ -161,3 +161,17 @@ def test_gc(managed: Manage, planted: Planted) -> None:
     activate = f"/v2/images/{asleep}/actions/reactivate"
     assert planted.admin.request("POST", activate).status == 204
     assert planted.api.download(asleep).body == DATA
+
+
+def test_an_upload_that_was_left_open_under_an_images_own_key(
+    managed: Manage, planted: Planted
+) -> None:
+    """As after an answer that got lost: one of two was completed."""
+    image_id, needed = planted.image()
+    planted.upload(needed)
+    planted.object(key())  # whose age can be waited for
+    planted.are_older_than(1)
+    deleted = managed("gc", "--delete")
+    assert deleted.code == 0, deleted.text
+    assert needed not in managed.cloud.uploads("fast")
+    assert planted.api.download(image_id).body == DATA
