@@ -86,8 +86,23 @@ the same directory as for Glance.
   s3gateway-manage metrics --listen 127.0.0.1:9309
 """
 
-_AUDIT = "count the locations that hold S3 credentials, by store and key id"
-_SCRUB = "have Glance 33 or later take the credentials out of its locations"
+_AUDIT = """
+Counts the locations in S3 of all images by store and by the id of the access key in
+them; no secret key is shown. Glance up to 32 writes both keys into each location, and
+needs them there. Exit code 1: a location holds a key.
+
+  s3gateway-manage locations audit
+  s3gateway-manage --json locations audit | jq '.rows[]'
+"""
+
+_SCRUB = """
+Has Glance 33 or later take the keys out of its locations: it does so itself when it
+shows an image, and this shows all that have one. Each gets another updated_at. Older
+releases cannot read a location without keys: there this refuses. Change the keys
+afterwards; whoever has seen them has them still.
+
+  s3gateway-manage locations scrub
+"""
 
 
 def parse(arguments: Sequence[str]) -> cfg.ConfigOpts:
@@ -186,8 +201,8 @@ def _add_locations(
     group = commands.add_parser(
         "locations", help="S3 credentials in the locations that Glance's database holds"
     ).add_subparsers(dest="subcommand", required=True)
-    group.add_parser("audit", help=_AUDIT).set_defaults(run=_audit)
-    group.add_parser("scrub", help=_SCRUB).set_defaults(run=_scrub)
+    _add(group, "audit", _audit, _AUDIT, "count those that hold a key")
+    _add(group, "scrub", _scrub, _SCRUB, "have Glance 33 or later take them out")
 
 
 def _audit(context: Context) -> bool:
