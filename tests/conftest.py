@@ -103,6 +103,8 @@ def clouds(
             return made[release]
 
         yield cloud
+        for each in made.values():
+            each.ask_to_stop()
 
 
 @pytest.fixture(scope="session")

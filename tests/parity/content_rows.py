@@ -42,7 +42,7 @@ def upload_samples(glance: Recorder, *disk_formats: str) -> None:
             alice.show(image_id)
 
 
-@row("format: what its name says", once=True, config=ALL_FORMATS)
+@row("format: what its name says", once=True, full=True, config=ALL_FORMATS)
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
     for sample, data in formats.SAMPLES.items():
@@ -59,6 +59,7 @@ def _(glance: Recorder) -> None:
 @row(
     "format: no match required",
     once=True,
+    full=True,
     config={"image_format": {"require_image_format_match": "false"}},
 )
 def _(glance: Recorder) -> None:
@@ -68,6 +69,7 @@ def _(glance: Recorder) -> None:
 @row(
     "format: gpt checks not fatal",
     once=True,
+    full=True,
     config=merged(ALL_FORMATS, {"image_format": {"gpt_safety_checks_nonfatal": "mbr"}}),
 )
 def _(glance: Recorder) -> None:
@@ -91,6 +93,7 @@ def _(glance: Recorder) -> None:
 @row(
     "upload with the defaults of before",
     once=True,
+    full=True,
     config={"oslo_policy": {"enforce_new_defaults": "false", "enforce_scope": "false"}},
 )
 def _(glance: Recorder) -> None:
@@ -108,6 +111,7 @@ def _(glance: Recorder) -> None:
 @row(
     "upload where only admins set locations",
     once=True,
+    full=True,
     policy='"set_image_location": "role:admin"\n',
     config={"s3gateway": {"register_as": "service"}},
 )
@@ -122,6 +126,7 @@ def _(glance: Recorder) -> None:
 @row(
     "upload over the user's storage quota",
     once=True,
+    full=True,
     config={"DEFAULT": {"user_storage_quota": "3000"}},
 )
 def _(glance: Recorder) -> None:

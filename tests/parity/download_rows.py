@@ -69,7 +69,7 @@ def in_two_stores(glance: Recorder) -> str:
     return image_id
 
 
-@row("download from a preferred store", main=True)
+@row("download from a preferred store")
 def _(glance: Recorder) -> None:
     image_id = in_two_stores(glance)
     alice = glance.user(ALICE)

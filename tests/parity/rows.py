@@ -31,6 +31,7 @@ class Row:
 
     :ivar main: whether it is also run in the shapes that get the main rows only
     :ivar once: whether one shape is enough, because no server has a part in it
+    :ivar full: whether it is of the full tier in every shape
     :ivar since: the first release that it makes sense for
     :ivar config: options by section that Glance needs for it
     :ivar policy: the content of Glance's policy file
@@ -40,6 +41,7 @@ class Row:
     run: Callable[[Recorder], None]
     main: bool
     once: bool
+    full: bool
     since: int
     config: Config
     policy: str
@@ -56,6 +58,7 @@ def row(
     *,
     main: bool = False,
     once: bool = False,
+    full: bool = False,
     since: int = 0,
     config: Config | None = None,
     policy: str = "",
@@ -63,7 +66,7 @@ def row(
     """Make a function a row of the table."""
 
     def add(run: Callable[[Recorder], None]) -> Callable[[Recorder], None]:
-        ROWS.append(Row(name, run, main, once, since, config or {}, policy))
+        ROWS.append(Row(name, run, main, once, full, since, config or {}, policy))
         return run
 
     return add

@@ -36,7 +36,7 @@ class Shape:
 
     def is_full(self, row: Row) -> bool:
         """Whether a row is of the full tier in this shape."""
-        return self.slow and not row.main
+        return row.full or (self.slow and not row.main)
 
     def __str__(self) -> str:
         return f"Glance {self.release}, {self.wsgi}, {self.flavor}"

@@ -89,10 +89,14 @@ class Server:
         text = self.log.read_text(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
+    def ask_to_stop(self) -> None:
+        """Let the server begin to stop; ``stop`` waits for it."""
+        self.process.terminate()
+
     def stop(self) -> None:
         """Stop the server and whatever it started, by their process group."""
         if self.process.poll() is None:
-            self.process.terminate()
+            self.ask_to_stop()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(_STOP_TIME)
         self.kill()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
 import threading
@@ -15,6 +16,7 @@ import pytest
 from tests.leaks.surfaces import ADMIN
 from tests.leaks.surfaces import ALICE
 from tests.support import faults
+from tests.support import tiers
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.fault import Fault
@@ -28,17 +30,13 @@ MIB = 1024**2
 DATA = random.Random(12).randbytes(12 * MIB + 7)  # noqa: S311
 CUT = 3 * MIB + 1  # bytes of an answer that still come
 
-SHAPES = [
-    pytest.param(
-        wsgi, flavor, id=f"{wsgi}-{flavor}", marks=[pytest.mark.full] if full else []
-    )
-    for wsgi in ("gunicorn", "uwsgi")
-    for flavor, full in (
-        ("keystone", False),
-        ("keystone+caching", True),
-        ("keystone+cachemanagement", False),
-    )
-]
+SHAPES = tiers.but(
+    [("gunicorn", "keystone"), ("uwsgi", "keystone+cachemanagement")],
+    itertools.product(
+        ("gunicorn", "uwsgi"),
+        ("keystone", "keystone+caching", "keystone+cachemanagement"),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +69,10 @@ SURVIVED: dict[str, list[Fault]] = {
 }
 
 
-@pytest.mark.parametrize("name", SURVIVED)
+ALWAYS = ["500", "ends short", "reset, five times", "stalls", "reset, then SlowDown"]
+
+
+@pytest.mark.parametrize("name", tiers.but(ALWAYS, SURVIVED))
 def test_the_client_never_notices(through: Through, image_id: str, name: str) -> None:
     happening = SURVIVED[name]
     for nth, fault in enumerate(happening, start=1):
@@ -85,7 +86,7 @@ def away(proxy: FaultProxy, key: str, nth: int = 1) -> Fault:
     return proxy.add(faults.ResetBefore(), method="GET", key=key, nth=nth, times=None)
 
 
-@pytest.mark.parametrize("after", [0, CUT])
+@pytest.mark.parametrize("after", tiers.but([CUT], [0, CUT]))
 def test_the_next_location_goes_on(through: Through, image_id: str, after: int) -> None:
     Api(through.api.url, ADMIN).copy(image_id, "cheap")
     bucket = through.cloud.bucket("fast")
@@ -97,7 +98,7 @@ def test_the_next_location_goes_on(through: Through, image_id: str, after: int) 
 
 
 @pytest.mark.parametrize("wrong", [faults.WrongRange, faults.RangeIgnored])
-@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("copies", tiers.but([2], [1, 2]))
 def test_bytes_from_another_place_are_not_taken(
     through: Through, image_id: str, wrong: Callable[[], Fault], copies: int
 ) -> None:
@@ -183,10 +184,8 @@ class Meter(Fault):
         return data
 
 
-@pytest.mark.parametrize(
-    "wsgi", ["gunicorn", pytest.param("uwsgi", marks=pytest.mark.full)]
-)
-@pytest.mark.parametrize("rate", [1 * MIB, 40 * MIB])
+@pytest.mark.parametrize("wsgi", tiers.but(["gunicorn"], ["gunicorn", "uwsgi"]))
+@pytest.mark.parametrize("rate", tiers.but([40 * MIB], [1 * MIB, 40 * MIB]))
 def test_a_client_that_goes_away_stops_the_reads(
     cloud: Cloud, wsgi: str, rate: int
 ) -> None:

@@ -125,7 +125,7 @@ DELETES = {
 }
 #: Of each kind one for every run of the tests; the others are for the full tier.
 ALWAYS = {
-    "upload": {"reset after", "away in mid-upload", "disk full"},
+    "upload": {"reset after", "disk full"},
     "download": {"corrupt byte", "truncated answer"},
     "delete": {"away before"},
 }

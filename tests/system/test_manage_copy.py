@@ -81,9 +81,10 @@ def downloading(api: Api, image_id: str, data: bytes) -> Iterator[None]:
     "data",
     [
         pytest.param(SMALL, id="small"),
-        pytest.param(LARGE, id="large", marks=pytest.mark.full),
+        pytest.param(LARGE, id="large"),
     ],
 )
+@pytest.mark.full
 def test_copy_inside_of_one_server(
     managed: Manage, api: Api, stock: Api, data: bytes
 ) -> None:

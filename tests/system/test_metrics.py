@@ -12,6 +12,7 @@ import pytest
 from tests.leaks.surfaces import ALICE
 from tests.leaks.surfaces import BOB
 from tests.leaks.test_surfaces import hidden
+from tests.support import tiers
 from tests.support.api import Api
 from tests.support.api import Response
 from tests.support.cloud import Cloud
@@ -47,7 +48,7 @@ def processes(running: Glance) -> int:
     return len({re.sub("[^0-9]", "", path.name) for path in files})
 
 
-@pytest.mark.parametrize("wsgi", ["gunicorn", "uwsgi"])
+@pytest.mark.parametrize("wsgi", tiers.but(["uwsgi"], ["gunicorn", "uwsgi"]))
 def test_what_two_processes_did_is_one_sum(cloud: Cloud, wsgi: str) -> None:
     running = serving(cloud, wsgi)
     api = Api(running.url, ALICE)

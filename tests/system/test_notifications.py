@@ -8,6 +8,8 @@ import re
 import time
 from typing import Any
 
+import pytest
+
 from tests.leaks.surfaces import ALICE
 from tests.parity.record import Recorder
 from tests.support.api import Api
@@ -89,6 +91,7 @@ def test_a_failed_upload(cloud: Cloud) -> None:
     assert ("ERROR", "image.upload") in [entry[:2] for entry in gateway]
 
 
+@pytest.mark.full
 def test_disabled_notifications(cloud: Cloud) -> None:
     config = {
         **CONFIG,

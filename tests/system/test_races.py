@@ -16,6 +16,7 @@ import pytest
 
 from tests.leaks.surfaces import ALICE
 from tests.support import rclone
+from tests.support import tiers
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.mariadb import MariaDB
@@ -99,10 +100,7 @@ def one_truth(
     assert not [key for key in cloud.uploads("fast") if image_id in key]
 
 
-SEEDS = [
-    pytest.param(seed, marks=[pytest.mark.full] if seed >= 5 else [])
-    for seed in range(20)
-]
+SEEDS = tiers.but(range(2), range(20))
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.leaks.surfaces import ALICE
+from tests.support import tiers
 from tests.support.api import Api
 from tests.support.api import Response
 from tests.support.cloud import Cloud
@@ -37,15 +38,18 @@ def left(cloud: Cloud, image_id: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("fault", "status"),
-    [
-        ("status 500", 500),
-        ("status 503", 500),  # 503 would have a client send its used up body again
-        ("status 400", 500),
-        ("status 413", 413),
-        ("status 401", 401),
-        ("status 403", 403),
-        ("dies before", 500),
-    ],
+    tiers.but(
+        [("status 503", 500), ("status 401", 401), ("dies before", 500)],
+        [
+            ("status 500", 500),
+            ("status 503", 500),  # 503 would have a client send its used up body again
+            ("status 400", 500),
+            ("status 413", 413),
+            ("status 401", 401),
+            ("status 403", 403),
+            ("dies before", 500),
+        ],
+    ),
 )
 def test_not_registered(
     cloud: Cloud,
@@ -62,7 +66,11 @@ def test_not_registered(
 
 
 @pytest.mark.parametrize(
-    "fault", ["applied 500", "applied 503", "applied 409", "dies after", "slow 1"]
+    "fault",
+    tiers.but(
+        ["applied 500", "dies after"],
+        ["applied 500", "applied 503", "applied 409", "dies after", "slow 1"],
+    ),
 )
 def test_registered_whatever_the_answer_was(
     cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]], fault: str
@@ -103,7 +111,9 @@ def test_glance_took_another_store_for_it(
     assert api.download(image_id).body == DATA
 
 
-@pytest.mark.parametrize("fault", ["status 502", "status 504"])
+@pytest.mark.parametrize(
+    "fault", tiers.but(["status 504"], ["status 502", "status 504"])
+)
 def test_what_a_proxy_says_is_not_believed(
     cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]], fault: str
 ) -> None:
