@@ -25,7 +25,7 @@ from tests.support.rows import multiply
 LISTED = 1000
 
 _SIZES = {"4-KiB": 4 * 1024, "64-KiB": 64 * 1024, "1-MiB": 1024**2}
-_IMAGES = 40  # of each size in one run
+_IMAGES = 10  # of each size in one run
 _LISTS = 5  # in one run
 
 
