@@ -34,7 +34,7 @@ BUCKET = "benchmark"
 TOKEN = identity.token("alice", "bench", "member", "reader")
 
 _MIB = 1024**2
-_WARM = 24 * _MIB  # of an image that warms up: some parts
+_WARM = _MIB  # of an image that warms up; a large one would leave buffers
 _THREADS = 72  # of each Glance: more than ever ask at once
 
 #: How far away S3 is; what ``benchmarks.link`` is told.
@@ -109,10 +109,9 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
                 glance.serving(spec, directory, stores(s3), ground.database)
             )
             api = Api(running.url, TOKEN)
-            api.request("GET", "/v2/images")  # what it loads late, it loads now
+            _warm_up(api, side)
             client, workers = Client(running.url, TOKEN), Workers(running.server.pid)
             sides[side] = Side(api, client, workers)
-            _warm_up(api, side)
         yield sides
 
 

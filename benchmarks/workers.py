@@ -32,7 +32,8 @@ class Cost:
 class Workers:
     """A server's master process and its workers.
 
-    What they hold when this is made counts as idle: make it before the first load.
+    What they hold when this is made counts as idle: make it when they have loaded
+    what they need and before the first large image.
     """
 
     def __init__(self, pid: int) -> None:

@@ -79,7 +79,12 @@ class Admission:
         algorithm = image.os_hash_algo or self._settings.hashing_algorithm
         if not self._may_register(environ, image, algorithm):
             return _left_to_glance(image_id, "Glance would take no location of it")
-        body = Body(environ, _promised_size(environ), self._settings.image_size_cap)
+        body = Body(
+            environ,
+            _promised_size(environ),
+            self._settings.image_size_cap,
+            fast=self._settings.transfer.fast_lanes,
+        )
         if self._is_over_limit(environ, body.expected or 0):
             return _left_to_glance(image_id, "the project's limits leave no room")
         body.check_expected()

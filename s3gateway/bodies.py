@@ -7,6 +7,7 @@ empty from ``wsgi.input``; elsewhere ``wsgi.input`` has both kinds.
 
 from __future__ import annotations
 
+import functools
 import io
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 
 from gunicorn.http.errors import ParseException
 
+from s3gateway import lanes
 from s3gateway.errors import ClientGone
 from s3gateway.errors import SizeMismatch
 from s3gateway.errors import TooLarge
@@ -29,6 +31,7 @@ _TOO_LARGE = "The incoming image is too large: The provided image is too large."
 _MOST_OF_A_DOCUMENT = 4 * 1024**2
 
 _STEP = 1024**2
+_CHUNKED_STEP = 256 * 1024  # gunicorn collects chunks in ever larger copies
 _DRAIN_TIME = 30.0  # seconds
 
 
@@ -53,15 +56,23 @@ class Body:
     :param environ: the request
     :param promised: how many bytes the client said there would be, if it did
     :param limit: the most bytes that are allowed
+    :param fast: whether the server's own buffers may be avoided
     """
 
-    def __init__(self, environ: Environ, promised: int | None, limit: int) -> None:
+    def __init__(
+        self,
+        environ: Environ,
+        promised: int | None,
+        limit: int,
+        *,
+        fast: bool = True,
+    ) -> None:
         self.received = 0
+        self._environ = environ
         self._promised = promised
         self._limit = limit
+        self._fast = fast
         self._length = content_length(environ)
-        self._read = _reader(environ)
-        self._rest = memoryview(b"")
 
     @property
     def expected(self) -> int | None:
@@ -94,25 +105,25 @@ class Body:
         """
         filled = 0
         while filled < len(buffer):
-            data = self._next(len(buffer) - filled)
-            if not data:
+            count = self._receive(buffer[filled:])
+            if not count:
                 self._check_end()
                 break
-            buffer[filled : filled + len(data)] = data
-            filled += len(data)
-            self._count(len(data))
+            filled += count
+            self._count(count)
         return filled
 
-    def _next(self, wanted: int) -> memoryview:
-        if self._length is not None:
-            wanted = min(wanted, self._length - self.received)
-        if wanted and not self._rest:
-            try:
-                self._rest = memoryview(self._read(wanted))
-            except _BROKEN as error:
-                raise ClientGone("The request body could not be read.") from error
-        data, self._rest = self._rest[:wanted], self._rest[wanted:]
-        return data
+    def _receive(self, buffer: memoryview) -> int:
+        try:
+            return self._source.read_into(buffer)
+        except _BROKEN as error:
+            raise ClientGone("The request body could not be read.") from error
+
+    @functools.cached_property
+    def _source(self) -> lanes.Receiver | _Pieces:
+        """Where the bytes come from, decided when the first ones are wanted."""
+        lane = lanes.receiver(self._environ) if self._fast else None
+        return lane or _Pieces(self._environ, self._length)
 
     def _count(self, more: int) -> None:
         self.received += more
@@ -135,6 +146,30 @@ class Body:
                 f"Size mismatch: expected {self._promised} bytes, "
                 f"got {self.received} bytes"
             )
+
+
+class _Pieces:
+    """Fills buffers from the pieces that the server hands out."""
+
+    def __init__(self, environ: Environ, length: int | None) -> None:
+        self._read = _reader(environ)
+        self._left = length
+        self._rest = memoryview(b"")
+
+    def read_into(self, buffer: memoryview) -> int:
+        if not self._rest:
+            self._rest = memoryview(self._next(len(buffer)))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+    def _next(self, wanted: int) -> bytes:
+        if self._left is None:
+            return self._read(min(wanted, _CHUNKED_STEP))
+        data = self._read(min(wanted, self._left)) if self._left else b""
+        self._left -= len(data)
+        return data
 
 
 def pieces(environ: Environ, size: int = _STEP) -> Iterator[bytes]:

@@ -23,8 +23,10 @@ LOG = logging.getLogger(__name__)
 
 _MIB = 1024**2
 
-#: After so many bytes it is known how fast one connection is.
+#: After so many bytes and seconds it is known how fast one connection is; a burst or a
+#: hiccup is shorter.
 _SAMPLE = 4 * _MIB
+_SAMPLE_TIME = 0.15
 #: A connection this fast, in bytes a second, is not what others would help.
 _FAST = 250 * _MIB
 #: A window that is not faster than one connection by this factor is given up.
@@ -72,9 +74,10 @@ class Pace:
 
     @property
     def is_held_up(self) -> bool:
-        """Whether the client waits for the store, and for a slow one."""
+        """Whether it is known by now that the client waits for a slow store."""
+        known = self.count >= _SAMPLE and self._waited >= _SAMPLE_TIME
         slow = self.count < _FAST * self._waited
-        return slow and self._waited > 2 * self._idle
+        return known and slow and self._waited > 2 * self._idle
 
 
 class Delivery:
@@ -197,7 +200,6 @@ class Delivery:
             self._may_open
             and self._copies.store.knows_ranges
             and self._window is None
-            and self._pace.count >= _SAMPLE
             and self._pace.is_held_up
             and self._span.stop - start > self._ahead.piece
         ):

@@ -76,6 +76,16 @@ File of the gateway's own policy rules.
 By default they are looked for in Glance's policy file.
 """,
     ),
+    cfg.BoolOpt(
+        "fast_lanes",
+        default=True,
+        help="""
+Whether uploads may go past the WSGI server's own buffers.
+
+Under gunicorn a body of known length is received from the socket directly, which costs
+less. Off, everything comes as WSGI has it; nothing else changes.
+""",
+    ),
     cfg.IntOpt(
         "upload_buffer",
         default=64,

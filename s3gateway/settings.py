@@ -35,6 +35,7 @@ class TransferSettings:
     :param download_window: in pieces
     """
 
+    fast_lanes: bool
     upload_buffer: int
     upload_memory: int
     download_piece: int
@@ -247,6 +248,7 @@ def _hashing_algorithm(glance: Section) -> str:
 
 def _transfer(ours: Section) -> TransferSettings:
     return TransferSettings(
+        fast_lanes=ours["fast_lanes"],
         upload_buffer=ours["upload_buffer"] * MIB,
         upload_memory=ours["upload_memory"] * MIB,
         download_piece=ours["download_piece"] * MIB,

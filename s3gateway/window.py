@@ -24,7 +24,7 @@ from s3gateway.store import ObjectReader
 #: A piece that fails is tried again for so long; then the download looks after it.
 _RETRY_TIME = 5.0  # seconds
 
-_FIRST_WIDTH = 4  # pieces
+_FIRST_WIDTH = 8  # pieces
 
 Open = Callable[[Span], ObjectReader]
 

@@ -17,6 +17,7 @@ from tests.support.s3server import S3Server
 MIB = 1024**2
 
 _TRANSFER = TransferSettings(
+    fast_lanes=True,
     upload_buffer=64 * MIB,
     upload_memory=512 * MIB,
     download_piece=MIB,
