@@ -9,6 +9,7 @@ import itertools
 import os
 import pathlib
 import tempfile
+from collections.abc import Generator
 from collections.abc import Iterator
 
 from benchmarks import ceilings
@@ -66,31 +67,32 @@ def source(size: int) -> Iterator[pathlib.Path]:
 
 def measure(
     chosen: list[Case], pairs: int, size: int, *, small_ones: bool
-) -> Iterator[Sample | Rate | Requests]:
+) -> Generator[Sample | Rate | Requests, None, None]:
     """Yield the samples of all chosen cases, line by line."""
     with ground() as found, source(size) as file:
+        if small_ones:
+            yield from small.requests(found, file)
+            with field.laid_out(found, "near") as laid_out:
+                yield from small.rates(laid_out, file, pairs)
         for line, group in itertools.groupby(chosen, lambda case: case.line):
             with field.laid_out(found, line) as laid_out:
                 course = Course(laid_out, file)
                 for case in group:
                     yield from course.run(case, pairs)
-        if small_ones:
-            yield from small.requests(found, file)
-            with field.laid_out(found, "near") as laid_out:
-                yield from small.rates(laid_out, file, pairs)
 
 
-def collected(found: Iterator[Sample | Rate | Requests]) -> Results:
-    """Print each sample as it comes, and return all."""
+def collected(found: Generator[Sample | Rate | Requests, None, None]) -> Results:
+    """Print each sample as it comes; return all that there were until an interrupt."""
     results = Results()
-    for sample in found:
-        print(sample, flush=True)
-        if isinstance(sample, Sample):
-            results.samples.append(sample)
-        elif isinstance(sample, Rate):
-            results.rates.append(sample)
-        else:
-            results.requests.append(sample)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(found):
+        for sample in found:
+            print(sample, flush=True)
+            if isinstance(sample, Sample):
+                results.samples.append(sample)
+            elif isinstance(sample, Rate):
+                results.rates.append(sample)
+            else:
+                results.requests.append(sample)
     results.digests.update(ceilings.digests())
     return results
 

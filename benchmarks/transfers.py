@@ -37,6 +37,7 @@ class Case:
     :ivar size: of an image, in MiB
     :ivar count: images at once
     :ivar sides: who takes part; ``boto3`` is its TransferManager, straight to S3
+    :ivar pairs: how often at most, for what no target is set for
     """
 
     name: str
@@ -46,6 +47,7 @@ class Case:
     count: int = 1
     chunked: bool = False
     sides: tuple[str, ...] = (STOCK, GATEWAY)
+    pairs: int = 1000
 
     @property
     def total(self) -> int:
@@ -93,7 +95,7 @@ class Course:
     def run(self, case: Case, pairs: int) -> Iterator[Sample]:
         """Yield the samples of a case; who is first changes from pair to pair."""
         with self._images(case) as images:
-            for pair in range(pairs):
+            for pair in range(min(pairs, case.pairs)):
                 order = case.sides if pair % 2 == 0 else case.sides[::-1]
                 for side in order:
                     workers.wait_until_calm()
