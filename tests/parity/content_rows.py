@@ -126,7 +126,6 @@ def _(glance: Recorder) -> None:
 @row(
     "upload over the user's storage quota",
     once=True,
-    full=True,
     config={"DEFAULT": {"user_storage_quota": "3000"}},
 )
 def _(glance: Recorder) -> None:
