@@ -8,7 +8,6 @@ import functools
 import http.server
 import pathlib
 import re
-import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,6 +15,7 @@ import pytest
 
 from tests.support import environments
 from tests.support import formats
+from tests.support import web
 from tests.support.cloud import Cloud
 from tests.support.glance import Config
 from tests.support.glance import ini
@@ -44,19 +44,15 @@ Outcome = dict[str, str]
 
 
 @pytest.fixture
-def web(tmp_path: pathlib.Path) -> Iterator[str]:
+def website(tmp_path: pathlib.Path) -> Iterator[str]:
     """The URL of a web server that has an image."""
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "disk.qcow2").write_bytes(formats.qcow2())
     handler = functools.partial(
         http.server.SimpleHTTPRequestHandler, directory=str(tmp_path / "web")
     )
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with web.serving(handler) as url:
+        yield url
 
 
 @pytest.fixture
@@ -118,7 +114,7 @@ def glance_config(keystone: Keystone) -> Config:
     return merged(keystone.authtoken(), config)
 
 
-def tempest_config(keystone: Keystone, web: str, directory: pathlib.Path) -> Config:
+def tempest_config(keystone: Keystone, website: str, directory: pathlib.Path) -> Config:
     """Return what tempest must know."""
     return {
         "DEFAULT": {"log_file": str(directory / "tempest.log")},
@@ -145,8 +141,8 @@ def tempest_config(keystone: Keystone, web: str, directory: pathlib.Path) -> Con
         },
         "image": {
             "region": REGION,
-            "http_image": f"{web}/disk.qcow2",
-            "http_qcow2_image": f"{web}/disk.qcow2",
+            "http_image": f"{website}/disk.qcow2",
+            "http_qcow2_image": f"{website}/disk.qcow2",
             "image_caching_enabled": "true",
             "alternate_image_endpoint": REMOTE,
         },
@@ -198,7 +194,7 @@ def shapes(
 def test_what_passes_with_stock_passes(
     images: Cloud,
     catalog: Keystone,
-    web: str,
+    website: str,
     tmp_path: pathlib.Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -206,7 +202,7 @@ def test_what_passes_with_stock_passes(
     for name, urls in shapes(images, catalog, glance_config(catalog)):
         point(catalog, urls)
         (tmp_path / name).mkdir()
-        config = tempest_config(catalog, web, tmp_path / name)
+        config = tempest_config(catalog, website, tmp_path / name)
         found = outcome(config, tmp_path / name)
         with capsys.disabled():
             print(f"\ntempest {TESTS}, {name}: {dict(Counter(found.values()))}")

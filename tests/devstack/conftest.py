@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.server
 import os
 import pathlib
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ import pytest
 
 from tests.devstack.stack import Stack
 from tests.support import environments
+from tests.support import web
 
 MakeStack = Callable[..., Stack]
 
@@ -64,12 +64,8 @@ def external(stack: MakeStack, listener: str) -> Stack:
 @pytest.fixture
 def listener() -> Iterator[str]:
     """The URL of a server that answers every GET with 200, and no more."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Answer) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with web.serving(_Answer) as url:
+        yield url
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):

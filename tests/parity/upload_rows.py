@@ -201,7 +201,7 @@ def _(glance: Recorder) -> None:
         _wait_for_an_upload(glance, image_id)
     alice.wait_until(image_id, lambda image: image["status"] == "queued")
     deadline = time.monotonic() + 5
-    while _under_way(glance, image_id) and time.monotonic() < deadline:
+    while glance.cloud.kept(image_id) and time.monotonic() < deadline:
         time.sleep(0.1)
     glance.note("open uploads in S3", count=_open_uploads(glance, image_id))
     alice.upload(image_id, SMALL)
@@ -209,13 +209,6 @@ def _(glance: Recorder) -> None:
 
 def _open_uploads(glance: Recorder, image_id: str) -> int:
     return sum(image_id in key for key in glance.cloud.uploads("fast"))
-
-
-def _under_way(glance: Recorder, image_id: str) -> bool:
-    """Whether S3 has anything of it: an open upload, or the claim."""
-    cloud = glance.cloud
-    kept = [*cloud.objects("fast"), *cloud.objects("cheap"), *cloud.uploads("fast")]
-    return any(image_id in key for key in kept)
 
 
 def _wait_for_an_upload(glance: Recorder, image_id: str) -> None:

@@ -152,3 +152,12 @@ class Cloud:
         """Return the keys of the open multipart uploads in a store's bucket."""
         answer = self.s3.client().list_multipart_uploads(Bucket=self.bucket(store))
         return [upload["Key"] for upload in answer.get("Uploads", [])]
+
+    def kept(self, image_id: str = "") -> list[str]:
+        """Return the keys of all objects and open uploads, or of those of an image."""
+        return [
+            key
+            for store in ("fast", "cheap")
+            for key in (*self.objects(store), *self.uploads(store))
+            if image_id in key
+        ]

@@ -76,8 +76,11 @@ class _Rule:
 
 
 def _alike(one: Request, other: Request) -> bool:
-    return (one.method, one.path, one.query, one.headers.get("range")) == (
-        (other.method, other.path, other.query, other.headers.get("range"))
+    return (
+        one.method == other.method
+        and one.path == other.path
+        and one.query == other.query
+        and one.headers.get("range") == other.headers.get("range")
     )
 
 

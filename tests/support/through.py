@@ -32,12 +32,7 @@ class Through:
 
     def left(self, image_id: str) -> list[str]:
         """Return the keys of all objects and open uploads of an image."""
-        return [
-            key
-            for store in ("fast", "cheap")
-            for key in (*self.cloud.objects(store), *self.cloud.uploads(store))
-            if image_id in key
-        ]
+        return self.cloud.kept(image_id)
 
     def worker(self) -> psutil.Process:
         """Return the process that serves requests."""

@@ -40,16 +40,6 @@ def alice(identified: Gateway, keystone: Keystone) -> Api:
     return Api(identified.url, keystone.token(ALICE))
 
 
-def left(cloud: Cloud, image_id: str) -> list[str]:
-    """Return all that is left of an image's uploads in any bucket."""
-    return [
-        key
-        for store in ("fast", "cheap")
-        for key in (*cloud.objects(store), *cloud.uploads(store))
-        if image_id in key
-    ]
-
-
 def test_users_of_two_projects(
     identified: Gateway, keystone: Keystone, alice: Api
 ) -> None:
@@ -138,5 +128,5 @@ def test_an_upload_may_take_longer_than_its_token_lives(
     assert answer.headers["WWW-Authenticate"] == expired.headers["WWW-Authenticate"]
     assert answer.body == expired.body
     assert alice.show(second)["status"] == "queued"
-    assert not left(cloud, second)
+    assert not cloud.kept(second)
     assert alice.upload(second, DATA).status == 204

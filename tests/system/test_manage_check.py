@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import http.server
-import threading
 from collections.abc import Iterator
 
 import pytest
 
 from tests.leaks.secrets import Hidden
+from tests.support import web
 from tests.support.glance import Config
 from tests.support.glance import s3_store
 from tests.support.manage import Manage
@@ -35,12 +35,8 @@ class NotS3(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def web_server() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotS3) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with web.serving(NotS3) as url:
+        yield url
 
 
 def states(result: Result, subject: str) -> list[str]:

@@ -47,17 +47,6 @@ def stores(api: Api, image_id: str) -> list[str]:
     return sorted(api.show(image_id)["stores"].split(","))
 
 
-def left(managed: Manage, image_id: str) -> list[str]:
-    """Return all that S3 has of an image."""
-    cloud = managed.cloud
-    return [
-        key
-        for store in ("fast", "cheap")
-        for key in (*cloud.objects(store), *cloud.uploads(store))
-        if image_id in key
-    ]
-
-
 @contextlib.contextmanager
 def downloading(api: Api, image_id: str, data: bytes) -> Iterator[None]:
     """Download an image over and over; each time it must be whole."""
@@ -93,13 +82,13 @@ def test_copy_inside_of_one_server(
     assert done.code == 0, done.text
     assert done.rows[0]["detail"] == "copied inside of S3"
     assert stores(api, image_id) == ["cheap", "fast"]
-    assert len(left(managed, image_id)) == 2
+    assert len(managed.cloud.kept(image_id)) == 2
     assert stock.download(image_id, "?prefer=cheap").body == data
     again = managed("copy", image_id, "--to", "cheap")
     assert again.code == 0
     assert again.rows[0]["detail"] == "was there already, verified"
     assert stock.delete(image_id).status == 204
-    assert left(managed, image_id) == []
+    assert managed.cloud.kept(image_id) == []
 
 
 def test_migrate_from_files(managed: Manage, api: Api, stock: Api) -> None:
@@ -130,11 +119,11 @@ def test_migrate_from_files(managed: Manage, api: Api, stock: Api) -> None:
         assert not _file(managed, image_id).exists()
     assert stores(api, damaged) == ["local"]
     assert file.exists()
-    assert left(managed, damaged) == []
-    assert left(managed, asleep) == []
+    assert managed.cloud.kept(damaged) == []
+    assert managed.cloud.kept(asleep) == []
     for image_id in (moved, large):
         assert stock.delete(image_id).status == 204
-        assert left(managed, image_id) == []
+        assert managed.cloud.kept(image_id) == []
     stock.delete(asleep)
     stock.delete(damaged)
 
@@ -189,13 +178,13 @@ def test_one_that_is_stopped_is_gone_on_with(
         assert (
             "run it again" in parsed(subprocess.CompletedProcess([], 3, text)).summary
         )
-        assert left(managed, image_id) == []
+        assert managed.cloud.kept(image_id) == []
     assert api.download(image_id).body == LARGE
     again = managed(*words)
     assert again.about(image_id)[0]["state"] == "done", again.text
     assert stores(api, image_id) == ["fast"]
     assert api.download(image_id).body == LARGE
-    [only] = left(managed, image_id)
+    [only] = managed.cloud.kept(image_id)
     assert only in managed.cloud.objects("fast")
 
 
@@ -216,7 +205,7 @@ def test_an_image_that_is_deleted_meanwhile(managed: Manage, api: Api) -> None:
     done = parsed(subprocess.CompletedProcess([], process.returncode, text))
     assert done.code == 1, text
     assert done.rows[0]["state"] == "failed"
-    assert left(managed, image_id) == []
+    assert managed.cloud.kept(image_id) == []
 
 
 def _file(managed: Manage, image_id: str) -> pathlib.Path:

@@ -86,11 +86,7 @@ class Planted:
 
     def names(self) -> set[str]:
         """Return all keys of objects and uploads in both buckets."""
-        return {
-            name
-            for store in ("fast", "cheap")
-            for name in (*self._cloud.objects(store), *self._cloud.uploads(store))
-        }
+        return set(self._cloud.kept())
 
     def are_older_than(self, seconds: float) -> None:
         """Wait until all that is planted is older, by the server's own clock."""

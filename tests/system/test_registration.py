@@ -26,16 +26,6 @@ def upload(cloud: Cloud) -> Callable[[str], tuple[Api, str, Response]]:
     return upload
 
 
-def left(cloud: Cloud, image_id: str) -> list[str]:
-    """Return all that is left of an image's uploads in any bucket."""
-    return [
-        key
-        for store in ("fast", "cheap")
-        for key in (*cloud.objects(store), *cloud.uploads(store))
-        if image_id in key
-    ]
-
-
 @pytest.mark.parametrize(
     ("fault", "status"),
     tiers.but(
@@ -60,7 +50,7 @@ def test_not_registered(
     api, image_id, answer = upload(fault)
     assert answer.status == status
     assert api.show(image_id)["status"] == "queued"
-    assert not left(cloud, image_id)
+    assert not cloud.kept(image_id)
     assert api.upload(image_id, DATA).status == 204
     assert api.download(image_id).body == DATA
 
@@ -79,7 +69,7 @@ def test_registered_whatever_the_answer_was(
     assert answer.status == 204
     assert api.show(image_id)["status"] == "active"
     assert api.download(image_id).body == DATA
-    assert len(left(cloud, image_id)) == 1
+    assert len(cloud.kept(image_id)) == 1
 
 
 def test_a_stock_upload_won(
@@ -88,7 +78,7 @@ def test_a_stock_upload_won(
     api, image_id, answer = upload("stock uploaded by stock")
     assert answer.status == 409
     assert api.download(image_id).body == b"uploaded by stock"
-    assert left(cloud, image_id) == [image_id]
+    assert cloud.kept(image_id) == [image_id]
 
 
 def test_the_image_was_deleted_meanwhile(
@@ -98,7 +88,7 @@ def test_the_image_was_deleted_meanwhile(
     assert answer.status == 410
     assert b"may have been deleted during the upload" in answer.body
     assert api.request("GET", f"/v2/images/{image_id}").status == 404
-    assert not left(cloud, image_id)
+    assert not cloud.kept(image_id)
 
 
 def test_glance_took_another_store_for_it(
@@ -121,7 +111,7 @@ def test_what_a_proxy_says_is_not_believed(
     api, image_id, answer = upload(fault)
     assert answer.status == 500
     assert api.show(image_id)["status"] == "queued"
-    kept = left(cloud, image_id)
+    kept = cloud.kept(image_id)
     assert len(kept) == 2
     for key in kept:
         cloud.s3.client().delete_object(Bucket=cloud.bucket("fast"), Key=key)

@@ -20,20 +20,10 @@ DATA = b"what the client meant to send\n" * 1000
 SERVERS = ["gunicorn", "uwsgi"]
 
 
-def left(cloud: Cloud, image_id: str) -> list[str]:
-    """Return all that is left of an image's uploads in any bucket."""
-    return [
-        key
-        for store in ("fast", "cheap")
-        for key in (*cloud.objects(store), *cloud.uploads(store))
-        if image_id in key
-    ]
-
-
 def nothing_left(cloud: Cloud, image_id: str) -> bool:
     """Wait until nothing is left; the gateway cleans up behind a lost client."""
     deadline = time.monotonic() + 20
-    while left(cloud, image_id):
+    while cloud.kept(image_id):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
@@ -78,7 +68,7 @@ def test_data_that_is_not_what_was_promised(
     assert answer.status == 400
     assert words in answer.body.decode()
     assert api.show(image_id)["status"] == "queued"
-    assert not left(cloud, image_id)
+    assert not cloud.kept(image_id)
     assert api.upload(image_id, in_chunks(meant), **promised).status == 204
     assert api.download(image_id).body == meant
 
@@ -174,7 +164,7 @@ def test_whom_glance_lets_upload_but_not_register(cloud: Cloud) -> None:
     assert answer.status == 403
     assert b"set_image_location" in answer.body
     assert "register_as = service" in running.log
-    assert not left(cloud, image_id)
+    assert not cloud.kept(image_id)
 
 
 def _head(api: Api, image_id: str, length: int, *more: str) -> bytes:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import http.server
 import json
 import pathlib
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +14,7 @@ from oslo_config import cfg
 from s3gateway.manage import keystone
 from s3gateway.manage.findings import Finding
 from s3gateway.s3.findings import Severity
+from tests.support import web
 
 SECRET = "a-password-that-nobody-sees"
 
@@ -44,12 +44,8 @@ class Keystone(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keystone) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/v3"
-        server.shutdown()
-        thread.join()
+    with web.serving(Keystone) as served:
+        yield f"{served}/v3"
 
 
 def found(tmp_path: pathlib.Path, **options: str) -> list[Finding]:
