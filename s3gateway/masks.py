@@ -68,6 +68,8 @@ class Masks:
 
     def text(self, text: str, *, image_id: str = "") -> str:
         """Return a text with every S3 location URI in it masked."""
+        if "s3" not in text.lower():
+            return text
         if uris.is_s3(text) and not re.search(r"\s", text):
             return self._uri(text, image_id, {})
         return _IN_TEXT.sub(lambda match: self._encoded(match[0], image_id), text)
@@ -112,12 +114,13 @@ class Masks:
     def _uri(self, url: str, image_id: str, metadata: Mapping[str, Any]) -> str:
         if self.mask.parse(url):
             return url
-        store = store_of(Location(url, metadata), self.stores)
-        uri = uris.try_parse(url)
-        return self.mask.url(
-            store or str(metadata.get("store") or UNKNOWN),
-            image_id or uris.image_id_of(uri.key if uri else "") or UNKNOWN,
-        )
+        store = str(metadata.get("store") or "")
+        if store not in self.stores:
+            store = store_of(Location(url, metadata), self.stores) or store
+        if not image_id:
+            uri = uris.try_parse(url)
+            image_id = uris.image_id_of(uri.key) if uri else ""
+        return self.mask.url(store or UNKNOWN, image_id or UNKNOWN)
 
 
 def _is_location(node: Mapping[str, Any]) -> bool:

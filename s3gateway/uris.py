@@ -23,6 +23,7 @@ What users see, which names no host, no bucket and no credential::
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 
 SCHEMES = ("s3", "s3+http", "s3+https")
@@ -130,8 +131,12 @@ class Mask:
 
     def parse(self, url: str) -> tuple[str, str] | None:
         """Return the store and the image id of a masked URL, ``None`` for others."""
+        match = self._pattern.fullmatch(url)
+        return (match["store"], match["image_id"]) if match else None
+
+    @functools.cached_property
+    def _pattern(self) -> re.Pattern[str]:
         pattern = re.escape(self.form)
         pattern = pattern.replace(r"\{store\}", f"(?P<store>{_STORE})", 1)
         pattern = pattern.replace(r"\{image_id\}", f"(?P<image_id>{_UUID})", 1)
-        match = re.fullmatch(pattern, url)
-        return (match["store"], match["image_id"]) if match else None
+        return re.compile(pattern)
