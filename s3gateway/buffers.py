@@ -8,9 +8,11 @@ allocator would keep what large parts of changing sizes leave behind.
 from __future__ import annotations
 
 import collections
+import contextlib
 import threading
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 
 from s3gateway import metrics
 
@@ -20,12 +22,27 @@ SLAB = 1024**2  # bytes
 class Slabs:
     """The slabs of one process.
 
-    :param keep: how many unused ones are kept for the next upload
+    :param keep: how many unused ones are kept for each upload, and for the next one
     """
 
     def __init__(self, keep: int) -> None:
-        # A deque's methods are atomic, and maxlen drops what is too many.
-        self._unused: collections.deque[bytearray] = collections.deque(maxlen=keep)
+        self._keep = keep
+        self._users = 0
+        self._lock = threading.Lock()
+        # A deque's methods are atomic.
+        self._unused: collections.deque[bytearray] = collections.deque()
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep what one upload needs until it is over."""
+        with self._lock:
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._drop(len(self._unused) - self._keep * max(self._users, 1))
 
     def take(self) -> bytearray:
         """Return a slab of ``SLAB`` bytes of any content."""
@@ -37,6 +54,11 @@ class Slabs:
     def give_back(self, slabs: Iterable[bytearray]) -> None:
         """Take back slabs that nobody reads or writes any more."""
         self._unused.extend(slabs)
+
+    def _drop(self, count: int) -> None:
+        with contextlib.suppress(IndexError):  # others may have taken them meanwhile
+            for _ in range(count):
+                self._unused.pop()
 
 
 class Budget:

@@ -40,6 +40,7 @@ class Reception:
         algorithms = [promise.algorithm for promise in upload.promises]
         inspection = self._inspection(upload.image)
         with (
+            self._slabs.in_use(),
             Digests([MD5, algorithm, *algorithms]) as digests,
             self._outgoing(upload, key, claim, digests) as outgoing,
         ):

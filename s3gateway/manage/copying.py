@@ -171,6 +171,7 @@ class Copier:
         algorithm, expected = reading.digest_of(image)
         source = sources.Pieces(self._pieces(image), size, moved)
         with (
+            self._slabs.in_use(),
             Digests([algorithm]) as digests,
             self._outgoing(key, size, claim, digests) as outgoing,
         ):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from s3gateway.buffers import Slabs
+
+
+def kept(slabs: Slabs, those: list[bytearray]) -> int:
+    """Return how many of those are handed out again."""
+    known = {id(slab) for slab in those}
+    count = 0
+    while id(slabs.take()) in known:
+        count += 1
+    return count
+
+
+def test_slabs_of_all_uploads_are_used_again() -> None:
+    slabs = Slabs(keep=2)
+    with slabs.in_use(), slabs.in_use(), slabs.in_use():
+        taken = [slabs.take() for _ in range(6)]
+        slabs.give_back(taken)
+        assert kept(slabs, taken) == 6
+
+
+def test_only_those_of_the_next_upload_are_kept() -> None:
+    slabs = Slabs(keep=2)
+    with slabs.in_use(), slabs.in_use():
+        taken = [slabs.take() for _ in range(6)]
+        slabs.give_back(taken)
+    assert kept(slabs, taken) == 2
+
+
+def test_an_upload_that_ends_leaves_the_others_theirs() -> None:
+    slabs = Slabs(keep=2)
+    with slabs.in_use(), slabs.in_use():
+        with slabs.in_use():
+            taken = [slabs.take() for _ in range(6)]
+            slabs.give_back(taken)
+        assert kept(slabs, taken) == 4
