@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import os
 import pathlib
+import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +19,8 @@ from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1
 _STOP_TIME = 20.0  # seconds until SIGKILL
+# Below those that Linux gives to whoever connects (ip_local_port_range).
+_PORTS = range(12000, 32768)
 _LIBC = ctypes.CDLL(None)
 
 
@@ -122,10 +125,19 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody uses right now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody uses, and that nobody else is given.
+
+    Of several test runs at once no two get the same, as each holds a name of the
+    port until it ends.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            with socket.socket(socket.AF_UNIX) as name:
+                name.bind(f"\0s3gateway-port-{port}")
+                name.detach()
+            return port
 
 
 def run(
