@@ -10,8 +10,8 @@ demo: .venv/installed
 
 test: .venv/installed
 	@$(PYTHON) tests/packages.py
-	$(TOX) -e pep8,docs,unit
-	$(TOX)-parallel --parallel 2 --parallel-live -e system,parity
+	$(TOX)-parallel --parallel 4 --parallel-live -e pep8,docs,unit,environments
+	$(TOX)-parallel --parallel 4 --parallel-live -e system,faults,parity,leaks
 
 test-full: test
 	@$(PYTHON) tests/packages.py --full

@@ -7,7 +7,7 @@ import csv
 import pathlib
 
 from tests.contract.test_capabilities import TABLE
-from tests.system import test_fault_matrix as matrix
+from tests.faults import test_matrix as matrix
 
 TABLES = pathlib.Path(__file__).resolve().parents[2] / "docs" / "source" / "tables"
 
