@@ -120,7 +120,7 @@ class Body:
             raise ClientGone("The request body could not be read.") from error
 
     @functools.cached_property
-    def _source(self) -> lanes.Receiver | _Pieces:
+    def _source(self) -> lanes.Way | _Pieces:
         """Where the bytes come from, decided when the first ones are wanted."""
         lane = lanes.receiver(self._environ) if self._fast else None
         return lane or _Pieces(self._environ, self._length)

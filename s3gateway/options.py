@@ -82,8 +82,8 @@ By default they are looked for in Glance's policy file.
         help="""
 Whether uploads may go past the WSGI server's own buffers.
 
-Under gunicorn a body of known length is received from the socket directly, which costs
-less. Off, everything comes as WSGI has it; nothing else changes.
+Under gunicorn a body is received from the socket directly, which costs less. Off,
+everything comes as WSGI has it; nothing else changes.
 """,
     ),
     cfg.IntOpt(

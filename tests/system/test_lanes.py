@@ -38,7 +38,8 @@ def test_on_and_off(cloud: Cloud, fast: bool, chunked: bool) -> None:
     api.delete(image_id)
 
 
-def test_requests_that_share_a_connection(cloud: Cloud) -> None:
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_requests_that_share_a_connection(cloud: Cloud, chunked: bool) -> None:
     """Nothing of one is taken for the other, in either direction."""
     glance = serving(cloud)
     api = Api(glance.url, ALICE)
@@ -51,7 +52,7 @@ def test_requests_that_share_a_connection(cloud: Cloud) -> None:
     connection.connect()
     sock = connection.sock
     for method, url, sent, status, expected in (
-        ("PUT", f"{path}/file", DATA, 204, b""),
+        ("PUT", f"{path}/file", in_chunks(DATA) if chunked else DATA, 204, b""),
         ("GET", f"{path}/file", None, 200, DATA),
         ("GET", f"{path}/file", None, 200, DATA),
         ("GET", path, None, 200, None),
@@ -66,7 +67,22 @@ def test_requests_that_share_a_connection(cloud: Cloud) -> None:
     connection.close()
 
 
-def test_a_request_right_behind_a_body(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("framing", "data"),
+    [
+        ("Content-Length: 1000", DATA[:1000]),
+        (
+            "Transfer-Encoding: chunked",
+            b"1f4\r\n"
+            + DATA[:500]
+            + b"\r\n1F4\r\n"
+            + DATA[500:1000]
+            + b"\r\n0\r\n\r\n",
+        ),
+    ],
+    ids=["length", "chunked"],
+)
+def test_a_request_right_behind_a_body(cloud: Cloud, framing: str, data: bytes) -> None:
     """What the server received too much is the next request's."""
     glance = serving(cloud)
     api = Api(glance.url, ALICE)
@@ -74,11 +90,11 @@ def test_a_request_right_behind_a_body(cloud: Cloud) -> None:
     common = f"Host: glance\r\nX-Auth-Token: {ALICE}\r\n"
     put = (
         f"PUT /v2/images/{image_id}/file HTTP/1.1\r\n{common}"
-        f"Content-Type: {OCTETS}\r\nContent-Length: 1000\r\n\r\n"
+        f"Content-Type: {OCTETS}\r\n{framing}\r\n\r\n"
     )
     get = f"GET /v2/images/{image_id} HTTP/1.1\r\n{common}Connection: close\r\n\r\n"
     with api.connect() as connection:
-        connection.sendall(put.encode() + DATA[:1000] + get.encode())
+        connection.sendall(put.encode() + data + get.encode())
         answer = b""
         while data := connection.recv(MIB):
             answer += data
