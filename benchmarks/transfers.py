@@ -10,7 +10,6 @@ import statistics
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
-from time import monotonic
 
 from boto3.s3.transfer import TransferConfig
 
@@ -21,6 +20,7 @@ from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.field import Field
 from benchmarks.field import Side
+from benchmarks.workers import Watch
 
 BOTO3 = "boto3"
 _MIB = 1024**2
@@ -63,6 +63,7 @@ class Sample:
     :ivar cpu: CPU seconds of the workers per GiB, 0 for boto3
     :ivar memory: peak over idle of the worker, in MiB, 0 for boto3
     :ivar first: seconds to the first byte, the median of the images at once
+    :ivar busy: how much of all processors was at work, S3's and the client's with it
     """
 
     case: str
@@ -73,12 +74,13 @@ class Sample:
     cpu: float
     memory: float
     first: float
+    busy: float
 
     def __str__(self) -> str:
         return (
             f"{self.case:16} {self.side:8} {self.seconds:8.2f} s "
             f"{self.speed:7.1f} MiB/s {self.cpu:6.2f} CPU s/GiB "
-            f"{self.memory:7.1f} MiB {self.first:7.3f} s"
+            f"{self.memory:7.1f} MiB {self.first:7.3f} s {self.busy:4.0%} busy"
         )
 
 
@@ -119,24 +121,25 @@ class Course:
 
     def _sample(self, case: Case, side: str, pair: int, images: list[str]) -> Sample:
         if side == BOTO3:
-            seconds, cost = self._boto3(case, images), workers.Cost(0, 0)
-            timings = [Timing(0, seconds)]
+            watch, cost = self._boto3(case, images), workers.Cost(0, 0)
+            timings = [Timing(0, watch.seconds)]
         else:
-            seconds, cost, timings = self._glance(case, self._field.sides[side], images)
+            watch, cost, timings = self._glance(case, self._field.sides[side], images)
         return Sample(
             case=case.name,
             side=side,
             pair=pair,
-            seconds=seconds,
-            speed=case.total / _MIB / seconds,
+            seconds=watch.seconds,
+            speed=case.total / _MIB / watch.seconds,
             cpu=cost.cpu / (case.total / _GIB),
             memory=cost.memory / _MIB,
             first=statistics.median(timing.first for timing in timings),
+            busy=watch.busy,
         )
 
     def _glance(
         self, case: Case, side: Side, images: list[str]
-    ) -> tuple[float, workers.Cost, list[Timing]]:
+    ) -> tuple[Watch, workers.Cost, list[Timing]]:
         size = case.size * _MIB
         if not case.upload:
             work = lambda image: side.client.download(image, size)  # noqa: E731
@@ -154,34 +157,31 @@ class Course:
             for image in images:
                 side.api.delete(image)
 
-    def _boto3(self, case: Case, images: list[str]) -> float:
+    def _boto3(self, case: Case, images: list[str]) -> Watch:
         """Let boto3's TransferManager do it, with its own defaults."""
         client = self._field.s3.client()
         config = TransferConfig()
         if case.upload:
-            with self._source.open("rb") as file:
-                began = monotonic()
+            with self._source.open("rb") as file, Watch() as watch:
                 client.upload_fileobj(
                     _First(file, case.total), BUCKET, "boto3", Config=config
                 )
-                seconds = monotonic() - began
             client.delete_object(Bucket=BUCKET, Key="boto3")
-            return seconds
+            return watch
         found = client.list_objects_v2(Bucket=BUCKET, Prefix=images[0])["Contents"]
-        began = monotonic()
-        client.download_fileobj(BUCKET, found[0]["Key"], _Nowhere(), Config=config)
-        return monotonic() - began
+        with Watch() as watch:
+            client.download_fileobj(BUCKET, found[0]["Key"], _Nowhere(), Config=config)
+        return watch
 
 
 def _timed(
     side: Side, work: Callable[[str], Timing], images: list[str]
-) -> tuple[float, workers.Cost, list[Timing]]:
+) -> tuple[Watch, workers.Cost, list[Timing]]:
     with futures.ThreadPoolExecutor(len(images)) as pool:
         side.workers.begin()
-        began = monotonic()
-        timings = list(pool.map(work, images))
-        seconds = monotonic() - began
-        return seconds, side.workers.end(), timings
+        with Watch() as watch:
+            timings = list(pool.map(work, images))
+        return watch, side.workers.end(), timings
 
 
 class _Nowhere:

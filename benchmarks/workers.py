@@ -60,6 +60,32 @@ class Workers:
         )
 
 
+class Watch:
+    """Takes the time of what is done in its context.
+
+    :ivar seconds: how long it took
+    :ivar busy: how much of all processors was at work, on whatever, from 0 to 1
+    """
+
+    seconds = 0.0
+    busy = 0.0
+
+    def __enter__(self) -> Watch:
+        self._began = time.monotonic()
+        self._worked = _seconds_of_the_machine()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.seconds = time.monotonic() - self._began
+        worked = _seconds_of_the_machine() - self._worked
+        self.busy = worked / self.seconds / (psutil.cpu_count() or 1)
+
+
+def _seconds_of_the_machine() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - times.iowait)
+
+
 def _peak(pid: int) -> int:
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE)
