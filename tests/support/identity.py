@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib import parse
 
 
 def token(user: str, project: str, *roles: str) -> str:
@@ -27,13 +28,19 @@ class Identity:
         for name in [name for name in environ if name.startswith("HTTP_X_SERVICE_R")]:
             del environ[name]
         environ["HTTP_X_IDENTITY_STATUS"] = "Invalid"
-        if environ.get("HTTP_X_AUTH_TOKEN", "").count(":") == 2:
-            environ.update(_headers(environ["HTTP_X_AUTH_TOKEN"]))
-        if environ.get("HTTP_X_SERVICE_TOKEN", "").count(":") == 2:
-            roles = environ["HTTP_X_SERVICE_TOKEN"].split(":")[2]
-            environ["HTTP_X_SERVICE_ROLES"] = roles
+        given = _given(environ, "HTTP_X_AUTH_TOKEN")
+        if given.count(":") == 2:
+            environ.update(_headers(given))
+        given = _given(environ, "HTTP_X_SERVICE_TOKEN")
+        if given.count(":") == 2:
+            environ["HTTP_X_SERVICE_ROLES"] = given.split(":")[2]
             environ["HTTP_X_SERVICE_IDENTITY_STATUS"] = "Confirmed"
         return self._app(environ, start_response)
+
+
+def _given(environ: dict[str, Any], name: str) -> str:
+    """Return a token; glanceclient quotes what no token of Keystone's has in it."""
+    return parse.unquote(environ.get(name, ""))
 
 
 def _headers(text: str) -> dict[str, str]:
