@@ -17,7 +17,10 @@ import pytest
 from tests.leaks.surfaces import ALICE
 from tests.support import servers
 from tests.support.api import Api
+from tests.support.api import Response
 from tests.support.cloud import Cloud
+from tests.support.glance import Glance
+from tests.support.manage import Manage
 from tests.support.mariadb import MariaDB
 from tests.support.processes import run
 
@@ -25,7 +28,7 @@ MIB = 1024**2
 DATA = random.Random(8).randbytes(11 * MIB)  # noqa: S311  three parts
 NOWHERE = "s3.no-such-host.invalid:9000"
 DISK = 96  # MiB
-OPTIONS = {"retry_time": "3"}
+OPTIONS = {"retry_time": "3", "claim_grace": "3"}
 
 
 @pytest.fixture(scope="module")
@@ -119,29 +122,41 @@ def small_disk(directory: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 @pytest.fixture(scope="module")
-def cramped(workspace: pathlib.Path, database: MariaDB) -> Iterator[Cramped]:
-    """A cloud on a MinIO that has little room."""
-    if reason := servers.missing("minio"):
-        pytest.skip(f"minio was not run: {reason}")
-    home = workspace / "cramped"
+def cramped(
+    request: pytest.FixtureRequest, workspace: pathlib.Path, database: MariaDB
+) -> Iterator[Cramped]:
+    """A cloud on an S3 server that has little room."""
+    name = request.param
+    if reason := servers.missing(name):
+        pytest.skip(f"{name} was not run: {reason}")
+    home = workspace / f"cramped-{name}"
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(small_disk(home / "disk"))
-        s3 = stack.enter_context(servers.serving("minio", disk))
-        cloud = Cloud(33, home, database, s3, stack, name="cramped")
+        s3 = stack.enter_context(servers.serving(name, disk))
+        cloud = Cloud(33, home, database, s3, stack, name=f"cramped{name}")
         yield Cramped(cloud, disk)
 
 
-@pytest.mark.full
-def test_a_disk_that_is_full(cramped: Cramped) -> None:
+def fill(cramped: Cramped) -> tuple[Glance, str, str, Response]:
+    """Upload an image, and another for which there is no room.
+
+    :return: who served it, both images, and the answer to the second
+    """
     glance = cramped.cloud.glance(gateway=True, config={"s3gateway": OPTIONS})
     api = Api(glance.url, ALICE)
     small, large = api.create(), api.create()
     assert api.upload(small, DATA).status == 204
-
     refused = api.upload(large, iter([DATA] * (DISK // 11 + 1)))
-
-    assert refused.status == 413
     assert api.show(large)["status"] == "queued"
+    return glance, small, large, refused
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cramped", ["minio"], indirect=True)
+def test_a_disk_that_is_full(cramped: Cramped) -> None:
+    glance, small, large, refused = fill(cramped)
+    api = Api(glance.url, ALICE)
+    assert refused.status == 413
     assert not cramped.cloud.kept(large)
     assert api.download(small).body == DATA
     cramped.enlarge()
@@ -158,3 +173,40 @@ def upload_until_taken(api: Api, image_id: str) -> None:
         assert status == 413
         assert time.monotonic() < deadline
         time.sleep(0.5)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("cramped", ["swift"], indirect=True)
+def test_a_disk_that_is_full_and_shunned(cramped: Cramped) -> None:
+    """A disk that has no room is not asked for anything by Swift for a minute.
+
+    Swift answers 503 for it, to reads and deletes as well: what the upload has
+    written can be collected, and the whole image be read, only after that.
+    """
+    glance, small, large, refused = fill(cramped)
+    api = Api(glance.url, ALICE)
+    assert refused.status == 500
+    assert b"answered 503" in refused.body
+    claim, upload = sorted(cramped.cloud.kept(large))
+    assert claim == f".s3gateway/{large}"
+    assert upload in cramped.cloud.uploads("fast")
+
+    assert read_until_whole(api, small) == DATA
+    done = Manage(cramped.cloud, glance)("gc", "--delete")
+
+    assert done.summary == "2 collected, 0 left", done.text
+    assert not cramped.cloud.kept(large)
+    assert api.upload(large, DATA).status == 204, "there is room again"
+    assert api.download(large).body == DATA
+    assert {api.delete(image).status for image in (small, large)} == {204}
+    assert not cramped.cloud.kept()
+
+
+def read_until_whole(api: Api, image_id: str) -> bytes:
+    """Download until the server asks its disk again."""
+    deadline = time.monotonic() + 180
+    while (answer := api.download(image_id)).status != 200:
+        assert answer.status == 503
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    return answer.body
