@@ -295,18 +295,18 @@ def test_unreachable_servers(s3: S3Server) -> None:
 
 @contextlib.contextmanager
 def tls_proxy(
-    s3: S3Server, authority: trustme.CA, address: str, end: datetime.datetime
+    server: S3Server, authority: trustme.CA, address: str, end: datetime.datetime
 ) -> Iterator[FaultProxy]:
     """Stand in front of a server with a certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(
         address, not_before=NOW - 10 * DAY, not_after=end
     ).configure_cert(context)
-    with FaultProxy(s3.endpoint, tls=context) as proxy:
+    with FaultProxy(server.endpoint, tls=context) as proxy:
         yield proxy
 
 
-def test_tls(s3: S3Server, tmp_path: pathlib.Path) -> None:
+def test_tls(server: S3Server, tmp_path: pathlib.Path) -> None:
     """A private CA, and all that can be wrong with a certificate."""
     ours, theirs = trustme.CA(), trustme.CA()
     file = tmp_path / "ca.pem"
@@ -317,9 +317,9 @@ def test_tls(s3: S3Server, tmp_path: pathlib.Path) -> None:
         (ours, "127.0.0.1", NOW - DAY, "certificate expired"),
         (ours, "127.0.0.2", NOW + DAY, "certificate of another host"),
     ]:
-        with tls_proxy(s3, authority, address, end) as proxy:
+        with tls_proxy(server, authority, address, end) as proxy:
             store = s3_store(
-                s3,
+                server,
                 f"tls-{secrets.token_hex(8)}",
                 endpoint=proxy.endpoint,
                 cacert=str(file),
@@ -335,4 +335,4 @@ def test_tls(s3: S3Server, tmp_path: pathlib.Path) -> None:
             states = {each.capability: each.state for each in examine(store)}
             assert states["access"] == "yes"
             assert states["checksums"] == "TLS"
-            s3.client().delete_bucket(Bucket=store.settings.bucket)
+            server.client().delete_bucket(Bucket=store.settings.bucket)

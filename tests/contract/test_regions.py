@@ -145,7 +145,11 @@ def localhost_names(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("localhost_names")
 @pytest.mark.parametrize("addressing", ["virtual", "path", "auto"])
 @pytest.mark.parametrize(
-    "name", ["swift", pytest.param("minio", marks=pytest.mark.full)]
+    "name",
+    [
+        "swift",
+        *(pytest.param(name, marks=pytest.mark.full) for name in ("minio", "rgw")),
+    ],
 )
 def test_addressing(
     running: Callable[[str], S3Server], name: str, addressing: str

@@ -56,6 +56,7 @@ osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
 memstore device bytes = {bytes}
 rgw data = {directory}/rgw
+rgw dns name = s3.localhost
 # without tcp_nodelay every small GET takes 45 ms
 rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
 # deleted objects fill the memory until they are collected
