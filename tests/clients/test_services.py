@@ -15,6 +15,7 @@ from tests.support import environments
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.faultproxy import FaultProxy
+from tests.support.glance import ROOT
 from tests.support.glance import ini
 from tests.support.keystone import ALICE
 from tests.support.keystone import Keystone
@@ -24,6 +25,7 @@ from tests.support.wronganswers import SlowDown
 pytestmark = pytest.mark.full
 
 HERE = pathlib.Path(__file__).parent
+SNIPPETS = ROOT / "docs" / "source" / "snippets"
 OPTIONS = {
     "nova": {"glance": {"num_retries": "2"}},
     "cinder": {"DEFAULT": {"glance_num_retries": "2", "auth_strategy": "keystone"}},
@@ -118,3 +120,28 @@ def test_a_body_is_not_sent_twice(
     assert found["error"]
     assert found["status"] == "queued"
     assert len(keys) == 1, keys
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "expected"),
+    [
+        (
+            "cinder-image-volume-cache.conf",
+            "lvm",
+            {"image_volume_cache_enabled": True, "image_volume_cache_max_count": 50},
+        ),
+        (
+            "cinder-backup.conf",
+            "DEFAULT",
+            {"backup_s3_endpoint_url": "https://s3.example.org"},
+        ),
+    ],
+)
+def test_cinder_knows_the_options_that_are_shown(
+    name: str, section: str, expected: dict[str, Any]
+) -> None:
+    python = environments.bin_dir("services") / "python"
+    program, snippet = HERE / "cinder_options.py", SNIPPETS / name
+    done = run([python, "-W", "ignore", program, snippet])
+    found = json.loads(done.stdout.strip().splitlines()[-1])
+    assert expected.items() <= found[section].items()
