@@ -10,6 +10,7 @@ import pytest
 from s3gateway import settings
 from s3gateway.errors import ConfigError
 from s3gateway.sections import MIB
+from s3gateway.sections import Writing
 from s3gateway.settings import Settings
 
 CONFIGURATIONS = pathlib.Path(__file__).parents[1] / "fixtures" / "configuration"
@@ -108,6 +109,23 @@ def test_backend_defaults_are_behind_a_stores_own_options() -> None:
 )
 def test_hosts_of_all_forms(read: Read, host: str, endpoint: str) -> None:
     assert read(multi(s3_store_host=host)).stores["fast"].endpoint == endpoint
+
+
+def test_what_s3_is_told_of_what_is_written(read: Read) -> None:
+    told = {
+        "s3_store_server_side_encryption": "aws:kms",
+        "s3_store_kms_key_id": "images-key",
+        "s3_store_storage_class": "STANDARD_IA",
+        "s3_store_object_metadata": "true",
+    }
+    expected = Writing(
+        encryption="aws:kms",
+        kms_key="images-key",
+        storage_class="STANDARD_IA",
+        metadata=True,
+    )
+    assert read(multi(**told)).stores["fast"].writing == expected
+    assert read(multi()).stores["fast"].writing == Writing()
 
 
 def test_glances_defaults(read: Read) -> None:
