@@ -114,13 +114,17 @@ DOWNLOADS = {
     "500 for ever": Cell(answer(500, "InternalError"), EVER, "503", WHOLE, READ),
     "away before": Cell(faults.ResetBefore, EVER, "503", WHOLE),
 }
-#: A delete is stock Glance's: the gateway passes it through.
+#: A delete is stock Glance's: the gateway passes it through.  Its answer has no body
+#: to be cut or damaged, and who stalls it waits for minutes of boto3's time-outs.
 DELETES = {
     "latency": Cell(lambda: faults.Delay(0.05), EVER, "204", GONE),
+    "bandwidth cap": Cell(lambda: faults.Rate(16 * MIB), EVER, "204", GONE),
     "reset before": Cell(faults.ResetBefore, 1, "204", GONE),
     "reset after": Cell(faults.ResetAfter, 1, "204", GONE),
     "500": Cell(answer(500, "InternalError"), 1, "204", GONE),
     "SlowDown": Cell(faults.SlowDown, 1, "204", GONE),
+    "slow close": Cell(lambda: faults.SlowClose(0.2), EVER, "204", GONE),
+    "500 for ever": Cell(answer(500, "InternalError"), EVER, "500", WHOLE),
     "away before": Cell(faults.ResetBefore, EVER, "500", WHOLE),
 }
 #: Of each kind one for every run of the tests; the others are for the full tier.
