@@ -145,21 +145,26 @@ def receiver(environ: Environ) -> Way | None:
     body: Any = environ["wsgi.input"]
     if type(body) is not Body:
         return None
-    if type(body.reader) is LengthReader and _is_plain(body.reader.unreader):
+    if type(body.reader) is LengthReader and _has_socket(body.reader.unreader):
         return Receiver(body)
     if type(body.reader) is ChunkedReader and _is_unread(body):
         return ChunkReceiver(body)
     return None
 
 
-def _is_plain(unreader: Any) -> bool:
-    return type(unreader) is SocketUnreader and type(unreader.sock) is socket.socket
+def _has_socket(unreader: Any) -> bool:
+    return type(unreader) is SocketUnreader
 
 
-def _is_unread(body: Body) -> bool:
-    """Whether nobody has read of a body in chunks, and it comes from a socket."""
+def _is_unread(body: Any) -> bool:
+    """Whether nobody has read of a body in chunks, and it comes from a plain socket.
+
+    One with TLS cannot receive into two buffers at once.
+    """
+    unreader: Any = getattr(body.reader.req, "unreader", None)
     return (
-        _is_plain(getattr(body.reader.req, "unreader", None))
+        _has_socket(unreader)
+        and type(unreader.sock) is socket.socket
         and inspect.isgenerator(body.reader.parser)
         and inspect.getgeneratorstate(body.reader.parser) == inspect.GEN_CREATED
     )
