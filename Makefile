@@ -26,6 +26,7 @@ clean:
 
 .venv/installed: requirements.txt
 	@echo "building .venv (tox, boto3)"
+	@test -d .venv || rm -f .venv  # a file by which tox names an environment of its own
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check 'tox>=4.11' boto3
 	touch $@

@@ -101,16 +101,18 @@ class Body:
 
         :raises ClientGone: if the body breaks off
         :raises SizeMismatch: if it is shorter or longer than promised
-        :raises TooLarge: as soon as it is longer than the limit
+        :raises TooLarge: if it is longer than the limit
         """
         filled = 0
         while filled < len(buffer):
             count = self._receive(buffer[filled:])
             if not count:
-                self._check_end()
                 break
             filled += count
-            self._count(count)
+            self.received += count
+        self._check_most()
+        if filled < len(buffer):
+            self._check_end()
         return filled
 
     def _receive(self, buffer: memoryview) -> int:
@@ -125,8 +127,7 @@ class Body:
         lane = lanes.receiver(self._environ) if self._fast else None
         return lane or _Pieces(self._environ, self._length)
 
-    def _count(self, more: int) -> None:
-        self.received += more
+    def _check_most(self) -> None:
         if self.received > self._limit:
             raise TooLarge(_TOO_LARGE)
         if self._promised is not None and self.received > self._promised:
