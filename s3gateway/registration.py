@@ -10,12 +10,16 @@ shows afterwards does.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import threading
 from collections.abc import Callable
+from collections.abc import Iterator
 
 from oslo_log import log as logging
 
+from s3gateway import cycles
 from s3gateway import uris
 from s3gateway import wsgi
 from s3gateway.errors import Conflict
@@ -33,6 +37,9 @@ LOG = logging.getLogger(__name__)
 Identity = Callable[[wsgi.Environ], wsgi.Environ]
 
 _MD5_SIZE = 16  # bytes
+
+_AT_ONCE = 2  # registrations of a process: one waits for S3, one does not
+_PATIENCE = 60.0  # seconds
 
 #: Answers of a proxy that has not waited for Glance, which may still be at it.
 _NOT_GLANCES = (502, 504)
@@ -77,6 +84,7 @@ class Registrar:
         self._identity = identity
         self._multi_store = multi_store
         self._with_credentials = with_credentials
+        self._turns = threading.Semaphore(_AT_ONCE)
 
     def rehearse(
         self, environ: wsgi.Environ, image: Image, hash_algorithm: str
@@ -135,9 +143,25 @@ class Registrar:
         }
         change = {"op": "replace", "path": "/locations", "value": [value]}
         try:
-            return self._glance.patch(environ, image_id, [change])
+            with self._turn(), cycles.looked_for_less_often():
+                return self._glance.patch(environ, image_id, [change])
         except GlanceError as error:  # what came of it is found out by looking
             return wsgi.Answer(f"500 {error}", [], [])
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for others who register, but not for one that hangs.
+
+        Glance looks at a location three times, each time with a new boto3 session that
+        parses botocore's service descriptions: many at once only hold each other up,
+        and fill the memory with them.
+        """
+        waited = self._turns.acquire(timeout=_PATIENCE)
+        try:
+            yield
+        finally:
+            if waited:
+                self._turns.release()
 
     def _metadata(self, stored: Stored) -> dict[str, str]:
         metadata = {"store": stored.store.name} if self._multi_store else {}
