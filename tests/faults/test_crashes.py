@@ -81,7 +81,7 @@ def upload_until_taken(api: Api, image_id: str, data: bytes) -> int:
     return status
 
 
-ALWAYS = ["a part is on its way", "it is committed", "there is only a claim"]
+ALWAYS = ["it is committed", "there is only a claim"]
 
 
 @pytest.mark.parametrize("stage", tiers.but(ALWAYS, STAGES))

@@ -86,14 +86,10 @@ def image_id(through: Through) -> Iterator[str]:
 
 ALWAYS_SURVIVED: list[tuple[Where, Make]] = [
     (CLAIM, make(faults.ResetAfter)),
-    (OBJECT, make(faults.ResetWithin, MIB)),
     (OBJECT, make(faults.ResetAfter)),
     (BEGIN, make(faults.ResetAfter)),
-    (PART, make(faults.SlowDown)),
     (PART, make(faults.ResetWithin, MIB)),
-    (PART, make(faults.Stall, done=True)),
     (PART, make(faults.Corrupt, MIB, upwards=True)),
-    (COMPLETE, make(faults.Answer, 200, "InternalError")),
     (COMPLETE, make(faults.ResetAfter)),
 ]
 
@@ -101,14 +97,18 @@ SURVIVED: list[tuple[Where, Make]] = [
     *ALWAYS_SURVIVED,
     (CLAIM, make(faults.ResetBefore)),
     (CLAIM, make(faults.SlowDown)),
+    (OBJECT, make(faults.ResetWithin, MIB)),
     (OBJECT, make(faults.SlowDown)),
     (OBJECT, make(faults.Stall, done=True)),
     (BEGIN, make(faults.SlowDown)),
+    (PART, make(faults.SlowDown)),
     (PART, make(faults.Answer, 500, "InternalError")),
     (PART, make(faults.ResetBefore)),
     (PART, make(faults.ResetAfter)),
     (PART, make(faults.Stall)),
+    (PART, make(faults.Stall, done=True)),
     (COMPLETE, make(faults.SlowDown)),
+    (COMPLETE, make(faults.Answer, 200, "InternalError")),
     (COMPLETE, make(faults.Answer, 200, "InternalError", done=True)),
     (COMPLETE, make(faults.ResetBefore)),
     (COMPLETE, make(faults.Stall, done=True)),

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.leaks.surfaces import ADMIN
@@ -12,19 +10,20 @@ from tests.leaks.surfaces import ALICE
 from tests.leaks.surfaces import SERVICE
 from tests.support.api import Api
 from tests.support.cloud import Cloud
+from tests.support.standalone import GatewaySpec
 
 
-def uploaded(cloud: Cloud, **how: Any) -> tuple[str, str]:
-    """Upload an image through a gateway; return the gateway's URL and the id."""
-    running = cloud.glance(gateway=True, **how)
-    api = Api(running.url, ALICE)
+def uploaded(url: str) -> str:
+    """Upload an image through a gateway; return its id."""
+    api = Api(url, ALICE)
     image_id = api.create()
     assert api.upload(image_id, b"data").status == 204
-    return running.url, image_id
+    return image_id
 
 
-def gateway(**options: str) -> dict[str, dict[str, str]]:
-    return {"s3gateway": options}
+def gateway(cloud: Cloud, **options: str) -> str:
+    """Return the URL of a gateway with options of its own."""
+    return cloud.standalone(GatewaySpec(config={"s3gateway": options})).url
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,8 @@ def gateway(**options: str) -> dict[str, dict[str, str]]:
     ],
 )
 def test_who_sees_locations(cloud: Cloud, show: str, sees: dict[str, bool]) -> None:
-    url, image_id = uploaded(cloud, config=gateway(show_locations=show))
+    url = gateway(cloud, show_locations=show)
+    image_id = uploaded(url)
     for user, visible in sees.items():
         api = Api(url, user)
         listed = api.request("GET", f"/v2/images?id=in:{image_id}").json()["images"]
@@ -50,16 +50,17 @@ def test_who_sees_locations(cloud: Cloud, show: str, sees: dict[str, bool]) -> N
 
 def test_a_policy_file_of_our_own(cloud: Cloud) -> None:
     policy = cloud.write("s3gateway-policy.yaml", '"see_locations": "role:auditor"\n')
-    options = gateway(show_locations="admin", policy_file=str(policy))
-    url, image_id = uploaded(cloud, config=options)
+    url = gateway(cloud, show_locations="admin", policy_file=str(policy))
+    image_id = uploaded(url)
     assert "locations" not in Api(url, ADMIN).show(image_id)
     auditor = Api(url, "ann:acme:auditor,member,reader")
     assert auditor.show(image_id)["locations"][0]["url"] == f"s3://fast/{image_id}"
 
 
 def test_our_rules_in_glances_policy_file(cloud: Cloud) -> None:
-    how = {"policy": '"manage_locations": "role:member"\n'}
-    url, image_id = uploaded(cloud, **how)
+    policy = '"manage_locations": "role:member"\n'
+    url = cloud.glance(gateway=True, policy=policy).url
+    image_id = uploaded(url)
     [location] = Api(url, ALICE).show(image_id)["locations"]
     location["metadata"]["note"] = "by the owner"
     change = {"op": "replace", "path": "/locations", "value": [location]}
@@ -67,8 +68,8 @@ def test_our_rules_in_glances_policy_file(cloud: Cloud) -> None:
 
 
 def test_another_mask(cloud: Cloud) -> None:
-    options = gateway(mask_format="s3://{store}.images/{image_id}")
-    url, image_id = uploaded(cloud, config=options)
+    url = gateway(cloud, mask_format="s3://{store}.images/{image_id}")
+    image_id = uploaded(url)
     image = Api(url, ALICE).show(image_id)
     assert image["locations"][0]["url"] == f"s3://fast.images/{image_id}"
     assert image["direct_url"] == f"s3://fast.images/{image_id}"

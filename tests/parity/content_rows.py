@@ -76,7 +76,12 @@ def _(glance: Recorder) -> None:
     upload_samples(glance, "gpt")
 
 
-@row("upload with a policy of the operator's", once=True, policy=OPERATORS_POLICY)
+@row(
+    "upload with a policy of the operator's",
+    once=True,
+    full=True,
+    policy=OPERATORS_POLICY,
+)
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
     uploader = glance.user(token("ursula", "acme", "member", "reader", "uploader"))
@@ -137,7 +142,7 @@ def _(glance: Recorder) -> None:
         quentin.request("GET", f"/v2/images/{image_id}")
 
 
-@row("upload of a signed image", once=True, config=KEY_MANAGER)
+@row("upload of a signed image", once=True, full=True, config=KEY_MANAGER)
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
     for data in (keymanager.SIGNED_DATA, SMALL):

@@ -90,6 +90,7 @@ def _(glance: Recorder) -> None:
 @row(
     "download from a preferred store by who may not",
     once=True,
+    full=True,
     since=33,
     policy='"download_from_store": "role:admin"\n',
 )

@@ -34,7 +34,8 @@ def test_a_miss_fills_it_and_a_hit_is_served(cloud: Cloud, wsgi: str) -> None:
         through.proxy.up()
 
 
-@pytest.mark.parametrize("release", tiers.but([33], [30, 33]))
+@pytest.mark.full
+@pytest.mark.parametrize("release", [30, 33])
 def test_the_prefetcher_reads_what_the_gateway_stored(
     clouds: Callable[[int], Cloud], release: int
 ) -> None:

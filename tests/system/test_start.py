@@ -9,6 +9,7 @@ import uuid
 import pytest
 
 from tests.support import glance
+from tests.support import tiers
 from tests.support.api import Api
 from tests.support.cloud import Cloud
 from tests.support.glance import GlanceSpec
@@ -27,12 +28,15 @@ def serve(cloud: Cloud, tmp_path: pathlib.Path, **fast: str) -> glance.Serving:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [
-        ("s3_store_secret_key", ""),
-        ("s3_store_bucket_url_format", "subdomain"),
-        ("s3_store_large_object_chunk_size", "4"),
-        ("s3_store_bucket", "g33-cheap-too"),
-    ],
+    tiers.but(
+        [("s3_store_secret_key", ""), ("s3_store_bucket", "g33-cheap-too")],
+        [
+            ("s3_store_secret_key", ""),
+            ("s3_store_bucket_url_format", "subdomain"),
+            ("s3_store_large_object_chunk_size", "4"),
+            ("s3_store_bucket", "g33-cheap-too"),
+        ],
+    ),
 )
 def test_a_wrong_store_section_stops_the_start(
     cloud: Cloud, tmp_path: pathlib.Path, option: str, value: str
