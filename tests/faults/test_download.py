@@ -39,12 +39,6 @@ SHAPES = tiers.but(
 )
 
 
-@pytest.fixture(scope="module")
-def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
-    with through_proxy(clouds(33), ALICE) as found:
-        yield found
-
-
 @pytest.fixture
 def image_id(through: Through) -> Iterator[str]:
     image_id = through.api.create()

@@ -163,16 +163,6 @@ def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
         yield found
 
 
-@pytest.fixture
-def image_id(through: Through) -> Iterator[str]:
-    """An image that can be deleted in the end, without anything being left."""
-    image_id = through.api.create()
-    yield image_id
-    through.proxy.clear()
-    through.api.delete(image_id)
-    assert not through.left(image_id)
-
-
 def happening(through: Through, image_id: str, cell: Cell) -> Fault:
     return through.proxy.add(
         cell.fault(),

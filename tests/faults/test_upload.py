@@ -6,18 +6,14 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable
-from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
 from tests.support import faults
 from tests.support import tiers
 from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
 from tests.support.fault import Fault
 from tests.support.through import Through
-from tests.support.through import through_proxy
 
 MIB = 1024**2
 LARGE = random.Random(21).randbytes(17 * MIB + 7)  # noqa: S311  four parts
@@ -67,21 +63,6 @@ class Make:
 
 def make(kind: Callable[..., Fault], *arguments: object, **options: object) -> Make:
     return Make(kind, arguments, options)
-
-
-@pytest.fixture(scope="module")
-def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
-    with through_proxy(clouds(33), ALICE) as found:
-        yield found
-
-
-@pytest.fixture
-def image_id(through: Through) -> Iterator[str]:
-    image_id = through.api.create()
-    yield image_id
-    through.proxy.clear()
-    through.api.delete(image_id)
-    assert not through.left(image_id)
 
 
 ALWAYS_SURVIVED: list[tuple[Where, Make]] = [

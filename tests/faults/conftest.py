@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Glance behind a proxy that makes S3 fail, and an image in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import pytest
+
+from tests.leaks.surfaces import ALICE
+from tests.support.cloud import Cloud
+from tests.support.through import Through
+from tests.support.through import through_proxy
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    """A Glance with the gateway; modules with other options have their own."""
+    with through_proxy(clouds(33), ALICE) as found:
+        yield found
+
+
+@pytest.fixture
+def image_id(through: Through) -> Iterator[str]:
+    """An image that can be deleted in the end, without anything being left."""
+    image_id = through.api.create()
+    yield image_id
+    through.proxy.clear()
+    through.api.delete(image_id)
+    assert not through.left(image_id)
