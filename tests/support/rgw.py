@@ -110,6 +110,7 @@ def serving(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Serve
             endpoint=f"http://127.0.0.1:{port}",
             access_key=ACCESS_KEY,
             secret_key=SECRET_KEY,
+            processes=(gateway,),
         )
 
 

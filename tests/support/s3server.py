@@ -28,6 +28,7 @@ class S3Server:
 
     def kill(self) -> None:
         """Kill its processes, all at once."""
+        assert self.processes, f"nothing of {self.name} may be killed"
         for process in self.processes:
             process.kill()
 
