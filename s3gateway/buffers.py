@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory that image data waits in, and how much of it a process may fill.
 
-Parts on their way to S3 are in slabs of one size that are used again and again: an
-allocator would keep what large parts of changing sizes leave behind.
+Parts on their way to S3 are in slabs of one size that are used again and again, and
+that are mapped: what an allocator is given back it would keep.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import mmap
 import threading
 from collections.abc import Callable
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ SLAB = 1024**2  # bytes
 class Slabs:
     """The slabs of one process.
 
-    :param keep: how many unused ones are kept for each upload, and for the next one
+    :param keep: how many unused ones are kept for each upload that is under way
     """
 
     def __init__(self, keep: int) -> None:
@@ -30,7 +31,7 @@ class Slabs:
         self._users = 0
         self._lock = threading.Lock()
         # A deque's methods are atomic.
-        self._unused: collections.deque[bytearray] = collections.deque()
+        self._unused: collections.deque[mmap.mmap] = collections.deque()
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
@@ -42,16 +43,16 @@ class Slabs:
         finally:
             with self._lock:
                 self._users -= 1
-                self._drop(len(self._unused) - self._keep * max(self._users, 1))
+                self._drop(len(self._unused) - self._keep * self._users)
 
-    def take(self) -> bytearray:
+    def take(self) -> mmap.mmap:
         """Return a slab of ``SLAB`` bytes of any content."""
         try:
             return self._unused.pop()
         except IndexError:
-            return bytearray(SLAB)
+            return mmap.mmap(-1, SLAB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
-    def give_back(self, slabs: Iterable[bytearray]) -> None:
+    def give_back(self, slabs: Iterable[mmap.mmap]) -> None:
         """Take back slabs that nobody reads or writes any more."""
         self._unused.extend(slabs)
 

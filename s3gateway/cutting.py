@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import mmap
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Protocol
@@ -37,7 +38,7 @@ class Part:
     start: int
     length: int
     planned: int
-    slabs: list[bytearray]
+    slabs: list[mmap.mmap]
 
     @property
     def stop(self) -> int:
@@ -72,7 +73,7 @@ def cut(
         if length is not None:  # behind the last byte the end is still to be seen
             size = min(size, max(length - start, 1))
         reserve(size)
-        taken: list[bytearray] = []
+        taken: list[mmap.mmap] = []
         while len(taken) * SLAB < size and filled == SLAB:
             slab = slabs.take()
             filled = body.read_into(memoryview(slab))

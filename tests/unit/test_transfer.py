@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -250,7 +251,7 @@ def test_memory_is_bounded_while_the_store_is_slow() -> None:
     most = 0
 
     class Counted(Slabs):
-        def take(self) -> bytearray:
+        def take(self) -> mmap.mmap:
             nonlocal taken, most
             taken += 1
             most = max(most, taken)
