@@ -7,6 +7,7 @@ import collections
 import dataclasses
 import functools
 import pathlib
+import statistics
 import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -27,7 +28,6 @@ LISTED = 1000
 _SIZES = {"4-KiB": 4 * 1024, "64-KiB": 64 * 1024, "1-MiB": 1024**2}
 _IMAGES = 10  # of each size in one run
 _LISTS = 5  # in one run
-_PAIRS = 3  # at most: each of them is many requests already
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,12 +58,15 @@ class Requests:
 def rates(field: Field, source: pathlib.Path, pairs: int) -> Iterator[Rate]:
     """Yield the samples; who is first changes from pair to pair."""
     _make_a_page(field, source)
-    for pair in range(min(pairs, _PAIRS)):
+    for pair in range(pairs):
         order = (STOCK, GATEWAY) if pair % 2 == 0 else (GATEWAY, STOCK)
         for name in order:
             workers.wait_until_calm()
             for case, rate in _rates(field.sides[name], source):
                 yield Rate(case, name, pair, rate)
+        workers.wait_until_calm()
+        for name, rate in _lists({name: field.sides[name] for name in order}).items():
+            yield Rate(f"list-{LISTED}", name, pair, rate)
 
 
 def requests(ground: Ground, source: pathlib.Path) -> Iterator[Requests]:
@@ -89,8 +92,16 @@ def _rates(side: Side, source: pathlib.Path) -> Iterator[tuple[str, float]]:
             yield f"{operation}-{size_name}", _how_often(work, images)
         for image in images:
             side.api.delete(image)
+
+
+def _lists(sides: dict[str, Side]) -> dict[str, float]:
+    """Return how often a page is listed; the sides take turns with each of them."""
     page = f"/v2/images?limit={LISTED}&tag=listed"
-    yield f"list-{LISTED}", _how_often(side.client.get, [page] * _LISTS)
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(_LISTS):
+        for name, side in sides.items():
+            rates[name].append(_how_often(side.client.get, [page]))
+    return {name: statistics.harmonic_mean(found) for name, found in rates.items()}
 
 
 def _both_ways(
