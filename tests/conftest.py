@@ -28,6 +28,7 @@ FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
 S3_SERVER = os.environ.get("S3GATEWAY_SERVER", "swift")
 SERVERS = pytest.StashKey[str]()
 LEFT_OUT = pytest.StashKey[int]()
+CLOUDS = pytest.StashKey[dict[int, Cloud]]()
 
 
 def pytest_collection_modifyitems(
@@ -90,10 +91,13 @@ def database(workspace: pathlib.Path) -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="session")
 def clouds(
-    workspace: pathlib.Path, database: MariaDB, s3: S3Server
+    pytestconfig: pytest.Config,
+    workspace: pathlib.Path,
+    database: MariaDB,
+    s3: S3Server,
 ) -> Iterator[Callable[[int], Cloud]]:
     """Glances by release."""
-    made: dict[int, Cloud] = {}
+    made = pytestconfig.stash.setdefault(CLOUDS, {})
     with contextlib.ExitStack() as stack:
 
         def cloud(release: int) -> Cloud:
@@ -105,6 +109,14 @@ def clouds(
         yield cloud
         for each in made.values():
             each.ask_to_stop()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_more_than_needed(pytestconfig: pytest.Config) -> Iterator[None]:
+    """What modules have configured for themselves is not kept until the end."""
+    yield
+    for each in pytestconfig.stash.get(CLOUDS, {}).values():
+        each.stop_special_ones()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import dataclasses
 import itertools
 import pathlib
 from typing import Any
+from typing import TypeVar
 
 from tests.support import environments
 from tests.support import glance
@@ -22,6 +23,10 @@ from tests.support.mariadb import MariaDB
 from tests.support.s3server import S3Server
 from tests.support.standalone import Gateway
 from tests.support.standalone import GatewaySpec
+
+T = TypeVar("T")
+
+_SPECIAL = 10  # servers with a configuration of their own
 
 
 class Cloud:
@@ -54,6 +59,7 @@ class Cloud:
         self._prefix = f"g{release}{name}-"
         self._running: dict[str, Glance] = {}
         self._gateways: dict[str, Gateway] = {}
+        self._special: dict[str, contextlib.ExitStack] = {}
         self._count = itertools.count(1)
         directory.mkdir(parents=True, exist_ok=True)
         glance.create_database(self.bin_dir, directory, self._database)
@@ -79,12 +85,22 @@ class Cloud:
         return self._glance(GlanceSpec(bin_dir=self.bin_dir, gateway=gateway, **how))
 
     def _glance(self, spec: GlanceSpec) -> Glance:
-        if repr(spec) not in self._running:
+        name = repr(spec)
+        if name not in self._running:
             directory = self._directory / f"api-{next(self._count)}"
-            self._running[repr(spec)] = self._stack.enter_context(
-                glance.serving(spec, directory, self.stores(), self._database)
-            )
-        return self._running[repr(spec)]
+            serving = glance.serving(spec, directory, self.stores(), self._database)
+            special = bool(spec.config) and not spec.keystone
+            self._running[name] = self._start(name, serving, special=special)
+        return self._running[name]
+
+    def _start(
+        self, name: str, serving: contextlib.AbstractContextManager[T], *, special: bool
+    ) -> T:
+        life = self._stack.enter_context(contextlib.ExitStack())
+        running = life.enter_context(serving)
+        if special:
+            self._special[name] = life
+        return running
 
     def standalone(self, spec: GatewaySpec | None = None, **how: Any) -> Gateway:
         """Return a running stand-alone gateway in front of a stock Glance.
@@ -96,16 +112,16 @@ class Cloud:
         name = f"{spec} before {glance.url}"
         if name not in self._gateways:
             config = merged(self.stores(), {"s3gateway": {"glance_url": glance.url}})
-            self._gateways[name] = self._stack.enter_context(
-                standalone.serving(
-                    dataclasses.replace(
-                        spec,
-                        config=merged(config, glance.spec.config, spec.config),
-                        policy=glance.spec.policy,
-                    ),
-                    self._directory / f"gateway-{next(self._count)}",
-                )
+            serving = standalone.serving(
+                dataclasses.replace(
+                    spec,
+                    config=merged(config, glance.spec.config, spec.config),
+                    policy=glance.spec.policy,
+                ),
+                self._directory / f"gateway-{next(self._count)}",
             )
+            special = bool(glance.spec.config or spec.config) and not spec.keystone
+            self._gateways[name] = self._start(name, serving, special=special)
         return self._gateways[name]
 
     def identified(self, keystone: Keystone, ours: Config, **glance: Any) -> Gateway:
@@ -124,6 +140,23 @@ class Cloud:
         servers += [glance.server for glance in self._running.values()]
         for server in servers:
             server.ask_to_stop()
+
+    def stop_special_ones(self) -> None:
+        """Stop the servers with a configuration of their own, if there are many.
+
+        Each fills memory, and hardly any is asked for by a second module.  What is
+        with Keystone stays: it is in a catalog.
+        """
+        if len(self._special) < _SPECIAL:
+            return
+        for name in self._special:
+            running = self._gateways.get(name) or self._running[name]
+            running.server.ask_to_stop()
+        for name, life in self._special.items():
+            self._gateways.pop(name, None)
+            self._running.pop(name, None)
+            life.close()
+        self._special.clear()
 
     def api(self, token: str, *, gateway: bool, **how: Any) -> Api:
         """Return a client of a Glance."""

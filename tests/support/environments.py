@@ -18,6 +18,7 @@ import shutil
 import sys
 import venv
 
+from tests.support.processes import ServerFailed
 from tests.support.processes import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -82,14 +83,20 @@ def build(*names: str) -> None:
 def _build(home: pathlib.Path, environment: Environment) -> None:
     print(f"building {home.name}: {', '.join(environment.packages)}", flush=True)
     shutil.rmtree(home, ignore_errors=True)
-    venv.create(home, with_pip=True)
+    venv.create(home)
     packages = list(environment.packages)
     if environment.gateway:
         packages += ["--editable", str(ROOT)]
     constraints = CONSTRAINTS / environment.constraints
-    pip = home / "bin" / "pip"
-    options = ["--disable-pip-version-check", "--quiet", "-c", str(constraints)]
-    run([pip, "install", *options, *packages])
+    words = ["install", "--quiet", "-c", str(constraints), *packages]
+    python = home / "bin" / "python"
+    try:
+        run([sys.executable, "-m", "uv", "pip", *words, "--python", python])
+    except ServerFailed as error:
+        # It may be that only pip is told where packages come from here.
+        print(f"uv did not build {home.name}, pip has to: {error}", flush=True)
+        run([python, "-m", "ensurepip"])
+        run([python, "-m", "pip", "--disable-pip-version-check", *words])
 
 
 def _fingerprint(environment: Environment) -> str:
