@@ -29,4 +29,6 @@ clean:
 	@test -d .venv || rm -f .venv  # a file by which tox names an environment of its own
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --disable-pip-version-check 'tox>=4.11' uv boto3
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python tox-uv || \
+		echo "uv does not reach the packages; tox stays with pip, which is slower"
 	touch $@

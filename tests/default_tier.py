@@ -45,8 +45,9 @@ def main() -> int:
 def _follow(name: str, part: subprocess.Popen[str]) -> int:
     """Print what a part prints, and return its exit code."""
     assert part.stdout is not None
-    for line in part.stdout:
-        print(f"{name:>6} | {line}", end="", flush=True)
+    with part.stdout:
+        for line in part.stdout:
+            print(f"{name:>6} | {line}", end="", flush=True)
     return part.wait()
 
 

@@ -105,13 +105,13 @@ for word in sys.argv[2:]:
 
 @contextlib.contextmanager
 def serving(
-    bin_dir: pathlib.Path, directory: pathlib.Path, workers: int = 1
+    bin_dir: pathlib.Path, directory: pathlib.Path, workers: int = 0
 ) -> Iterator[S3Server]:
     """Run Swift's S3 API over an empty directory.
 
     :param bin_dir: where Swift's programs are
     :param directory: for the data, the rings and the logs
-    :param workers: processes of the proxy and of the object server
+    :param workers: child processes of the proxy and the object server, 0 for none
     """
     (directory / "devices" / "disk").mkdir(parents=True)
     ports = {kind: free_port() for kind in ("proxy", "account", "container", "object")}

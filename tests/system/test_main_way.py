@@ -32,12 +32,15 @@ SHAPES = [
 ]
 FRAMINGS = ["length", "chunked"]
 WAYS = [(*shape, framing) for shape in SHAPES for framing in FRAMINGS]
-#: In chunks, as the glance command uploads, through each; with a length where the body
-#: comes another way.
+#: In both framings where the body comes another way; else in chunks, as the glance
+#: command uploads.  DevStack's flavor is under its uWSGI, Glance 30 under eventlet.
 ALWAYS = [
-    (release, wsgi, flavor, framing)
-    for release, wsgi, flavor, framing in WAYS
-    if framing == "chunked" or (flavor == "keystone" and wsgi in ("gunicorn", "uwsgi"))
+    (33, "gunicorn", "keystone", "length"),
+    (33, "gunicorn", "keystone", "chunked"),
+    (33, "uwsgi", "keystone", "length"),
+    (33, "uwsgi", "keystone+cachemanagement", "chunked"),
+    (30, "eventlet", "keystone", "chunked"),
+    (33, STAND_ALONE, "keystone", "chunked"),
 ]
 
 
