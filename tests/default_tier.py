@@ -23,7 +23,7 @@ PARTS = {
 
 def main() -> int:
     """Run all parts and return 0 if nothing in them failed."""
-    with contextlib.ExitStack() as stack, futures.ThreadPoolExecutor() as pool:
+    with futures.ThreadPoolExecutor() as pool, contextlib.ExitStack() as stack:
         running = {}
         for name, directories in PARTS.items():
             part = subprocess.Popen(

@@ -28,7 +28,7 @@ bind_ip = 127.0.0.1
 bind_port = {port}
 user = {user}
 swift_dir = {directory}
-workers = {workers}
+workers = 0
 log_level = WARNING
 log_address = {directory}/no-syslog
 
@@ -77,7 +77,7 @@ user = {user}
 devices = {directory}/devices
 swift_dir = {directory}
 mount_check = false
-workers = {workers}
+workers = 0
 log_level = WARNING
 log_address = {directory}/no-syslog
 
@@ -104,14 +104,11 @@ for word in sys.argv[2:]:
 
 
 @contextlib.contextmanager
-def serving(
-    bin_dir: pathlib.Path, directory: pathlib.Path, workers: int = 0
-) -> Iterator[S3Server]:
+def serving(bin_dir: pathlib.Path, directory: pathlib.Path) -> Iterator[S3Server]:
     """Run Swift's S3 API over an empty directory.
 
     :param bin_dir: where Swift's programs are
     :param directory: for the data, the rings and the logs
-    :param workers: child processes of the proxy and the object server, 0 for none
     """
     (directory / "devices" / "disk").mkdir(parents=True)
     ports = {kind: free_port() for kind in ("proxy", "account", "container", "object")}
@@ -131,7 +128,6 @@ def serving(
                     directory=directory,
                     secret=SECRET_KEY,
                     other_secret=OTHER_SECRET_KEY,
-                    workers=workers if kind in ("proxy", "object") else 0,
                 )
             )
             server = Server(
