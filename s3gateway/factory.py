@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from s3gateway import cycles
 from s3gateway import identities
 from s3gateway import notifications
 from s3gateway import options
@@ -116,6 +117,7 @@ def build(
         registrar=registrar,
         notifications=sent,
     )
+    cycles.spare_what_is_there()
     return Gateway(
         glance,
         uploads,

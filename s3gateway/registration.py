@@ -19,7 +19,6 @@ from collections.abc import Iterator
 
 from oslo_log import log as logging
 
-from s3gateway import cycles
 from s3gateway import uris
 from s3gateway import wsgi
 from s3gateway.errors import Conflict
@@ -143,7 +142,7 @@ class Registrar:
         }
         change = {"op": "replace", "path": "/locations", "value": [value]}
         try:
-            with self._turn(), cycles.looked_for_less_often():
+            with self._turn():
                 return self._glance.patch(environ, image_id, [change])
         except GlanceError as error:  # what came of it is found out by looking
             return wsgi.Answer(f"500 {error}", [], [])

@@ -2,32 +2,14 @@
 from __future__ import annotations
 
 import gc
+import pathlib
 import weakref
 from collections.abc import Iterator
 
 import pytest
 
-from s3gateway.cycles import looked_for_less_often
-
-USUAL = (700, 10, 10)
-
-
-@pytest.fixture(autouse=True)
-def usual() -> Iterator[None]:
-    before = gc.get_threshold()
-    gc.set_threshold(*USUAL)
-    yield
-    gc.set_threshold(*before)
-
-
-def test_until_the_last_one_is_through() -> None:
-    first, second = looked_for_less_often(), looked_for_less_often()
-    with first:
-        second.__enter__()
-        assert gc.get_threshold() == (10_000, 100, 10)
-    assert gc.get_threshold() == (10_000, 100, 10)
-    second.__exit__(None, None, None)
-    assert gc.get_threshold() == USUAL
+from s3gateway.cycles import spare_what_is_there
+from s3gateway.factory import filter_factory
 
 
 class Cycle:
@@ -35,32 +17,46 @@ class Cycle:
         self.itself = self
 
 
-def test_what_was_made_meanwhile_does_not_lie_about() -> None:
-    with looked_for_less_often():
-        made = weakref.ref(Cycle())
-        assert made() is not None
-    assert made() is None
+@pytest.fixture(autouse=True)
+def nothing_spared() -> Iterator[None]:
+    yield
+    gc.enable()
+    gc.unfreeze()
 
 
-def test_what_does_lie_about_where_nobody_is_to_look() -> None:
+def test_what_is_there_is_gone_through_no_more() -> None:
+    there = Cycle()
+    seen = weakref.ref(there)
+    spare_what_is_there()
+    del there
+    gc.collect()
+    assert seen() is not None
+
+
+def test_a_cycle_of_before_is_not_spared() -> None:
+    gone = weakref.ref(Cycle())
+    spare_what_is_there()
+    assert gone() is None
+
+
+def test_a_cycle_of_later_is_found() -> None:
+    spare_what_is_there()
+    later = weakref.ref(Cycle())
+    gc.collect()
+    assert later() is None
+
+
+def test_where_nobody_is_to_look_for_cycles() -> None:
     gc.disable()
-    try:
-        with looked_for_less_often():
-            made = weakref.ref(Cycle())
-        assert made() is not None
-    finally:
-        gc.enable()
+    before = gc.get_freeze_count()
+    gone = weakref.ref(Cycle())
+    spare_what_is_there()
+    assert gone() is not None
+    assert gc.get_freeze_count() == before
 
 
-def test_after_an_error() -> None:
-    with pytest.raises(ValueError, match="whatever"), looked_for_less_often():
-        raise ValueError("whatever")
-    assert gc.get_threshold() == USUAL
-
-
-@pytest.mark.parametrize("threshold", [0, 50_000])
-def test_what_somebody_has_set_stays(threshold: int) -> None:
-    gc.set_threshold(threshold, 10, 10)
-    with looked_for_less_often():
-        assert gc.get_threshold() == (threshold, 10, 10)
-    assert gc.get_threshold() == (threshold, 10, 10)
+def test_of_a_process_that_has_a_gateway(tmp_path: pathlib.Path) -> None:
+    config = tmp_path / "glance-api.conf"
+    config.touch()
+    filter_factory({}, config_file=str(config))(lambda environ, start_response: [])
+    assert gc.get_freeze_count() > 0
