@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory that image data waits in, and how much of it a process may fill.
 
-Parts on their way to S3 are in slabs of one size that are used again and again, and
-that are mapped: what an allocator is given back it would keep.
+Parts on their way to S3, and pieces that are read ahead of a client, are in slabs of
+one size that are used again and again, and that are mapped: what an allocator is given
+back it would keep.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ SLAB = 1024**2  # bytes
 class Slabs:
     """The slabs of one process.
 
-    :param keep: how many unused ones are kept for each upload that is under way
+    :param keep: how many unused ones are kept for each transfer that is under way
     """
 
     def __init__(self, keep: int) -> None:
@@ -35,7 +36,7 @@ class Slabs:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep what one upload needs until it is over."""
+        """Keep what one transfer needs until it is over."""
         with self._lock:
             self._users += 1
         try:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable
 
 from oslo_log import log as logging
@@ -12,8 +11,11 @@ from oslo_log import log as logging
 from s3gateway import servers
 from s3gateway import transfers
 from s3gateway.buffers import Budget
+from s3gateway.buffers import Slabs
 from s3gateway.copies import Copies
 from s3gateway.errors import StoreError
+from s3gateway.pace import Pace
+from s3gateway.pace import SlowStores
 from s3gateway.ranges import Span
 from s3gateway.transfers import Transfer
 from s3gateway.verification import Verification
@@ -23,14 +25,10 @@ LOG = logging.getLogger(__name__)
 
 _MIB = 1024**2
 
-#: After so many bytes and seconds it is known how fast one connection is; a burst or a
-#: hiccup is shorter.
-_SAMPLE = 4 * _MIB
-_SAMPLE_TIME = 0.15
-#: A connection this fast, in bytes a second, is not what others would help.
-_FAST = 250 * _MIB
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
+#: After so many pieces that is known.
+_TRIAL = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,44 +38,15 @@ class Ahead:
     :ivar piece: the size of a piece in bytes
     :ivar widest: most pieces of one download; 1 for none ahead
     :ivar budget: the memory for the pieces of all downloads
+    :ivar slabs: that memory
+    :ivar slow: the stores that need not be measured again
     """
 
     piece: int
     widest: int
     budget: Budget
-
-
-class Pace:
-    """How fast bytes come, and who waits for whom."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._waited = 0.0
-        self._idle = 0.0
-        self._left = time.monotonic()
-
-    def read(self, source: Callable[[], bytes]) -> bytes:
-        """Read from a source and take the time."""
-        asked = time.monotonic()
-        data = source()
-        now = time.monotonic()
-        self._idle += asked - self._left
-        self._waited += now - asked
-        self._left = now
-        self.count += len(data)
-        return data
-
-    @property
-    def rate(self) -> float:
-        """Bytes a second, all in all."""
-        return self.count / (self._waited + self._idle or 1e-9)
-
-    @property
-    def is_held_up(self) -> bool:
-        """Whether it is known by now that the client waits for a slow store."""
-        known = self.count >= _SAMPLE and self._waited >= _SAMPLE_TIME
-        slow = self.count < _FAST * self._waited
-        return known and slow and self._waited > 2 * self._idle
+    slabs: Slabs
+    slow: SlowStores
 
 
 class Delivery:
@@ -114,6 +83,7 @@ class Delivery:
         self._window: Window | None = None
         self._pace = Pace()
         self._straight_rate = 0.0
+        self._measured = False
         self._may_open = ahead.widest > 1
         self._failure: StoreError | None = None
 
@@ -186,24 +156,36 @@ class Delivery:
             data = self._pace.read(window.read)
         except StoreError as error:
             LOG.warning("Image %s at byte %d: %s", self._image_id, window.at, error)
+            self._ahead.slow.forget(self._copies.store.name)
             return b""
-        trial = 4 * self._ahead.piece
-        if self._pace.count >= trial and self._pace.rate < _GAIN * self._straight_rate:
+        if self._pace.count >= _TRIAL * self._ahead.piece:
+            self._judge(window)
+        return data
+
+    def _judge(self, window: Window) -> None:
+        """Go on with the window only if it is worth it; the next download profits."""
+        store = self._copies.store.name
+        if self._pace.rate < _GAIN * self._straight_rate:
+            self._ahead.slow.forget(store)
             self._may_open = False
             window.fetch_no_more()
-        return data
+        elif self._measured:
+            self._ahead.slow.learn(store, self._straight_rate)
+            self._measured = False
 
     def _consider_window(self) -> None:
         """Open the window if one connection is what holds the client up."""
+        known = self._ahead.slow.rate(self._copies.store.name)
         start = self._copies.at + self._ahead.piece
         if (
             self._may_open
             and self._copies.store.knows_ranges
             and self._window is None
-            and self._pace.is_held_up
+            and (known or self._pace.is_held_up)
             and self._span.stop - start > self._ahead.piece
         ):
-            self._straight_rate = self._pace.rate
+            self._straight_rate = known or self._pace.rate
+            self._measured = not known
             LOG.debug(
                 "Image %s: %.1f MiB/s on one connection, more are opened",
                 self._image_id,
@@ -216,4 +198,5 @@ class Delivery:
                 piece=self._ahead.piece,
                 widest=self._ahead.widest,
                 budget=self._ahead.budget,
+                slabs=self._ahead.slabs,
             )

@@ -17,7 +17,9 @@ from oslo_utils import timeutils
 from s3gateway import preconditions
 from s3gateway import ranges
 from s3gateway import uris
+from s3gateway.buffers import SLAB
 from s3gateway.buffers import Budget
+from s3gateway.buffers import Slabs
 from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.delivery import Ahead
@@ -31,6 +33,7 @@ from s3gateway.glance import Refused
 from s3gateway.locations import Location
 from s3gateway.locations import store_of
 from s3gateway.notifications import Notifications
+from s3gateway.pace import SlowStores
 from s3gateway.preconditions import Validators
 from s3gateway.ranges import Span
 from s3gateway.releases import Traits
@@ -66,6 +69,8 @@ class Downloads:
             piece=transfer.download_piece,
             widest=transfer.download_window,
             budget=Budget(transfer.download_memory, "download"),
+            slabs=Slabs(transfer.download_window * transfer.download_piece // SLAB),
+            slow=SlowStores(),
         )
 
     def get(self, environ: Environ, image_id: str) -> Answer:

@@ -71,6 +71,12 @@ class ObjectReader(Protocol):
         :raises StoreUnavailable: if the store broke off, or stayed silent
         """
 
+    def fill(self, buffer: memoryview) -> None:
+        """Fill a buffer with the next bytes; no more of them than are left.
+
+        :raises StoreUnavailable: if the store broke off, or stayed silent
+        """
+
     def close(self) -> None:
         """Give the connection back, or cut it if bytes are still to come."""
 

@@ -9,13 +9,16 @@ waits for S3, and shrinks while S3 waits for the client.
 from __future__ import annotations
 
 import collections
+import contextlib
+import mmap
 import threading
 from collections.abc import Callable
 from concurrent import futures
 
 from s3gateway import transfers
+from s3gateway.buffers import SLAB
 from s3gateway.buffers import Budget
-from s3gateway.copies import READ
+from s3gateway.buffers import Slabs
 from s3gateway.errors import StoreUnavailable
 from s3gateway.ranges import Span
 from s3gateway.retries import patiently
@@ -32,24 +35,25 @@ Open = Callable[[Span], ObjectReader]
 class Piece:
     """A span of an object on its way into memory."""
 
-    def __init__(self, span: Span, open_: Open) -> None:
-        self.future: futures.Future[list[bytes]] = futures.Future()
-        self._span = span
+    def __init__(self, span: Span, open_: Open, slabs: Slabs) -> None:
+        self.future: futures.Future[list[mmap.mmap]] = futures.Future()
+        self.span = span
         self._open = open_
+        self._slabs = slabs
         self._reader: ObjectReader | None = None
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
 
     def fetch(self) -> None:
-        """Read the piece into ``future``, in buffers of up to ``READ``."""
+        """Read the piece into slabs, and those into ``future``."""
         try:
-            buffers = patiently(
+            slabs = patiently(
                 self._read_all,
-                about=f"a piece at byte {self._span.start}",
+                about=f"a piece at byte {self.span.start}",
                 retry_time=_RETRY_TIME,
                 cancelled=self._cancelled,
             )
-            self.future.set_result(buffers)
+            self.future.set_result(slabs)
         except BaseException as error:  # noqa: BLE001  whoever takes the piece gets it
             self.future.set_exception(error)
 
@@ -60,21 +64,22 @@ class Piece:
             if self._reader is not None:
                 self._reader.cut()
 
-    def _read_all(self) -> list[bytes]:
+    def _read_all(self) -> list[mmap.mmap]:
         if self._cancelled.is_set():
             raise StoreUnavailable("The window was closed")
         with transfers.part_in_flight():
-            return self._read_from(self._open(self._span))
+            return self._read_from(self._open(self.span))
 
-    def _read_from(self, reader: ObjectReader) -> list[bytes]:
+    def _read_from(self, reader: ObjectReader) -> list[mmap.mmap]:
         try:
             with self._lock:
                 self._reader = reader
-            buffers, left = [], self._span.length
-            while left and not self._cancelled.is_set():
-                buffers.append(reader.read(READ))
-                left -= len(buffers[-1])
-            return buffers
+            slabs = []
+            for start in range(0, self.span.length, SLAB):
+                slabs.append(self._slabs.take())
+                with memoryview(slabs[-1]) as whole:
+                    reader.fill(whole[: self.span.length - start])
+            return slabs
         finally:
             with self._lock:
                 self._reader = None
@@ -91,7 +96,14 @@ class Window:
     """
 
     def __init__(
-        self, open_: Open, span: Span, *, piece: int, widest: int, budget: Budget
+        self,
+        open_: Open,
+        span: Span,
+        *,
+        piece: int,
+        widest: int,
+        budget: Budget,
+        slabs: Slabs,
     ) -> None:
         self.at = span.start
         self._open = open_
@@ -102,7 +114,11 @@ class Window:
         self._budget = budget
         self._width = min(_FIRST_WIDTH, widest)
         self._ahead: collections.deque[Piece] = collections.deque()
-        self._buffers: collections.deque[bytes] = collections.deque()
+        self._slabs = slabs
+        self._in_use = contextlib.ExitStack()
+        self._in_use.enter_context(slabs.in_use())
+        self._taken: collections.deque[mmap.mmap] = collections.deque()
+        self._end = span.start
         self._pool = futures.ThreadPoolExecutor(widest, "s3-piece", transfers.joining())
         self._fill()
 
@@ -111,11 +127,13 @@ class Window:
 
         :raises StoreError: if a piece could not be fetched
         """
-        if not self._buffers and self._ahead:
+        if not self._taken and self._ahead:
             self._take()
-        if not self._buffers:
+        if not self._taken:
             return b""
-        data = self._buffers.popleft()
+        slab = self._taken.popleft()
+        data = slab[: self._end - self.at]
+        self._slabs.give_back([slab])
         self.at += len(data)
         return data
 
@@ -129,12 +147,14 @@ class Window:
         while self._ahead:
             self._drop(self._ahead.popleft())
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._in_use.close()
 
     def _take(self) -> None:
         """Move on to the next piece and adapt the width to who waited for whom."""
         piece = self._ahead[0]
         waits = not piece.future.done()
-        self._buffers.extend(piece.future.result())
+        self._taken.extend(piece.future.result())
+        self._end = piece.span.stop
         self._ahead.popleft()
         self._budget.give_back(self._piece)
         grown, shrunk = min(2 * self._width, self._widest), max(self._width - 1, 1)
@@ -146,7 +166,7 @@ class Window:
             if not self._budget.take(self._piece):
                 return
             stop = min(self._next + self._piece, self._stop)
-            piece = Piece(Span(self._next, stop), self._open)
+            piece = Piece(Span(self._next, stop), self._open, self._slabs)
             self._next = stop
             self._ahead.append(piece)
             self._pool.submit(piece.fetch)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import socket
 
 import urllib3
@@ -41,6 +42,7 @@ class S3Reader:
         self.ranged = answer.status == 206 or span.length == size
         self._store = store
         self._answer = answer
+        self._source = _source(answer)
         self._rest = span.length
         self._skip = 0 if self.ranged else span.start
         try:
@@ -63,6 +65,14 @@ class S3Reader:
             self.close()
         return data
 
+    def fill(self, buffer: memoryview) -> None:
+        while buffer:
+            count = self._read_into(buffer)
+            buffer = buffer[count:]
+            self._rest -= count
+        if not self._rest:
+            self._answer.release_conn()
+
     def close(self) -> None:
         self._answer.close()
 
@@ -71,6 +81,15 @@ class S3Reader:
         if (sock := getattr(connection, "sock", None)) is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
+
+    def _read_into(self, buffer: memoryview) -> int:
+        try:
+            count: int = self._source.readinto(buffer)
+        except s3http.BROKEN as error:
+            raise s3errors.of_urllib3(self._store, error) from None
+        if not count:
+            raise s3errors.cut_short(self._store)
+        return count
 
     def _next(self, limit: int) -> bytes:
         try:
@@ -96,3 +115,16 @@ class S3Reader:
         """A server that does not know If-Match hands out any version."""
         if etag and self.etag.strip('"') != etag.strip('"'):
             raise ObjectNotFound(f"Store {self._store} has another version")
+
+
+def _source(
+    answer: urllib3.BaseHTTPResponse,
+) -> urllib3.BaseHTTPResponse | http.client.HTTPResponse:
+    """Return what fills buffers with an answer's body.
+
+    urllib3 reads into memory of its own and copies; what it has below it does not.
+    """
+    below = getattr(answer, "_fp", None)
+    if isinstance(below, http.client.HTTPResponse) and not below.chunked:
+        return below
+    return answer

@@ -10,6 +10,7 @@ import pytest
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.ranges import Span
+from s3gateway.store import ObjectReader
 from s3gateway.store import ObjectStore
 from tests.contract.conftest import Subject
 
@@ -34,6 +35,12 @@ def read(store: ObjectStore, key: str, span: Span, size: int, etag: str = "") ->
     finally:
         reader.close()
     return found
+
+
+def fill(reader: ObjectReader, size: int) -> bytes:
+    buffer = bytearray(size)
+    reader.fill(memoryview(buffer))
+    return bytes(buffer)
 
 
 def test_the_check_sees_what_is_left_behind(subject: Subject) -> None:
@@ -175,6 +182,20 @@ def test_only_the_version_that_was_meant_is_read(subject: Subject) -> None:
     for part in (span, Span(0, len(DATA) + 1)):
         with pytest.raises(ObjectNotFound):
             store.read(key, part, size=len(DATA) + 1)
+    store.delete(key)
+
+
+@pytest.mark.parametrize("span", [Span(0, len(DATA)), Span(7, 200_007)], ids=str)
+def test_buffers_are_filled(subject: Subject, span: Span) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(DATA))
+    for _ in range(2):  # the second time over the connection of the first
+        reader = store.read(key, span, size=len(DATA))
+        found = reader.read(1000) + fill(reader, 150_001) + reader.read(1000)
+        while len(found) < span.length:
+            found += fill(reader, min(10_000, span.length - len(found)))
+        reader.close()
+        assert found == DATA[span.start : span.stop]
     store.delete(key)
 
 

@@ -166,6 +166,9 @@ class MemoryReader:
             raise StoreUnavailable(f"Store {self._store.name} broke off")
         return data
 
+    def fill(self, buffer: memoryview) -> None:
+        buffer[:] = self.read(len(buffer))
+
     def cut(self) -> None:
         self._data.seek(0, io.SEEK_END)
 

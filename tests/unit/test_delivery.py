@@ -11,14 +11,16 @@ from collections.abc import Callable
 import pytest
 
 from s3gateway.buffers import Budget
+from s3gateway.buffers import Slabs
 from s3gateway.copies import Copies
 from s3gateway.copies import Copy
 from s3gateway.delivery import Ahead
 from s3gateway.delivery import Delivery
-from s3gateway.delivery import Pace
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.pace import Pace
+from s3gateway.pace import SlowStores
 from s3gateway.ranges import Span
 from s3gateway.verification import Verification
 from tests.support.memory import MIB
@@ -34,6 +36,7 @@ def deliver(
     retry_time: float = 0.2,
     widest: int = 1,
     budget: int = 1 << 30,
+    slow: SlowStores | None = None,
 ) -> Delivery:
     size = len(stores[0].objects_by_key.get("key", DATA))
     span = span or Span(0, size)
@@ -44,7 +47,13 @@ def deliver(
         size=size,
         retry_time=retry_time,
     )
-    ahead = Ahead(piece=MIB, widest=widest, budget=Budget(budget, "download"))
+    ahead = Ahead(
+        piece=MIB,
+        widest=widest,
+        budget=Budget(budget, "download"),
+        slabs=Slabs(widest),
+        slow=slow or SlowStores(),
+    )
     return Delivery("an-image", copies, span, ahead=ahead)
 
 
@@ -153,7 +162,7 @@ LARGE = random.Random(1).randbytes(40 * MIB)  # noqa: S311
 @pytest.fixture
 def distant(monkeypatch: pytest.MonkeyPatch) -> MemoryStore:
     """A store whose connections count as slow, so that any window is a gain."""
-    monkeypatch.setattr("s3gateway.delivery.Pace.is_held_up", True)
+    monkeypatch.setattr("s3gateway.pace.Pace.is_held_up", True)
     monkeypatch.setattr("s3gateway.delivery._GAIN", 0)
     return store(data=LARGE)
 
@@ -223,6 +232,63 @@ def test_a_window_that_gains_nothing_is_given_up(
     assert distant.requests.count("read") < 20
 
 
+def test_the_next_download_from_a_slow_store_need_not_measure(
+    distant: MemoryStore,
+) -> None:
+    slow = SlowStores()
+    assert not slow.rate("fast")
+    assert b"".join(deliver(distant, widest=6, slow=slow)) == LARGE
+    assert slow.rate("fast") > 0
+
+
+def test_a_store_that_is_known_to_be_slow() -> None:
+    slow = SlowStores()
+    slow.learn("fast", 1.0)
+    for known, store_ in ((slow, store(data=LARGE)), (None, store(data=LARGE))):
+        assert b"".join(deliver(store_, widest=6, slow=known)) == LARGE
+        assert (store_.requests.count("read") > 20) == (known is slow)
+
+
+def test_a_store_is_measured_again_where_a_window_gained_nothing(
+    distant: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s3gateway.delivery._GAIN", float("inf"))
+    slow = SlowStores()
+    slow.learn("fast", 1.0)
+    assert b"".join(deliver(distant, widest=6, slow=slow)) == LARGE
+    assert not slow.rate("fast")
+
+
+def test_a_store_is_measured_again_where_a_window_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("s3gateway.window._RETRY_TIME", 0.0)
+    fast, slow = store(data=LARGE), SlowStores()
+    slow.learn("fast", 1.0)
+
+    def before(request: str, key: str) -> None:
+        if request == "more" and fast.requests.count("more") == 5:
+            raise StoreUnavailable("Store fast broke off")
+
+    fast.before = before
+    assert b"".join(deliver(fast, widest=6, slow=slow, retry_time=10)) == LARGE
+    assert not slow.rate("fast")
+    assert fast.requests.count("read") < 20
+
+
+def test_a_slow_store_is_measured_again_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr("s3gateway.pace.time", clock)
+    slow = SlowStores()
+    slow.learn("fast", 1.0)
+    clock.now += 299
+    assert slow.rate("fast") == 1.0
+    clock.now += 2
+    assert not slow.rate("fast")
+
+
 class Clock:
     """Stands still unless it is moved on."""
 
@@ -249,7 +315,7 @@ def test_who_waits_for_whom(
     held_up: bool,
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr("s3gateway.delivery.time", clock)
+    monkeypatch.setattr("s3gateway.pace.time", clock)
     pace = Pace()
 
     def read() -> bytes:
