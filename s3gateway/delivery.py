@@ -15,7 +15,6 @@ from s3gateway.buffers import Slabs
 from s3gateway.copies import Copies
 from s3gateway.errors import StoreError
 from s3gateway.pace import Pace
-from s3gateway.pace import SlowStores
 from s3gateway.ranges import Span
 from s3gateway.transfers import Transfer
 from s3gateway.verification import Verification
@@ -27,8 +26,6 @@ _MIB = 1024**2
 
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
-#: After so many pieces that is known.
-_TRIAL = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,14 +36,12 @@ class Ahead:
     :ivar widest: most pieces of one download; 1 for none ahead
     :ivar budget: the memory for the pieces of all downloads
     :ivar slabs: that memory
-    :ivar slow: the stores that need not be measured again
     """
 
     piece: int
     widest: int
     budget: Budget
     slabs: Slabs
-    slow: SlowStores
 
 
 class Delivery:
@@ -83,7 +78,6 @@ class Delivery:
         self._window: Window | None = None
         self._pace = Pace()
         self._straight_rate = 0.0
-        self._measured = False
         self._may_open = ahead.widest > 1
         self._failure: StoreError | None = None
 
@@ -156,36 +150,24 @@ class Delivery:
             data = self._pace.read(window.read)
         except StoreError as error:
             LOG.warning("Image %s at byte %d: %s", self._image_id, window.at, error)
-            self._ahead.slow.forget(self._copies.store.name)
             return b""
-        if self._pace.count >= _TRIAL * self._ahead.piece:
-            self._judge(window)
-        return data
-
-    def _judge(self, window: Window) -> None:
-        """Go on with the window only if it is worth it; the next download profits."""
-        store = self._copies.store.name
-        if self._pace.rate < _GAIN * self._straight_rate:
-            self._ahead.slow.forget(store)
+        trial = 4 * self._ahead.piece
+        if self._pace.count >= trial and self._pace.rate < _GAIN * self._straight_rate:
             self._may_open = False
             window.fetch_no_more()
-        elif self._measured:
-            self._ahead.slow.learn(store, self._straight_rate)
-            self._measured = False
+        return data
 
     def _consider_window(self) -> None:
         """Open the window if one connection is what holds the client up."""
-        known = self._ahead.slow.rate(self._copies.store.name)
         start = self._copies.at + self._ahead.piece
         if (
             self._may_open
             and self._copies.store.knows_ranges
             and self._window is None
-            and (known or self._pace.is_held_up)
+            and self._pace.is_held_up
             and self._span.stop - start > self._ahead.piece
         ):
-            self._straight_rate = known or self._pace.rate
-            self._measured = not known
+            self._straight_rate = self._pace.rate
             LOG.debug(
                 "Image %s: %.1f MiB/s on one connection, more are opened",
                 self._image_id,

@@ -33,7 +33,6 @@ from s3gateway.glance import Refused
 from s3gateway.locations import Location
 from s3gateway.locations import store_of
 from s3gateway.notifications import Notifications
-from s3gateway.pace import SlowStores
 from s3gateway.preconditions import Validators
 from s3gateway.ranges import Span
 from s3gateway.releases import Traits
@@ -70,7 +69,6 @@ class Downloads:
             widest=transfer.download_window,
             budget=Budget(transfer.download_memory, "download"),
             slabs=Slabs(transfer.download_window * transfer.download_piece // SLAB),
-            slow=SlowStores(),
         )
 
     def get(self, environ: Environ, image_id: str) -> Answer:

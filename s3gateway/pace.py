@@ -14,8 +14,6 @@ _SAMPLE = 4 * _MIB
 _SAMPLE_TIME = 0.15
 #: A connection this fast, in bytes a second, is not what others would help.
 _FAST = 250 * _MIB
-#: So long a store counts as slow; things change, and to measure costs 0.2 seconds.
-_REMEMBERED = 300.0  # seconds
 
 
 class Pace:
@@ -49,23 +47,3 @@ class Pace:
         known = self.count >= _SAMPLE and self._waited >= _SAMPLE_TIME
         slow = self.count < _FAST * self._waited
         return known and slow and self._waited > 2 * self._idle
-
-
-class SlowStores:
-    """Stores to which one connection was slow and several were faster."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, float]] = {}
-
-    def rate(self, store: str) -> float:
-        """Return the bytes a second of one connection, 0 if that is not known now."""
-        rate, until = self._known.get(store, (0.0, 0.0))
-        return rate if time.monotonic() < until else 0.0
-
-    def learn(self, store: str, rate: float) -> None:
-        """Remember what was measured just now."""
-        self._known[store] = (rate, time.monotonic() + _REMEMBERED)
-
-    def forget(self, store: str) -> None:
-        """Have it measured again."""
-        self._known.pop(store, None)

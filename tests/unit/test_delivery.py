@@ -20,7 +20,6 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.pace import Pace
-from s3gateway.pace import SlowStores
 from s3gateway.ranges import Span
 from s3gateway.verification import Verification
 from tests.support.memory import MIB
@@ -36,7 +35,6 @@ def deliver(
     retry_time: float = 0.2,
     widest: int = 1,
     budget: int = 1 << 30,
-    slow: SlowStores | None = None,
 ) -> Delivery:
     size = len(stores[0].objects_by_key.get("key", DATA))
     span = span or Span(0, size)
@@ -52,7 +50,6 @@ def deliver(
         widest=widest,
         budget=Budget(budget, "download"),
         slabs=Slabs(widest),
-        slow=slow or SlowStores(),
     )
     return Delivery("an-image", copies, span, ahead=ahead)
 
@@ -230,63 +227,6 @@ def test_a_window_that_gains_nothing_is_given_up(
     delivery = deliver(distant, widest=6)
     assert b"".join(delivery) == LARGE
     assert distant.requests.count("read") < 20
-
-
-def test_the_next_download_from_a_slow_store_need_not_measure(
-    distant: MemoryStore,
-) -> None:
-    slow = SlowStores()
-    assert not slow.rate("fast")
-    assert b"".join(deliver(distant, widest=6, slow=slow)) == LARGE
-    assert slow.rate("fast") > 0
-
-
-def test_a_store_that_is_known_to_be_slow() -> None:
-    slow = SlowStores()
-    slow.learn("fast", 1.0)
-    for known, store_ in ((slow, store(data=LARGE)), (None, store(data=LARGE))):
-        assert b"".join(deliver(store_, widest=6, slow=known)) == LARGE
-        assert (store_.requests.count("read") > 20) == (known is slow)
-
-
-def test_a_store_is_measured_again_where_a_window_gained_nothing(
-    distant: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("s3gateway.delivery._GAIN", float("inf"))
-    slow = SlowStores()
-    slow.learn("fast", 1.0)
-    assert b"".join(deliver(distant, widest=6, slow=slow)) == LARGE
-    assert not slow.rate("fast")
-
-
-def test_a_store_is_measured_again_where_a_window_failed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("s3gateway.window._RETRY_TIME", 0.0)
-    fast, slow = store(data=LARGE), SlowStores()
-    slow.learn("fast", 1.0)
-
-    def before(request: str, key: str) -> None:
-        if request == "more" and fast.requests.count("more") == 5:
-            raise StoreUnavailable("Store fast broke off")
-
-    fast.before = before
-    assert b"".join(deliver(fast, widest=6, slow=slow, retry_time=10)) == LARGE
-    assert not slow.rate("fast")
-    assert fast.requests.count("read") < 20
-
-
-def test_a_slow_store_is_measured_again_after_a_while(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    clock = Clock()
-    monkeypatch.setattr("s3gateway.pace.time", clock)
-    slow = SlowStores()
-    slow.learn("fast", 1.0)
-    clock.now += 299
-    assert slow.rate("fast") == 1.0
-    clock.now += 2
-    assert not slow.rate("fast")
 
 
 class Clock:
