@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import socket
+from collections.abc import Callable
+from typing import TypeVar
 
 import urllib3
 
@@ -16,6 +19,8 @@ from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 
 _SKIPPED_AT_ONCE = 1024**2
+
+_Received = TypeVar("_Received", bytes, int)
 
 
 class S3Reader:
@@ -53,25 +58,19 @@ class S3Reader:
             raise
 
     def read(self, limit: int) -> bytes:
-        while self._skip:
-            self._skip -= len(self._next(min(_SKIPPED_AT_ONCE, self._skip)))
+        self._skip_what_lies_before()
         if not self._rest:
             return b""
         data = self._next(min(limit, self._rest))
-        self._rest -= len(data)
-        if not self._rest and self.ranged:
-            self._answer.release_conn()
-        elif not self._rest:
-            self.close()
+        self._took(len(data))
         return data
 
     def fill(self, buffer: memoryview) -> None:
+        self._skip_what_lies_before()
         while buffer:
-            count = self._read_into(buffer)
+            count = self._received(functools.partial(self._source.readinto, buffer))
             buffer = buffer[count:]
-            self._rest -= count
-        if not self._rest:
-            self._answer.release_conn()
+            self._took(count)
 
     def close(self) -> None:
         self._answer.close()
@@ -82,23 +81,30 @@ class S3Reader:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
-    def _read_into(self, buffer: memoryview) -> int:
-        try:
-            count: int = self._source.readinto(buffer)
-        except s3http.BROKEN as error:
-            raise s3errors.of_urllib3(self._store, error) from None
-        if not count:
-            raise s3errors.cut_short(self._store)
-        return count
+    def _skip_what_lies_before(self) -> None:
+        while self._skip:
+            self._skip -= len(self._next(min(_SKIPPED_AT_ONCE, self._skip)))
+
+    def _took(self, count: int) -> None:
+        """Count bytes of the span; give the connection back after the last."""
+        self._rest -= count
+        if not self._rest and self.ranged:
+            self._answer.release_conn()
+        elif not self._rest:
+            self.close()
 
     def _next(self, limit: int) -> bytes:
+        return self._received(functools.partial(self._answer.read, limit))
+
+    def _received(self, read: Callable[[], _Received]) -> _Received:
+        """Return what was read, bytes or their number."""
         try:
-            data = self._answer.read(limit)
+            received = read()
         except s3http.BROKEN as error:
             raise s3errors.of_urllib3(self._store, error) from None
-        if not data:
+        if not received:
             raise s3errors.cut_short(self._store)
-        return data
+        return received
 
     def _check(self, span: Span, size: int) -> None:
         whole = span.length == size or not self.ranged
