@@ -2,7 +2,7 @@
 """Runs the tests that need servers, in parts at once; ``make test`` calls it.
 
 Each part is a pytest of its own, with servers of its own.  Its lines come out with its
-name in front as soon as they are whole.
+name in front as soon as they are whole, and what failed comes out once more at the end.
 """
 
 from __future__ import annotations
@@ -36,19 +36,23 @@ def main() -> int:
             )
             stack.callback(part.terminate)
             running[name] = pool.submit(_follow, name, part)
-        codes = {name: part.result() for name, part in running.items()}
-    for name, code in codes.items():
+        ended = {name: part.result() for name, part in running.items()}
+    for name, (code, failures) in ended.items():
         print(f"{name}: {'passed' if code == 0 else f'failed, exit code {code}'}")
-    return int(any(codes.values()))
+        print("".join(failures), end="")
+    return int(any(code for code, _ in ended.values()))
 
 
-def _follow(name: str, part: subprocess.Popen[str]) -> int:
-    """Print what a part prints, and return its exit code."""
+def _follow(name: str, part: subprocess.Popen[str]) -> tuple[int, list[str]]:
+    """Print what a part prints; return its exit code and its lines on failures."""
+    failures = []
     assert part.stdout is not None
     with part.stdout:
         for line in part.stdout:
             print(f"{name:>6} | {line}", end="", flush=True)
-    return part.wait()
+            if line.startswith(("FAILED ", "ERROR ")):
+                failures.append(line)
+    return part.wait(), failures
 
 
 if __name__ == "__main__":
