@@ -3,7 +3,7 @@
 
 One connection to a distant S3 is slow however fast the line is.  A window of pieces
 on several connections is as fast as the client takes them: it grows while the client
-waits for S3, and shrinks while S3 waits for the client.
+waits for S3, and shrinks while S3 is far ahead of the client.
 """
 
 from __future__ import annotations
@@ -157,9 +157,16 @@ class Window:
         self._end = piece.span.stop
         self._ahead.popleft()
         self._budget.give_back(self._piece)
-        grown, shrunk = min(2 * self._width, self._widest), max(self._width - 1, 1)
-        self._width = grown if waits else shrunk
+        if waits:
+            self._width = min(2 * self._width, self._widest)
+        elif self._is_far_ahead():
+            self._width = max(self._width - 1, 1)
         self._fill()
+
+    def _is_far_ahead(self) -> bool:
+        """Whether half of the window is there; less may just have come together."""
+        there = sum(piece.future.done() for piece in self._ahead)
+        return 2 * there >= len(self._ahead)
 
     def _fill(self) -> None:
         while len(self._ahead) < self._width and self._next < self._stop:
