@@ -17,14 +17,14 @@ _ALONE = (GATEWAY,)
 def cases(size: int) -> list[Case]:
     """Return the cases for large images of a size in MiB.
 
-    The images of a case with many at once are smaller: as many bytes in all, twice as
-    many with four.  Those come late: a worker keeps some of the memory that it needed.
+    The images of a case with more than four at once are smaller: as many bytes in all.
+    Those come late: a worker keeps some of the memory that it needed.
     """
     return [
         Case("upload", "near", True, size, sides=_ALL),
-        Case("upload-4", "near", True, size // 2, 4),
+        Case("upload-4", "near", True, size, 4),
         Case("download", "near", False, size, sides=_ALL),
-        Case("download-4", "near", False, size // 2, 4),
+        Case("download-4", "near", False, size, 4),
         Case("download-16", "near", False, size // 16, 16, pairs=2),
         Case("download-64", "near", False, size // 64, 64, sides=_ALONE, pairs=2),
         Case("upload-16", "near", True, size // 16, 16, pairs=2),
