@@ -10,35 +10,35 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from s3gateway import cycles
-from s3gateway import identities
-from s3gateway import notifications
-from s3gateway import options
-from s3gateway import releases
-from s3gateway import remote as remote_glance
-from s3gateway import serviceuser
-from s3gateway import settings as gateway_settings
-from s3gateway import standalone
-from s3gateway.admission import Admission
-from s3gateway.claims import Claims
-from s3gateway.download import Downloads
+from s3gateway.config import options
+from s3gateway.config import remote as remote_glance
+from s3gateway.config import settings as gateway_settings
+from s3gateway.config.settings import Settings
+from s3gateway.download.handler import Downloads
 from s3gateway.errors import ConfigError
 from s3gateway.gateway import Gateway
-from s3gateway.glance import Glance
-from s3gateway.guard import Guard
-from s3gateway.masking import Masking
-from s3gateway.masks import Masks
-from s3gateway.reception import Reception
-from s3gateway.registration import Registrar
-from s3gateway.rules import Rules
+from s3gateway.glance import identities
+from s3gateway.glance import identity
+from s3gateway.glance import notifications
+from s3gateway.glance import releases
+from s3gateway.glance.api import Glance
+from s3gateway.glance.policy import Rules
+from s3gateway.glance.registration import Registrar
+from s3gateway.http.wsgi import Environ
+from s3gateway.locations.answers import Masking
+from s3gateway.locations.documents import Masks
+from s3gateway.locations.redaction import Sweep
+from s3gateway.locations.requests import Guard
 from s3gateway.s3.store import S3Store
-from s3gateway.settings import Settings
-from s3gateway.standalone import Surroundings
+from s3gateway.standalone import start
+from s3gateway.standalone.start import Surroundings
+from s3gateway.standalone.upstream import Upstream
+from s3gateway.standalone.versions import Versions
 from s3gateway.store import ObjectStore
-from s3gateway.sweep import Sweep
-from s3gateway.upload import Uploads
-from s3gateway.upstream import Upstream
-from s3gateway.versions import Versions
-from s3gateway.wsgi import Environ
+from s3gateway.upload.admission import Admission
+from s3gateway.upload.claims import Claims
+from s3gateway.upload.handler import Uploads
+from s3gateway.upload.reception import Reception
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -63,11 +63,11 @@ def filter_factory(
     remote = remote_glance.read(conf)
     if remote is None:
         return lambda app: build(app, conf, settings, _in_glance(settings))
-    user = serviceuser.read(conf)
-    surroundings = standalone.surroundings(remote, user, settings)
+    user = identity.read(conf)
+    surroundings = start.surroundings(remote, user, settings)
 
     def standing_alone(app: WSGIApplication) -> WSGIApplication:
-        standalone.check_stores(Glance(app), user, settings)
+        start.check_stores(Glance(app), user, settings)
         return Versions(build(app, conf, settings, surroundings), app)
 
     return standing_alone

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 import webob.exc
 from oslo_log import log as logging
 
-from s3gateway import bodies
-from s3gateway import metrics
-from s3gateway import routes
-from s3gateway import wsgi
-from s3gateway.download import Downloads
+from s3gateway.download.handler import Downloads
 from s3gateway.errors import GatewayError
-from s3gateway.glance import Glance
-from s3gateway.glance import Refused
-from s3gateway.guard import Guard
-from s3gateway.masking import Masking
-from s3gateway.upload import Uploads
-from s3gateway.wsgi import Answer
-from s3gateway.wsgi import Environ
+from s3gateway.glance import routes
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Refused
+from s3gateway.http import request_body
+from s3gateway.http import wsgi
+from s3gateway.http.wsgi import Answer
+from s3gateway.http.wsgi import Environ
+from s3gateway.locations.answers import Masking
+from s3gateway.locations.requests import Guard
+from s3gateway.monitoring import metrics
+from s3gateway.upload.handler import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -66,7 +66,7 @@ class Gateway:
             answer = _response(environ, GatewayError("The gateway has failed."))
         _count(environ, answer)
         if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
-            bodies.drain(environ, self._drain_limit)
+            request_body.drain(environ, self._drain_limit)
         return self._masking.apply(environ, answer)(environ, start_response)
 
     def _answer(self, environ: Environ) -> Answer:

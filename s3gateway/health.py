@@ -11,9 +11,9 @@ from concurrent import futures
 
 from oslo_log import log as logging
 
-from s3gateway import metrics
+from s3gateway.config.settings import HealthSettings
 from s3gateway.errors import StoreError
-from s3gateway.settings import HealthSettings
+from s3gateway.monitoring import metrics
 from s3gateway.store import ObjectStore
 
 LOG = logging.getLogger(__name__)

@@ -15,10 +15,10 @@ from oslo_config import cfg
 from oslo_middleware.healthcheck import pluginbase
 
 from s3gateway import factory
-from s3gateway import settings as gateway_settings
+from s3gateway.config import settings as gateway_settings
+from s3gateway.config.settings import Settings
 from s3gateway.health import Monitor
 from s3gateway.health import State
-from s3gateway.settings import Settings
 
 
 class Healthcheck(pluginbase.HealthcheckBaseExtension):

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Protocol
 
-from s3gateway.ranges import Span
-from s3gateway.sections import StoreSettings
+from s3gateway.config.stores import StoreSettings
+from s3gateway.http.ranges import Span
 
 #: A part's bytes as one or several buffers, in order.
 Buffers = Sequence[memoryview]

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from s3gateway.manage import check
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
-from s3gateway.manage import moving
+from s3gateway.manage import migrate
 from s3gateway.manage import verify
+from s3gateway.manage.check import command
 from s3gateway.manage.context import Context
 from s3gateway.manage.gc import Collector
 
@@ -130,18 +130,19 @@ def _add_commands(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
 ) -> None:
     """Declare the commands, for oslo.config's ``SubCommandOpt``."""
-    _add(commands, "check", check.run, _CHECK, "whether everything is as it should be")
+    everything = "whether everything is as it should be"
+    _add(commands, "check", command.run, _CHECK, everything)
     _add_verify(commands)
-    copy = _add(commands, "copy", moving.copy, _COPY, "an image into another store")
+    copy = _add(commands, "copy", migrate.copy, _COPY, "an image into another store")
     copy.add_argument("image_id", metavar="IMAGE", help="its id")
     _add_target(copy)
-    migrate = _add(
-        commands, "migrate", moving.migrate, _MIGRATE, "all images of a store"
+    moved = _add(
+        commands, "migrate", migrate.migrate, _MIGRATE, "all images of a store"
     )
-    migrate.add_argument(
+    moved.add_argument(
         "--from", dest="source", metavar="STORE", required=True, help="any store"
     )
-    _add_target(migrate)
+    _add_target(moved)
     gc = _add(commands, "gc", _gc, _GC, "what uploads that died have left")
     gc.add_argument(
         "--delete", action="store_true", help="collect it; without this it is shown"

@@ -8,13 +8,13 @@ import functools
 
 from oslo_config import cfg
 
-from s3gateway import settings as gateway_settings
+from s3gateway.config import settings as gateway_settings
+from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.factory import s3_stores
 from s3gateway.manage import operator
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.settings import Settings
 from s3gateway.store import ObjectStore
 
 

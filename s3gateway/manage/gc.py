@@ -14,17 +14,17 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 
-from s3gateway import claims
 from s3gateway import uris
-from s3gateway.claims import Attempt
-from s3gateway.claims import Claim
-from s3gateway.collection import collect
-from s3gateway.collection import refers_to
+from s3gateway.config.settings import Settings
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.settings import Settings
 from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
+from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.claims import Claim
+from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import refers_to
 
 _COLUMNS = ("kind", "store", "key", "age")
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 
 from s3gateway import uris
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import GatewayError
-from s3gateway.glance import Image
-from s3gateway.glance import Refused
-from s3gateway.locations import store_of
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.image import store_of
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.sections import StoreSettings
 
 _COLUMNS = ("store", "key id", "locations")
 _NONE = "(none)"

@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
-from s3gateway.glance import Refused
+from s3gateway.glance.api import Refused
 from s3gateway.manage import commands
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import Output

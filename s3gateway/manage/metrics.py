@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import prometheus_client
 from prometheus_client import Metric
 
-from s3gateway import metrics
 from s3gateway.errors import ConfigError
 from s3gateway.manage.context import Context
+from s3gateway.monitoring import metrics
 
 _COLUMNS = ("name", "labels", "value")
 

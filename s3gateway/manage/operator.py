@@ -19,16 +19,16 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from paste import deploy
 
-from s3gateway import releases
-from s3gateway import remote as remote_glance
-from s3gateway import serviceuser
-from s3gateway import wsgi
+from s3gateway.config import remote as remote_glance
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
-from s3gateway.glance import Glance
-from s3gateway.glance import Image
-from s3gateway.releases import Traits
-from s3gateway.upstream import Upstream
+from s3gateway.glance import identity
+from s3gateway.glance import releases
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.releases import Traits
+from s3gateway.http import wsgi
+from s3gateway.standalone.upstream import Upstream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -94,10 +94,10 @@ def of_configured_glance(conf: cfg.ConfigOpts) -> Operator:
     remote = remote_glance.read(conf)
     if remote is None:
         return of_installed_glance(conf)
-    user = serviceuser.read(conf)
+    user = identity.read(conf)
     if user is None:
         raise ConfigError(
-            serviceuser.GROUP,
+            identity.GROUP,
             "auth_type",
             "not set; a remote Glance is asked as this user, who must be an admin",
         )
@@ -116,7 +116,7 @@ def _need_admin(operator: Operator) -> None:
     answer.close()
     if answer.code in (401, 403, 404):
         raise ConfigError(
-            serviceuser.GROUP,
+            identity.GROUP,
             "username",
             "not an admin to Glance, who may see all images and the details of the "
             f"stores: Glance answered {answer.status}",

@@ -6,16 +6,16 @@ from __future__ import annotations
 from typing import Any
 
 from s3gateway import uris
-from s3gateway.copies import Copy
+from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
-from s3gateway.glance import Image
-from s3gateway.glance import Refused
-from s3gateway.locations import VIRTUAL_SIZE
-from s3gateway.locations import Location
-from s3gateway.locations import location_uri
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.image import VIRTUAL_SIZE
+from s3gateway.glance.image import Location
+from s3gateway.glance.image import location_uri
 from s3gateway.manage.operator import Operator
 
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from s3gateway.copies import Copies
+from s3gateway.download.failover import Copies
 from s3gateway.errors import GatewayError
 from s3gateway.errors import SizeMismatch
-from s3gateway.glance import Image
+from s3gateway.glance.api import Image
+from s3gateway.http.ranges import Span
 from s3gateway.manage.operator import Operator
-from s3gateway.ranges import Span
 
 
 class Pieces:

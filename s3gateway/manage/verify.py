@@ -8,13 +8,13 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from s3gateway.copies import Copy
+from s3gateway.download.failover import Copy
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
-from s3gateway.glance import Image
-from s3gateway.manage import reading
+from s3gateway.glance.api import Image
+from s3gateway.manage import copies
 from s3gateway.manage.context import Context
 
 _COLUMNS = ("image", "store", "state", "detail")
@@ -62,7 +62,7 @@ class Verifier:
             why = f"Glance shows no location of an image that is {image.status}"
             yield Verdict(image.id, "", HIDDEN, why)
         for location in image.locations:
-            copy = reading.copy_at(location, self._context.stores)
+            copy = copies.copy_at(location, self._context.stores)
             if copy is None:
                 named = str(location.metadata.get("store", ""))
                 yield Verdict(image.id, named, ELSEWHERE)
@@ -83,13 +83,13 @@ class Verifier:
         return Verdict(image.id, name, BAD if problem else OK, problem)
 
     def _problem(self, image: Image, copy: Copy, moved: Moved) -> str:
-        reading.has_size(image, copy)
+        copies.has_size(image, copy)
         if not self._deep:
             return ""
-        if not reading.digest_of(image)[1]:
+        if not copies.digest_of(image)[1]:
             return "Glance knows no digest of it"
         retry_time = self._context.settings.transfer.retry_time
-        same = reading.has_digest(
+        same = copies.has_digest(
             image,
             copy,
             retry_time=retry_time,

@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from oslo_log import log as logging
 
+from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.s3.connection import Connection
-from s3gateway.sections import StoreSettings
-from s3gateway.settings import TransferSettings
 
 LOG = logging.getLogger(__name__)
 

@@ -18,10 +18,10 @@ import boto3
 import botocore.client
 import botocore.httpsession
 
-from s3gateway.keys import KeyPair
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import StoreSettings
 from s3gateway.s3 import http as s3http
-from s3gateway.sections import StoreSettings
-from s3gateway.settings import TransferSettings
 
 # The old regional host names, in which glance_store finds the region.
 _AWS_REGION = re.compile(

@@ -62,6 +62,12 @@ class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
         return self._payload
 
 
+def proxy_of(endpoint: str) -> str:
+    """Return the proxy that the environment names for an endpoint, or nothing."""
+    found: str | None = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
+    return found or ""
+
+
 def payload_hash(buffers: Buffers) -> str:
     """Return what signs a body: the sha256 of its bytes, in hexadecimal."""
     digest = hashlib.sha256()
@@ -96,10 +102,9 @@ class S3HTTP:
             "maxsize": _CONNECTIONS,
             "timeout": urllib3.Timeout(connect=connect_timeout, read=read_timeout),
         }
-        proxy = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
         self._pool = (
             urllib3.ProxyManager(proxy, **options)
-            if proxy
+            if (proxy := proxy_of(endpoint))
             else urllib3.PoolManager(**options)
         )
 

@@ -14,7 +14,7 @@ import urllib3
 
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
-from s3gateway.ranges import Span
+from s3gateway.http.ranges import Span
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 

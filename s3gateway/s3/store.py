@@ -21,31 +21,31 @@ import urllib3
 from botocore import exceptions as boto
 from oslo_log import log as logging
 
+from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
-from s3gateway.ranges import Span
-from s3gateway.retries import patiently
+from s3gateway.http.ranges import Span
 from s3gateway.s3 import buckets
 from s3gateway.s3 import conditional
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 from s3gateway.s3 import listing
-from s3gateway.s3 import writing
+from s3gateway.s3 import metadata
 from s3gateway.s3.access import Access
 from s3gateway.s3.conditional import ConditionalPut
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.reader import S3Reader
 from s3gateway.s3.writer import S3Writer
-from s3gateway.sections import StoreSettings
-from s3gateway.settings import TransferSettings
 from s3gateway.store import NOTHING
 from s3gateway.store import About
 from s3gateway.store import Buffers
 from s3gateway.store import Listed
 from s3gateway.store import Note
 from s3gateway.store import ObjectInfo
+from s3gateway.streams.retries import patiently
 
 LOG = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class S3Store:
         if_absent: bool = False,
         about: About | None = None,
     ) -> None:
-        headers = writing.headers(self.settings.writing, about)
+        headers = metadata.headers(self.settings.writing, about)
         if if_absent and self._conditional_put is not ConditionalPut.IGNORED:
             headers["If-None-Match"] = "*"
         self.patiently(
@@ -113,7 +113,7 @@ class S3Store:
         self._abort_others(key)
 
     def begin(self, key: str, about: About = NOTHING) -> S3Writer:
-        options = writing.parameters(self.settings.writing, about)
+        options = metadata.parameters(self.settings.writing, about)
         if self._adds_checksums:
             options["ChecksumAlgorithm"] = "CRC32"
         answer_lost = False

@@ -16,11 +16,11 @@ from email.utils import format_datetime
 import pytest
 import trustme
 
-from s3gateway.keys import KeyPair
-from s3gateway.keys import Keys
-from s3gateway.s3.capabilities import examine
-from s3gateway.s3.findings import Finding
-from s3gateway.s3.findings import Severity
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.manage.check.store import examine
+from s3gateway.manage.check.store_findings import Finding
+from s3gateway.manage.check.store_findings import Severity
 from s3gateway.s3.store import S3Store
 from tests.contract.test_objects import views
 from tests.support import faults

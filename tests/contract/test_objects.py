@@ -9,7 +9,7 @@ import pytest
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
-from s3gateway.ranges import Span
+from s3gateway.http.ranges import Span
 from s3gateway.store import ObjectReader
 from s3gateway.store import ObjectStore
 from tests.contract.conftest import Subject

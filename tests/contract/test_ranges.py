@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3gateway.copies import Copies
-from s3gateway.copies import Copy
+from s3gateway.download.failover import Copies
+from s3gateway.download.failover import Copy
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
-from s3gateway.ranges import Span
+from s3gateway.http.ranges import Span
 from s3gateway.s3.store import S3Store
 from tests.contract.test_objects import DATA
 from tests.contract.test_objects import read

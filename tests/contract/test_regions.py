@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from s3gateway.ranges import Span
+from s3gateway.http.ranges import Span
+from s3gateway.manage.check.store import examine
 from s3gateway.s3 import buckets
-from s3gateway.s3.capabilities import examine
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.store import S3Store
 from tests.contract.test_objects import content

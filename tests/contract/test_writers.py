@@ -10,7 +10,7 @@ import pytest
 
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
-from s3gateway.ranges import Span
+from s3gateway.http.ranges import Span
 from tests.contract.conftest import Subject
 from tests.contract.test_objects import read
 

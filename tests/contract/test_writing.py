@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from s3gateway.config.stores import Writing
 from s3gateway.s3.store import S3Store
-from s3gateway.sections import Writing
 from tests.contract.test_objects import views
 from tests.support.faultproxy import FaultProxy
 from tests.support.s3server import S3Server

@@ -35,8 +35,8 @@ _LEVELS = {"warning", "error", "exception", "critical", "log"}
 #: Errors that are caught inside, so that nobody reads their text; and the one text that
 #: is found where it is filled in.
 _NEVER_SEEN = {
-    ("outgoing.py", "_abort"),
-    ("sections.py", "required"),
+    ("sender.py", "_abort"),
+    ("stores.py", "required"),
     ("uris.py", "parse"),
     ("window.py", "_read_all"),
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pathlib
 import re
 
-from s3gateway import metrics
+from s3gateway.monitoring import metrics
 
 PAGE = (
     pathlib.Path(__file__).resolve().parents[2] / "docs/source/operations/metrics.rst"

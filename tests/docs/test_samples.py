@@ -10,7 +10,7 @@ import pytest
 from oslo_config import generator as config_generator
 from oslo_policy import generator as policy_generator
 
-from s3gateway import options
+from s3gateway.config import options
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

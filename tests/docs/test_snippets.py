@@ -12,9 +12,9 @@ import pytest
 import yaml
 from paste import deploy
 
-from s3gateway import settings
-from s3gateway.exposition import Exposition
-from s3gateway.settings import Settings
+from s3gateway.config import settings
+from s3gateway.config.settings import Settings
+from s3gateway.monitoring.exposition import Exposition
 from tests.support import glance
 from tests.support.processes import run
 

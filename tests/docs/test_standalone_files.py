@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pathlib
 
-from s3gateway import remote
-from s3gateway import settings
+from s3gateway.config import remote
+from s3gateway.config import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -17,13 +17,13 @@ from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from s3gateway.keys import KeyPair
-from s3gateway.keys import Keys
-from s3gateway.masking import Masking
-from s3gateway.masks import Masks
-from s3gateway.sweep import Sweep
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.http.wsgi import Answer
+from s3gateway.locations.answers import Masking
+from s3gateway.locations.documents import Masks
+from s3gateway.locations.redaction import Sweep
 from s3gateway.uris import Mask
-from s3gateway.wsgi import Answer
 from tests.leaks.secrets import Hidden
 from tests.support.memory import store_settings
 

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreUnavailable
-from s3gateway.keys import KeyPair
-from s3gateway.keys import Keys
-from s3gateway.ranges import Span
-from s3gateway.sections import StoreSettings
+from s3gateway.http.ranges import Span
 from s3gateway.store import NOTHING
 from s3gateway.store import About
 from s3gateway.store import Buffers

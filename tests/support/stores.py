@@ -6,10 +6,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from s3gateway.keys import KeyPair
-from s3gateway.keys import Keys
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.config.settings import TransferSettings
 from s3gateway.s3.store import S3Store
-from s3gateway.settings import TransferSettings
 from s3gateway.store import ObjectStore
 from tests.support.memory import store_settings
 from tests.support.s3server import S3Server

@@ -105,7 +105,7 @@ def test_one_line_for_each_transfer(cloud: Cloud) -> None:
         api.upload(image_id, b"again"),
     ]
     about = [line for line in running.log.splitlines() if image_id in line]
-    lines = [line for line in about if " s3gateway.transfers " in line]
+    lines = [line for line in about if " s3gateway.monitoring.transfers " in line]
     for line, words, answer in zip(
         lines,
         ("upload of image {}, store fast: ok, 9000000", "download of image {}"),

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from s3gateway import metrics
+from s3gateway.config.settings import HealthSettings
 from s3gateway.health import Monitor
 from s3gateway.health import State
-from s3gateway.settings import HealthSettings
+from s3gateway.monitoring import metrics
 from tests.support.memory import MemoryStore
 from tests.support.memory import store_settings
 from tests.support.memory import unavailable

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One section of the configuration: its values, and the checks on a store's.
+
+Nothing else reads an ``s3_store_*`` option.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from typing import Any
+
+from oslo_config import cfg
+
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.errors import ConfigError
+
+MIB = 1024**2
+MIN_PART_SIZE = 5 * MIB
+ADDRESSING_STYLES = ("auto", "virtual", "path")
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+_BUCKET_AS_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*(?<!-)")
+_STORAGE_CLASS = re.compile(r"[A-Z0-9_-]*")
+_NOT_AT_ONCE = ("GLACIER", "DEEP_ARCHIVE")
+# What botocore takes (botocore.utils.validate_region_name).
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+_ENDPOINT = re.compile(r"(https?)://([^/\s@?#]+(?:/[^\s@?#]*)?)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Writing:
+    """What S3 is told of what is written; empty for nothing.
+
+    :param encryption: ``AES256`` or ``aws:kms``
+    :param kms_key: the id of a KMS key
+    :param storage_class: of images
+    :param metadata: whether images carry their id and their hash
+    """
+
+    encryption: str = ""
+    kms_key: str = ""
+    storage_class: str = ""
+    metadata: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoreSettings:
+    """One S3 store, as its section of Glance's configuration describes it.
+
+    Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
+    trailing slash.
+    """
+
+    name: str
+    endpoint: str
+    region: str
+    keys: Keys = dataclasses.field(repr=False, compare=False)
+    bucket: str
+    create_bucket: bool
+    addressing: str
+    large_object_size: int
+    part_size: int
+    max_parts_in_flight: int
+    cacert: str
+    request_checksums: str
+    response_checksums: str
+    writing: Writing = Writing()
+
+    @property
+    def service(self) -> str:
+        """The endpoint without its scheme, as location URIs hold it."""
+        return self.endpoint.partition("://")[2]
+
+    @property
+    def scheme(self) -> str:
+        """The scheme of the store's location URIs, ``s3`` or ``s3+https``."""
+        return "s3+https" if self.endpoint.startswith("https:") else "s3"
+
+
+class Section:
+    """A section's values; one that does not parse is a ``ConfigError``."""
+
+    def __init__(self, name: str, *groups: Any) -> None:
+        self.name = name
+        self._groups = groups
+
+    def __getitem__(self, option: str) -> Any:
+        for group in self._groups:
+            try:
+                value = getattr(group, option)
+            except cfg.ConfigFileValueError as error:
+                # The text quotes the value.  Only numbers, booleans and
+                # choices can fail to parse, so it is never a secret.
+                raise ConfigError(self.name, option, str(error)) from error
+            if value is not None:
+                return value
+        return None
+
+    def required(self, option: str, meaning: str) -> str:
+        value: str | None = self[option]
+        if not value:
+            raise ConfigError(self.name, option, f"not set; it is {meaning}")
+        return value
+
+
+def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
+    """Read and check the section of the S3 store with this identifier.
+
+    :param ours: the section ``[s3gateway]``
+    :raises ConfigError: if it cannot be used
+    """
+    protected = section["s3_store_enable_data_integrity_protection"]
+    request_checksums = section["s3_store_request_checksum_calculation"]
+    response_checksums = section["s3_store_response_checksum_validation"]
+    addressing = _addressing(section)
+    return StoreSettings(
+        name=name,
+        endpoint=_endpoint(section),
+        region=_region(section),
+        keys=_keys(name, section, ours),
+        bucket=_bucket(section, addressing),
+        create_bucket=section["s3_store_create_bucket_on_put"],
+        addressing=addressing,
+        large_object_size=section["s3_store_large_object_size"] * MIB,
+        part_size=_part_size(section),
+        max_parts_in_flight=_max_parts_in_flight(section),
+        cacert=section["s3_store_cacert"],
+        request_checksums=request_checksums if protected else "when_required",
+        response_checksums=response_checksums if protected else "when_required",
+        writing=_writing(section),
+    )
+
+
+def _region(section: Section) -> str:
+    region: str = section["s3_store_region_name"] or ""
+    if region and not _REGION.fullmatch(region):
+        raise ConfigError(
+            section.name,
+            "s3_store_region_name",
+            f"{region!r} is not letters, digits and hyphens, which is all that boto3 "
+            "takes; leave it out, or rename the region of the S3 server",
+        )
+    return region
+
+
+def _keys(name: str, section: Section, ours: Section) -> Keys:
+    keys, files = [], []
+    for kind in ("access", "secret"):
+        file = ours[f"s3_store_{kind}_key_file"].replace("{store}", name)
+        option = f"s3_store_{kind}_key"
+        configured = section[option]
+        if not file:
+            configured = section.required(option, f"the S3 {kind} key")
+        keys.append(configured or "")
+        files.append(file)
+    try:
+        return Keys(KeyPair(*keys), *files)
+    except OSError as error:
+        raise ConfigError(ours.name, "s3_store_*_key_file", str(error)) from error
+
+
+def _endpoint(section: Section) -> str:
+    host = section.required("s3_store_host", "the host or URL of the S3 server")
+    url = host if "://" in host else f"http://{host}"
+    match = _ENDPOINT.fullmatch(url.rstrip("/"))
+    if match is None:
+        raise ConfigError(
+            section.name,
+            "s3_store_host",
+            "not a host, host:port or http(s) URL without user, query or fragment",
+        )
+    return match.group()
+
+
+def _addressing(section: Section) -> str:
+    style: str = section["s3_store_bucket_url_format"]
+    if style not in ADDRESSING_STYLES:
+        raise ConfigError(
+            section.name,
+            "s3_store_bucket_url_format",
+            f"{style!r} is not an addressing style; it must be one of "
+            f"{', '.join(ADDRESSING_STYLES)}",
+        )
+    return style
+
+
+def _bucket(section: Section, addressing: str) -> str:
+    bucket = section.required("s3_store_bucket", "the bucket of the images")
+    if addressing == "virtual" and not _can_be_host(bucket):
+        raise ConfigError(
+            section.name,
+            "s3_store_bucket",
+            f"{bucket!r} cannot be part of a host name, which "
+            "s3_store_bucket_url_format = virtual makes it; use path or auto",
+        )
+    return bucket
+
+
+def _can_be_host(bucket: str) -> bool:
+    try:
+        ipaddress.ip_address(bucket)
+    except ValueError:
+        return 3 <= len(bucket) <= 63 and bool(_BUCKET_AS_HOST.fullmatch(bucket))
+    return False
+
+
+def _writing(section: Section) -> Writing:
+    encryption = section["s3_store_server_side_encryption"]
+    kms_key = section["s3_store_kms_key_id"]
+    storage_class = section["s3_store_storage_class"]
+    if kms_key and encryption != "aws:kms":
+        raise ConfigError(
+            section.name,
+            "s3_store_kms_key_id",
+            "set, but not s3_store_server_side_encryption = aws:kms; set both or none",
+        )
+    if storage_class in _NOT_AT_ONCE or not _STORAGE_CLASS.fullmatch(storage_class):
+        raise ConfigError(
+            section.name,
+            "s3_store_storage_class",
+            f"{storage_class!r} is not a class of which objects can be read at once",
+        )
+    return Writing(
+        encryption=encryption,
+        kms_key=kms_key,
+        storage_class=storage_class,
+        metadata=section["s3_store_object_metadata"],
+    )
+
+
+def _part_size(section: Section) -> int:
+    size: int = section["s3_store_large_object_chunk_size"] * MIB
+    if size < MIN_PART_SIZE:
+        raise ConfigError(
+            section.name,
+            "s3_store_large_object_chunk_size",
+            f"{size // MIB} MiB is too small; S3 takes parts of 5 MiB or more",
+        )
+    return size
+
+
+def _max_parts_in_flight(section: Section) -> int:
+    count: int = section["s3_store_thread_pools"]
+    if count < 1:
+        raise ConfigError(
+            section.name, "s3_store_thread_pools", f"{count} is not 1 or more"
+        )
+    return count

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The copies of an image's data, read in order as if they were one that never fails."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from oslo_log import log as logging
+
+from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
+from s3gateway.http.ranges import Span
+from s3gateway.monitoring import metrics
+from s3gateway.store import ObjectReader
+from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import patiently
+
+LOG = logging.getLogger(__name__)
+
+_FIRST_READ = 64 * 1024
+READ = 1024**2
+
+
+@dataclasses.dataclass(frozen=True)
+class Copy:
+    """A copy of an image's data: an object in a bucket of a store."""
+
+    store: ObjectStore
+    bucket: str
+    key: str
+
+
+class Copies:
+    """Reads a span of an image from one copy, and from the next if it fails.
+
+    A store that breaks off is asked for the rest, of the same version of the
+    object; if it stays away the next copy goes on at the same byte.
+
+    :ivar at: the next byte to be read
+    :param span: what is read
+    :param size: the size of the whole image in bytes
+    :param retry_time: how long a store that broke off is asked, in seconds
+    """
+
+    def __init__(
+        self,
+        image_id: str,
+        copies: Sequence[Copy],
+        span: Span,
+        *,
+        size: int,
+        retry_time: float,
+    ) -> None:
+        self.at = span.start
+        self._image_id = image_id
+        self._copies = list(copies)
+        self._stop = span.stop
+        self._size = size
+        self._retry_time = retry_time
+        self._reader: ObjectReader | None = None
+        self._etag = ""
+        self._limit = _FIRST_READ
+        self._broke_off = False
+
+    @property
+    def store(self) -> ObjectStore:
+        """The store that is being read from."""
+        return self._copies[0].store
+
+    def read(self, limit: int = READ) -> bytes:
+        """Return the next bytes, at least one and up to ``limit``.
+
+        :raises StoreError: if no copy has them
+        """
+        limit = min(limit, self._limit)
+        while True:
+            try:
+                return patiently(
+                    lambda: self._read_once(limit),
+                    about=f"image {self._image_id} at byte {self.at}",
+                    retry_time=self._retry_time,
+                    store=self.store.name,
+                )
+            except StoreError as error:
+                self._give_up(error)
+
+    def open(self, span: Span) -> ObjectReader:
+        """Open a span of the copy that is being read, of the same version."""
+        copy = self._copies[0]
+        return copy.store.read(
+            copy.key, span, size=self._size, etag=self._etag, bucket=copy.bucket
+        )
+
+    def open_piece(self, span: Span) -> ObjectReader:
+        """Open a span while others are open.
+
+        :raises StoreError: if the store would read all that lies before it
+        """
+        reader = self.open(span)
+        if not self.store.knows_ranges:
+            reader.close()
+            raise StoreError(f"Store {self.store.name} does not know ranges")
+        return reader
+
+    def skip_to(self, at: int) -> None:
+        """Go on behind bytes that were read in another way."""
+        if at != self.at:
+            self.close()
+            self.at = at
+
+    def close(self) -> None:
+        """Close what is open; reading on opens it again."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def _read_once(self, limit: int) -> bytes:
+        if self._reader is None:
+            self._reader = self.open(Span(self.at, self._stop))
+            self._etag = self._reader.etag
+            if self._broke_off:
+                metrics.RESUMES.labels(self.store.name).inc()
+                self._broke_off = False
+        try:
+            data = self._reader.read(limit)
+        except StoreUnavailable:
+            self.close()
+            self._broke_off = True
+            raise
+        self.at += len(data)
+        self._limit = READ
+        return data
+
+    def _give_up(self, error: StoreError) -> None:
+        """Go on from the next copy.
+
+        :raises StoreError: if there is none
+        """
+        self.close()
+        if len(self._copies) == 1:
+            raise error
+        LOG.warning(
+            "Image %s at byte %d: %s; going on from store %s",
+            self._image_id,
+            self.at,
+            error,
+            self._copies[1].store.name,
+        )
+        metrics.FAILOVERS.labels(self.store.name).inc()
+        self._broke_off = False
+        del self._copies[0]
+        self._etag = ""

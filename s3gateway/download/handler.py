@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GET and HEAD of an image's data: the way of a download, from top to bottom.
+
+Glance says who may read.  What it would refuse, and images that are not in an
+S3 store of ours, are passed through.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from urllib import parse
+
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from s3gateway import uris
+from s3gateway.config.settings import Settings
+from s3gateway.download.body import Ahead
+from s3gateway.download.body import Delivery
+from s3gateway.download.failover import Copies
+from s3gateway.download.failover import Copy
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import PreconditionFailed
+from s3gateway.errors import RangeNotSatisfiable
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.image import Location
+from s3gateway.glance.image import store_of
+from s3gateway.glance.notifications import Notifications
+from s3gateway.glance.policy import receiver_of
+from s3gateway.glance.releases import Traits
+from s3gateway.http import preconditions
+from s3gateway.http import ranges
+from s3gateway.http.preconditions import Validators
+from s3gateway.http.ranges import Span
+from s3gateway.http.wsgi import Answer
+from s3gateway.http.wsgi import Environ
+from s3gateway.store import ObjectStore
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
+from s3gateway.streams.verification import Verification
+
+LOG = logging.getLogger(__name__)
+
+
+class Downloads:
+    """Takes over the downloads of images that are in an S3 store."""
+
+    def __init__(
+        self,
+        glance: Glance,
+        stores: Mapping[str, ObjectStore],
+        settings: Settings,
+        *,
+        traits: Traits,
+        notifications: Notifications,
+    ) -> None:
+        self._glance = glance
+        self._stores = stores
+        self._settings = settings
+        self._traits = traits
+        self._notifications = notifications
+        transfer = settings.transfer
+        self._ahead = Ahead(
+            piece=transfer.download_piece,
+            widest=transfer.download_window,
+            budget=Budget(transfer.download_memory, "download"),
+            slabs=Slabs(transfer.download_window * transfer.download_piece // SLAB),
+        )
+
+    def get(self, environ: Environ, image_id: str) -> Answer:
+        """Answer ``GET`` or ``HEAD`` of ``/v2/images/{id}/file``.
+
+        :raises RequestError: if a range or precondition cannot be met
+        :raises StoreError: if no store hands the data out
+        """
+        try:
+            image = self._glance.show(environ, image_id)
+        except Refused as refused:
+            return self._pass(environ, image_id, f"it says {refused}")
+        copies = self._copies(environ, image)
+        if not (image.status == "active" and image.size and copies):
+            return self._pass(environ, image_id, "its data is not in S3 first of all")
+        if not self._glance.may_download(environ, image):
+            return self._pass(environ, image_id, "the caller may not have it")
+        try:
+            return self._answer(environ, image, image.size, copies)
+        except (ranges.NotUnderstood, ObjectNotFound) as error:
+            return self._pass(environ, image_id, f"{type(error).__name__}: {error}")
+
+    def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
+        LOG.debug("Download of image %s is left to Glance: %s", image_id, reason)
+        return self._glance.pass_through(environ)
+
+    def _answer(
+        self, environ: Environ, image: Image, size: int, copies: list[Copy]
+    ) -> Answer:
+        validators = _validators(image)
+        headers = [("Accept-Ranges", "bytes"), *validators.headers()]
+        failed = preconditions.failed(environ, validators)
+        if failed == 412:
+            raise PreconditionFailed("The image's data is another version.", headers)
+        if failed == 304:
+            return Answer("304 Not Modified", headers, [])
+        part = _span(environ, size, validators)
+        span = part or Span(0, size)
+        headers.append(("Content-Type", "application/octet-stream"))
+        if image.checksum:
+            headers.append(("Content-MD5", image.checksum))
+        headers.append(("Content-Length", str(span.length)))
+        if part is not None:
+            headers.append(("Content-Range", part.content_range(size)))
+        status = "200 OK" if part is None else "206 Partial Content"
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return Answer(status, headers, [])
+        delivery = self._delivery(environ, image, span, copies)
+        delivery.open()
+        return Answer(status, headers, delivery)
+
+    def _delivery(
+        self, environ: Environ, image: Image, span: Span, copies: list[Copy]
+    ) -> Delivery:
+        size = image.size or 0
+        transfer = self._settings.transfer
+        delivery = Delivery(
+            image.id,
+            Copies(image.id, copies, span, size=size, retry_time=transfer.retry_time),
+            span,
+            ahead=self._ahead,
+        )
+        delivery.transfer.asked_by(environ)
+        if transfer.verify_downloads and span.length == size and image.os_hash_value:
+            delivery.verification = Verification(
+                size, image.os_hash_algo, image.os_hash_value
+            )
+        if self._notifications.wanted:
+            receiver = receiver_of(environ)
+            delivery.ended = lambda count: self._notifications.sent(
+                image, receiver, count, span.length
+            )
+        return delivery
+
+    def _copies(self, environ: Environ, image: Image) -> list[Copy]:
+        """Return the copies in our stores in Glance's order.
+
+        Empty if Glance would read another one first.
+        """
+        preferred = _preferred(environ) if self._traits.knows_prefer else ()
+        ordered = sorted(
+            image.locations,
+            key=lambda location: location.metadata.get("store") not in preferred,
+        )
+        copies = [self._copy(location) for location in ordered]
+        ours = [copy for copy in copies if copy is not None]
+        return ours if copies[:1] == ours[:1] else []
+
+    def _copy(self, location: Location) -> Copy | None:
+        uri = uris.try_parse(location.url)
+        store = self._stores.get(store_of(location, self._settings.stores))
+        if uri is None or store is None:
+            return None
+        return Copy(store, uri.bucket, uri.key)
+
+
+def _preferred(environ: Environ) -> list[str]:
+    """Return the stores that ``?prefer=`` names."""
+    query = parse.parse_qs(environ.get("QUERY_STRING", ""))
+    return [name.strip() for name in query.get("prefer", [""])[-1].split(",")]
+
+
+def _span(environ: Environ, size: int, validators: Validators) -> Span | None:
+    """Return the part that is asked for, ``None`` for all of the image.
+
+    :raises RangeNotSatisfiable: if it lies behind the end
+    :raises ranges.NotUnderstood: if Glance has to answer
+    """
+    if environ["REQUEST_METHOD"] != "GET":  # RFC 9110, 14.2
+        return None
+    try:
+        if "HTTP_RANGE" in environ:
+            if not preconditions.range_applies(environ, validators):
+                return None
+            return ranges.of_range(environ["HTTP_RANGE"], size)
+        if "HTTP_CONTENT_RANGE" in environ:
+            return ranges.of_content_range(environ["HTTP_CONTENT_RANGE"], size)
+    except ranges.NotSatisfiable:
+        raise RangeNotSatisfiable(
+            "Invalid start position in Range header. Start position MUST be in "
+            f"the inclusive range [0, {size - 1}].",
+            [("Content-Range", f"bytes */{size}"), ("Accept-Ranges", "bytes")],
+        ) from None
+    return None
+
+
+def _validators(image: Image) -> Validators:
+    """Return what identifies the data: its digest, and when the image changed.
+
+    The data of an active image never changes; ``updated_at`` moves with every
+    change of the image and so is late, but never too early.
+    """
+    modified = timeutils.parse_isotime(image.properties["updated_at"])
+    return Validators(
+        etag=image.os_hash_value or image.checksum,
+        modified=modified.astimezone(datetime.timezone.utc),
+    )

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The questions we ask Glance, through the next WSGI app, as the caller.
+
+The next app is Glance itself in the filter and ``upstream.py`` in the
+stand-alone gateway; nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from typing import Any
+
+from oslo_log import log as logging
+
+from s3gateway.errors import GlanceError
+from s3gateway.glance.image import Location
+from s3gateway.http import wsgi
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+LOG = logging.getLogger(__name__)
+
+_JSON_PATCH = "application/openstack-images-v2.1-json-patch"
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """An image as Glance shows it to the caller.
+
+    :ivar size: in bytes, ``None`` while unknown
+    :ivar properties: all of what Glance shows
+    """
+
+    id: str
+    status: str
+    size: int | None
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+    locations: tuple[Location, ...]
+    properties: Mapping[str, Any]
+
+
+class Refused(Exception):
+    """Glance answered a question with an error; ``answer`` is what it said."""
+
+    fault = "client"
+
+    def __init__(self, answer: wsgi.Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Glance:
+    """The API behind us."""
+
+    def __init__(self, app: WSGIApplication) -> None:
+        self._app = app
+
+    def pass_through(self, environ: wsgi.Environ) -> wsgi.Answer:
+        """Let Glance answer the client's own request."""
+        return wsgi.call(self._app, environ)
+
+    def show(self, environ: wsgi.Environ, image_id: str) -> Image:
+        """Return an image as the caller sees it.
+
+        :raises Refused: if the caller may not, or there is none
+        :raises GlanceError: if the answer is not an image
+        """
+        answer = self._ask(environ, "GET", f"/v2/images/{image_id}")
+        if answer.code != 200:
+            raise Refused(answer)
+        try:
+            return image_from(json.loads(answer.read()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GlanceError("Glance showed something that is no image") from error
+
+    def find(self, environ: wsgi.Environ, image_id: str) -> Image | None:
+        """Return an image as the caller sees it, ``None`` if there is none.
+
+        :raises Refused: if Glance does not say
+        :raises GlanceError: if the answer is not an image
+        """
+        try:
+            return self.show(environ, image_id)
+        except Refused as refused:
+            if refused.answer.code == 404:
+                return None
+            raise
+
+    def images(self, environ: wsgi.Environ, query: str) -> Iterator[Image]:
+        """Yield the images that the caller may list, page by page.
+
+        :param query: of the first page
+        :raises Refused: if the caller may not
+        """
+        path = "/v2/images"
+        while path:
+            answer = self._ask(environ, "GET", path, query=query)
+            if answer.code != 200:
+                raise Refused(answer)
+            page = json.loads(answer.read())
+            yield from map(image_from, page["images"])
+            path, _, query = page.get("next", "").partition("?")
+
+    def may_download(self, environ: wsgi.Environ, image: Image) -> bool:
+        """Whether Glance would hand the image's data to the caller.
+
+        Asked without touching the store: a range that starts behind the end is
+        refused with 416 once all other checks have passed, before the store is
+        opened (``glance.api.v2.image_data``: ``ResponseSerializer.download``).
+        """
+        asked = wsgi.question(
+            environ,
+            "GET",
+            f"/v2/images/{image.id}/file",
+            query=environ.get("QUERY_STRING", ""),
+            headers=[("Range", f"bytes={image.size}-")],
+        )
+        answer = wsgi.call(self._app, asked)
+        answer.close()  # unread: should it be the image after all, it is long
+        return answer.code == 416
+
+    def usage(self, environ: wsgi.Environ) -> Mapping[str, Mapping[str, int]]:
+        """Return the caller's unified limits and what is used of them.
+
+        :raises Refused: if Glance does not say
+        """
+        answer = self._ask(environ, "GET", "/v2/info/usage")
+        if answer.code != 200:
+            raise Refused(answer)
+        found: Mapping[str, Mapping[str, int]] = json.loads(answer.read())["usage"]
+        return found
+
+    def stores(self, environ: wsgi.Environ) -> list[Mapping[str, str]] | None:
+        """Return the stores that users see, ``None`` if Glance runs without names.
+
+        :raises Refused: if Glance does not say
+        """
+        answer = self._ask(environ, "GET", "/v2/info/stores")
+        if answer.code == 404:
+            return None
+        if answer.code != 200:
+            raise Refused(answer)
+        found: list[Mapping[str, str]] = json.loads(answer.read())["stores"]
+        return found
+
+    def patch(
+        self, environ: wsgi.Environ, image_id: str, changes: list[dict[str, Any]]
+    ) -> wsgi.Answer:
+        """Change an image with a JSON patch; return the answer, read into memory."""
+        return self._ask(
+            environ,
+            "PATCH",
+            f"/v2/images/{image_id}",
+            body=json.dumps(changes).encode(),
+            content_type=_JSON_PATCH,
+        )
+
+    def _ask(
+        self, environ: wsgi.Environ, method: str, path: str, **how: Any
+    ) -> wsgi.Answer:
+        """Ask a question; return the answer with its body read.
+
+        :raises GlanceError: if there is no answer
+        """
+        try:
+            answer = wsgi.call(self._app, wsgi.question(environ, method, path, **how))
+            return wsgi.Answer(answer.status, answer.headers, [answer.read()])
+        except Exception as error:
+            # The app is not ours: whatever it raises, it did not answer.
+            LOG.exception("Glance did not answer %s %s", method, path)
+            raise GlanceError("Glance did not answer.") from error
+
+
+def image_from(shown: Mapping[str, Any]) -> Image:
+    """Return the image in an answer of Glance.
+
+    :raises KeyError: if it is none
+    """
+    return Image(
+        id=shown["id"],
+        status=shown["status"],
+        size=shown.get("size"),
+        checksum=shown.get("checksum") or "",
+        os_hash_algo=shown.get("os_hash_algo") or "",
+        os_hash_value=shown.get("os_hash_value") or "",
+        locations=tuple(
+            Location(location["url"], location.get("metadata") or {})
+            for location in shown.get("locations") or []
+        ),
+        properties=shown,
+    )

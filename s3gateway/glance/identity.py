@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's own user in Keystone, ``[service_user]``.
+
+As in Nova and Cinder: a service token beside the user's makes Glance accept a
+user's token that has run out while data was coming in.  Only this module asks
+Keystone for tokens.
+"""
+
+from __future__ import annotations
+
+from keystoneauth1 import exceptions
+from keystoneauth1 import loading
+from keystoneauth1.plugin import BaseAuthPlugin
+from keystoneauth1.session import Session
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from s3gateway.errors import ConfigError
+from s3gateway.errors import GlanceError
+from s3gateway.http.wsgi import Environ
+
+LOG = logging.getLogger(__name__)
+
+GROUP = "service_user"
+SERVICE_USER_OPTS: list[cfg.Opt] = [
+    cfg.BoolOpt(
+        "send_service_user_token",
+        default=True,
+        help="""
+Whether uploads are registered with a service token beside the user's.
+
+An upload that takes longer than the user's token lives fails without. Glance's
+``[keystone_authtoken] service_token_roles`` must name a role of this user.
+""",
+    ),
+]
+
+
+class ServiceUser:
+    """Gets tokens; one is used until it is about to run out.
+
+    :ivar vouches: whether it is to vouch for others
+    """
+
+    def __init__(
+        self, auth: BaseAuthPlugin, session: Session, *, vouches: bool = True
+    ) -> None:
+        self._auth = auth
+        self._session = session
+        self.vouches = vouches
+
+    def token(self) -> str:
+        """Return a token.
+
+        :raises GlanceError: if Keystone gives none
+        """
+        try:
+            return str(self._auth.get_token(self._session))
+        except exceptions.ClientException as error:
+            LOG.error("Keystone gave [%s] no token: %s", GROUP, error)
+            raise GlanceError("The gateway could not identify itself.") from error
+
+    def beside_caller(self, environ: Environ) -> Environ:
+        """Return the request on behalf of its sender, vouched for by us."""
+        try:
+            return {**environ, "HTTP_X_SERVICE_TOKEN": self.token()}
+        except GlanceError:
+            return environ  # the sender's own may still be good
+
+    def itself(self, environ: Environ) -> Environ:
+        """Return the request on behalf of the gateway's own user."""
+        return {**environ, "HTTP_X_AUTH_TOKEN": self.token()}
+
+
+def read(conf: cfg.ConfigOpts) -> ServiceUser | None:
+    """Return the user that the configuration names, ``None`` if there is none.
+
+    :raises ConfigError: if an option is missing
+    """
+    loading.register_auth_conf_options(conf, GROUP)
+    loading.register_session_conf_options(conf, GROUP)
+    conf.register_opts(SERVICE_USER_OPTS, group=GROUP)
+    try:
+        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        if auth is None:
+            return None
+        session = loading.load_session_from_conf_options(conf, GROUP)
+    except exceptions.ClientException as error:
+        raise ConfigError(GROUP, "auth_type", str(error)) from error
+    return ServiceUser(auth, session, vouches=conf[GROUP].send_service_user_token)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy rules that we ask ourselves, from Glance's own policy file.
+
+Most of what a caller may do is Glance's to say, and it is asked.  The rules
+here are the ones that no question to Glance can answer without a side effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oslo_config import cfg
+from oslo_context import context as oslo_context
+from oslo_policy import policy
+
+from s3gateway.glance.api import Image
+from s3gateway.http.wsgi import Environ
+
+_ADMIN = "rule:context_is_admin"
+_OWN = "role:member and project_id:%(project_id)s"
+# Without Keystone Glance takes everybody for an admin, one without roles.
+_OPERATORS = f"{_ADMIN} or is_admin:True or role:service or service_roles:service"
+_SINCE = "Wallaby"
+_REASON = "Glance's default before it had the reader and member roles."
+
+# As Glance declares them (glance/policies/base.py and image.py), so that a
+# policy file means the same to both.
+GLANCE_RULES = [
+    policy.RuleDefault(
+        "default",
+        "",
+        deprecated_rule=policy.DeprecatedRule(
+            "default", _ADMIN, deprecated_reason=_REASON, deprecated_since="Ussuri"
+        ),
+    ),
+    policy.RuleDefault("context_is_admin", "role:admin"),
+    policy.RuleDefault(
+        "upload_image",
+        f"{_ADMIN} or ({_OWN})",
+        scope_types=["project"],
+        deprecated_rule=policy.DeprecatedRule(
+            "upload_image",
+            "rule:default",
+            deprecated_reason=_REASON,
+            deprecated_since=_SINCE,
+        ),
+    ),
+]
+
+
+#: Our own.  A service token counts as its sender's.
+GATEWAY_RULES = [
+    policy.DocumentedRuleDefault(
+        "manage_locations",
+        _OPERATORS,
+        "Write S3, HTTP and unknown locations of images.",
+        [
+            {"path": "/v2/images/{image_id}", "method": "PATCH"},
+            {"path": "/v2/images/{image_id}/locations", "method": "POST"},
+        ],
+    ),
+    policy.DocumentedRuleDefault(
+        "see_locations",
+        _OPERATORS,
+        "See the masked S3 locations of images when show_locations is admin.",
+        [
+            {"path": "/v2/images", "method": "GET"},
+            {"path": "/v2/images/{image_id}", "method": "GET"},
+        ],
+    ),
+]
+
+
+class Rules:
+    """Glance's policy rules, read by us, and our own.
+
+    :param conf: with Glance's ``[oslo_policy]`` section
+    :param policy_file: where our own rules are; Glance's file if empty
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, policy_file: str = "") -> None:
+        self._enforcer = _enforcer(conf, None)
+        self._ours = _enforcer(conf, policy_file) if policy_file else self._enforcer
+        self._new_defaults = conf.oslo_policy.enforce_new_defaults
+
+    def may_manage_locations(self, environ: Environ, image: Image) -> bool:
+        """Whether the caller may write the image's S3 and HTTP locations."""
+        caller = _caller(environ)
+        return self._allows("manage_locations", _target(image), caller, self._ours)
+
+    def may_see_locations(self, environ: Environ) -> bool:
+        """Whether the caller sees locations that not everybody sees."""
+        return self._allows("see_locations", {}, _caller(environ), self._ours)
+
+    def may_upload(self, environ: Environ, image: Image) -> bool:
+        """Whether Glance's ``upload_image`` allows the caller to write the data."""
+        caller = _caller(environ)
+        target = _target(image)
+        if not self._allows("upload_image", target, caller):
+            return False
+        # glance.api.v2.policy.check_is_image_mutable, for the old defaults
+        owns = caller.project_id is not None and caller.project_id == target["owner"]
+        return self._new_defaults or owns or self._is_admin(caller)
+
+    def _is_admin(self, caller: oslo_context.RequestContext) -> bool:
+        return caller.is_admin or self._allows("context_is_admin", {}, caller)
+
+    def _allows(
+        self,
+        rule: str,
+        target: dict[str, Any],
+        caller: oslo_context.RequestContext,
+        enforcer: policy.Enforcer | None = None,
+    ) -> bool:
+        try:
+            return bool((enforcer or self._enforcer).enforce(rule, target, caller))
+        except policy.InvalidScope:
+            return False
+
+
+def receiver_of(environ: Environ) -> tuple[str | None, str | None]:
+    """Return the project and the user who ask."""
+    caller = _caller(environ)
+    return caller.project_id, caller.user_id
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    """Return our own rules, for ``oslopolicy-sample-generator``."""
+    return list(GATEWAY_RULES)
+
+
+def _enforcer(conf: cfg.ConfigOpts, policy_file: str | None) -> policy.Enforcer:
+    enforcer = policy.Enforcer(conf, policy_file=policy_file)
+    enforcer.suppress_default_change_warnings = True
+    enforcer.suppress_deprecation_warnings = True
+    enforcer.register_defaults([*GLANCE_RULES, *GATEWAY_RULES])
+    return enforcer
+
+
+def _caller(environ: Environ) -> oslo_context.RequestContext:
+    """Return who asks: Glance's context where there is one, else the headers'."""
+    context = environ.get("webob.adhoc_attrs", {}).get("context")
+    if isinstance(context, oslo_context.RequestContext):
+        return context
+    return oslo_context.RequestContext.from_environ(environ, overwrite=False)
+
+
+def _target(image: Image) -> dict[str, Any]:
+    """Return what a rule may compare with, as ``glance.api.policy.ImageTarget``."""
+    shown = dict(image.properties)
+    return {**shown, "project_id": shown.get("owner"), "image_id": image.id}

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telling Glance where an image's data is, and believing what the image says.
+
+A PATCH of ``/locations`` registers data that is already in its store and sets
+size, digests and the status ``active`` (``glance.api.v2.images``:
+``_do_replace_locations``).  It is not atomic: of two at once both may be answered
+200 while the last one stays.  So its answer decides nothing, what the image
+shows afterwards does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+
+from oslo_log import log as logging
+
+from s3gateway import uris
+from s3gateway.config.stores import StoreSettings
+from s3gateway.errors import Conflict
+from s3gateway.errors import GlanceError
+from s3gateway.errors import ImageGone
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.image import VIRTUAL_SIZE
+from s3gateway.glance.image import location_uri
+from s3gateway.http import wsgi
+
+LOG = logging.getLogger(__name__)
+
+Identity = Callable[[wsgi.Environ], wsgi.Environ]
+
+_MD5_SIZE = 16  # bytes
+
+_AT_ONCE = 2  # registrations of a process: one waits for S3, one does not
+_PATIENCE = 60.0  # seconds
+
+#: Answers of a proxy that has not waited for Glance, which may still be at it.
+_NOT_GLANCES = (502, 504)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An image's data, stored and verified, that no image refers to yet.
+
+    :ivar size: in bytes
+    :ivar checksum: md5 in hexadecimal
+    :ivar virtual_size: in bytes, 0 if unknown
+    """
+
+    store: StoreSettings
+    key: str
+    size: int
+    checksum: str
+    os_hash_algo: str
+    os_hash_value: str
+    virtual_size: int
+
+
+class Registrar:
+    """Registers data under the location URI that Glance's own driver writes.
+
+    :param multi_store: whether Glance runs with ``enabled_backends``
+    :param identity: turns a request into one of whoever registers
+    :param with_credentials: whether this Glance's location URIs hold them, as
+        those of glance_store before 5.6 do; found out by trying if wrong
+    """
+
+    def __init__(
+        self,
+        glance: Glance,
+        *,
+        multi_store: bool,
+        with_credentials: bool,
+        identity: Identity,
+    ) -> None:
+        self._glance = glance
+        self._identity = identity
+        self._multi_store = multi_store
+        self._with_credentials = with_credentials
+        self._turns = threading.Semaphore(_AT_ONCE)
+
+    def rehearse(
+        self, environ: wsgi.Environ, image: Image, hash_algorithm: str
+    ) -> wsgi.Answer:
+        """Ask whether the caller may register; changes nothing.
+
+        The location has a scheme that no store knows, which Glance looks at
+        last: 400 means that everything before it was right.  403 and 404 are
+        policy, 409 is another hashing algorithm, 413 a quota.
+        """
+        value = {
+            "url": f"s3gateway-rehearsal://{image.id}",
+            "metadata": {},
+            "validation_data": {
+                "checksum": "00" * _MD5_SIZE,
+                "os_hash_algo": hash_algorithm,
+                "os_hash_value": "00" * _digest_size(hash_algorithm),
+            },
+        }
+        change = {"op": "add", "path": "/locations/-", "value": value}
+        return self._glance.patch(self._identity(environ), image.id, [change])
+
+    def register(self, environ: wsgi.Environ, image_id: str, stored: Stored) -> Image:
+        """Make the image active with this data; return it as Glance shows it.
+
+        :raises Refused: if Glance did not, with its answer
+        :raises Conflict: if the image has other data by now
+        :raises ImageGone: if there is no image any more
+        :raises GlanceError: if nobody knows, because Glance does not say
+        """
+        environ = self._identity(environ)
+        answer = self._replace(environ, image_id, stored, self._with_credentials)
+        if answer.code == 401:  # by auth_token: Glance itself has not seen it
+            raise Refused(answer)
+        if answer.code in (400, 500):
+            other = not self._with_credentials
+            if self._replace(environ, image_id, stored, other).code == 200:
+                self._with_credentials = other
+        return self._compare(environ, image_id, stored, answer)
+
+    def _replace(
+        self,
+        environ: wsgi.Environ,
+        image_id: str,
+        stored: Stored,
+        with_credentials: bool,
+    ) -> wsgi.Answer:
+        value = {
+            "url": str(location_uri(stored.store, stored.key, with_credentials)),
+            "metadata": self._metadata(stored),
+            "validation_data": {
+                "checksum": stored.checksum,
+                "os_hash_algo": stored.os_hash_algo,
+                "os_hash_value": stored.os_hash_value,
+            },
+        }
+        change = {"op": "replace", "path": "/locations", "value": [value]}
+        try:
+            with self._turn():
+                return self._glance.patch(environ, image_id, [change])
+        except GlanceError as error:  # what came of it is found out by looking
+            return wsgi.Answer(f"500 {error}", [], [])
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait for others who register, but not for one that hangs.
+
+        Glance looks at a location three times, each time with a new boto3 session that
+        parses botocore's service descriptions: many at once only hold each other up,
+        and fill the memory with them.
+        """
+        waited = self._turns.acquire(timeout=_PATIENCE)
+        try:
+            yield
+        finally:
+            if waited:
+                self._turns.release()
+
+    def _metadata(self, stored: Stored) -> dict[str, str]:
+        metadata = {"store": stored.store.name} if self._multi_store else {}
+        if stored.virtual_size:
+            metadata[VIRTUAL_SIZE] = str(stored.virtual_size)
+        return metadata
+
+    def _compare(
+        self,
+        environ: wsgi.Environ,
+        image_id: str,
+        stored: Stored,
+        answer: wsgi.Answer,
+    ) -> Image:
+        try:
+            image = self._glance.find(environ, image_id)
+        except Refused as refused:
+            raise GlanceError(
+                f"Whether image {image_id} has its data is not known: "
+                f"Glance answered {refused.answer.status}"
+            ) from None
+        if image is None:
+            raise ImageGone(
+                f"Image {image_id} could not be found after upload. The image "
+                "may have been deleted during the upload."
+            )
+        if image.status == "queued" and not image.locations:
+            if answer.code in _NOT_GLANCES:
+                raise GlanceError(
+                    f"Whether image {image_id} is going to have its data is not "
+                    f"known: {answer.status}"
+                )
+            raise Refused(answer)
+        if not _is_ours(image, stored):
+            raise Conflict(f"Image {image_id} got its data from somebody else.")
+        return image
+
+
+def _is_ours(image: Image, stored: Stored) -> bool:
+    ours = location_uri(stored.store, stored.key, with_credentials=False)
+    found = [uris.try_parse(location.url) for location in image.locations]
+    return (
+        ours in [uri.without_credentials() for uri in found if uri is not None]
+        and image.size == stored.size
+        and image.checksum == stored.checksum
+        and image.os_hash_value == stored.os_hash_value
+    )
+
+
+def _digest_size(algorithm: str) -> int:
+    return hashlib.new(algorithm, usedforsecurity=False).digest_size

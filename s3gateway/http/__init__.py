@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP and WSGI: requests, answers, ranges, preconditions, WSGI servers."""

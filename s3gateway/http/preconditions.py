@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conditional requests, pure functions after RFC 9110, section 13."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+from email.utils import format_datetime
+from email.utils import parsedate_to_datetime
+
+from s3gateway.http.wsgi import Environ
+
+_ENTITY_TAGS = re.compile(r'(W/)?"([^"]*)"')
+
+
+@dataclasses.dataclass(frozen=True)
+class Validators:
+    """What tells one version of an image's data from another.
+
+    :ivar etag: the opaque part of a strong entity tag, without quotes
+    :ivar modified: when the data was last changed, to the second
+    """
+
+    etag: str
+    modified: datetime.datetime | None
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the ETag and Last-Modified headers."""
+        headers = [("ETag", f'"{self.etag}"')] if self.etag else []
+        if self.modified is not None:
+            headers.append(
+                ("Last-Modified", format_datetime(self.modified, usegmt=True))
+            )
+        return headers
+
+
+def failed(environ: Environ, validators: Validators) -> int:
+    """Return 304 or 412 if a precondition says so, otherwise 0.
+
+    In the order of RFC 9110, 13.2.2, for GET and HEAD.
+    """
+    if "HTTP_IF_MATCH" in environ:
+        if not _matches(environ["HTTP_IF_MATCH"], validators.etag, strongly=True):
+            return 412
+    elif _after(validators.modified, environ.get("HTTP_IF_UNMODIFIED_SINCE", "")):
+        return 412
+    if "HTTP_IF_NONE_MATCH" in environ:
+        if _matches(environ["HTTP_IF_NONE_MATCH"], validators.etag, strongly=False):
+            return 304
+    elif _not_after(validators.modified, environ.get("HTTP_IF_MODIFIED_SINCE", "")):
+        return 304
+    return 0
+
+
+def range_applies(environ: Environ, validators: Validators) -> bool:
+    """Whether If-Range lets a Range header count (RFC 9110, 13.1.5)."""
+    condition = environ.get("HTTP_IF_RANGE", "").strip()
+    if not condition:
+        return True
+    if '"' in condition:
+        return _matches(condition, validators.etag, strongly=True)
+    return validators.modified is not None and _date(condition) == validators.modified
+
+
+def _matches(condition: str, etag: str, *, strongly: bool) -> bool:
+    if condition.strip() == "*":
+        return True
+    return bool(etag) and any(
+        tag == etag and not (weak and strongly)
+        for weak, tag in _ENTITY_TAGS.findall(condition)
+    )
+
+
+def _after(modified: datetime.datetime | None, condition: str) -> bool:
+    date = _date(condition)
+    return modified is not None and date is not None and modified > date
+
+
+def _not_after(modified: datetime.datetime | None, condition: str) -> bool:
+    date = _date(condition)
+    return modified is not None and date is not None and modified <= date
+
+
+def _date(text: str) -> datetime.datetime | None:
+    """Return an HTTP date; ``None`` if it is not one, which is then ignored."""
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=datetime.timezone.utc)

@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing an image's data into another store, while Glance goes on serving it.
+
+A copy is made under a key of its own and claimed as an upload is, so that two never
+run at once and ``gc`` knows what a crash has left.  It is read back and compared with
+the digest that Glance shows before the image refers to it, and a store is left only
+when the image does.  What results is what stock Glance reads and deletes.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from collections.abc import Iterator
+
+from s3gateway.download.failover import Copies
+from s3gateway.download.failover import Copy
+from s3gateway.errors import Conflict
+from s3gateway.errors import DigestMismatch
+from s3gateway.errors import GatewayError
+from s3gateway.errors import GlanceError
+from s3gateway.errors import StoreError
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.http.ranges import Span
+from s3gateway.manage import copies
+from s3gateway.manage import sources
+from s3gateway.manage.context import Context
+from s3gateway.manage.registering import add_location
+from s3gateway.manage.registering import remove_store
+from s3gateway.manage.server_copy import duplicate
+from s3gateway.s3.store import S3Store
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
+from s3gateway.streams.digests import Digests
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.claims import Claim
+from s3gateway.upload.claims import Claims
+from s3gateway.upload.cutting import Part
+from s3gateway.upload.cutting import cut
+from s3gateway.upload.leftovers import collect
+from s3gateway.upload.sender import Outgoing
+
+Moved = Callable[[int], None]
+
+
+class Unfit(GatewayError):
+    """An image that cannot be copied, and why."""
+
+
+class Copier:
+    """Copies images into one store.
+
+    :param to: the store's identifier
+    """
+
+    def __init__(self, context: Context, to: str) -> None:
+        self._glance = context.glance
+        self._stores = context.stores
+        self._store = context.stores[to]
+        self._transfer = context.settings.transfer
+        self._grace = context.settings.claim_grace
+        self._claims = Claims(context.stores, self._grace)
+        self._slabs = Slabs(self._transfer.upload_buffer // SLAB)
+        self._budget = Budget(self._transfer.upload_memory, "upload")
+        self._with_credentials = self._glance.traits.credentials_in_uris
+
+    def copy(self, image_id: str, moved: Moved) -> str:
+        """Have an image refer to a verified copy in the store.
+
+        :param moved: called with the number of bytes copied and read back
+        :return: what was done, in a few words
+        :raises Refused: if there is no such image
+        :raises Unfit: if it cannot be copied
+        :raises GatewayError: if it was not; nothing of it is left
+        """
+        image = self._glance.show(image_id)
+        check(image)
+        found = self._copy_in(image, self._store.name)
+        if found is not None:
+            self._verify(image, found, moved)
+            moved(image.size or 0)
+            return "was there already, verified"
+        key = f"{image_id}.{secrets.token_hex(8)}"
+        claim = self._claim(image_id, key)
+        try:
+            how = self._make(image_id, key, claim, moved)
+        finally:
+            self._end(claim, key)
+        return how
+
+    def leave(self, image_id: str, source: str) -> None:
+        """Have Glance delete what an image has in a store, once it is elsewhere.
+
+        :raises GatewayError: if it did not
+        """
+        image = self._glance.show(image_id)
+        if self._copy_in(image, self._store.name) is None:
+            raise Conflict("it has lost its copy meanwhile; nothing was deleted")
+        remove_store(self._glance, image, source)
+
+    def _make(self, image_id: str, key: str, claim: Claim, moved: Moved) -> str:
+        """Make the copy, verify it, and add it to the image's locations."""
+        image = self._glance.show(image_id)  # as it is since nobody else copies it
+        check(image)
+        alive = self._alive(claim, moved)
+        how = self._bring(image, key, claim, alive)
+        copy = Copy(self._store, self._store.settings.bucket, key)
+        self._verify(image, copy, alive)
+        claim.confirm()
+        add_location(self._glance, image, copy, self._with_credentials)
+        return how
+
+    def _end(self, claim: Claim, key: str) -> None:
+        """Collect what the image does not refer to, and take the claim back.
+
+        Whatever happened, what counts is what the image says.
+        """
+        try:
+            image = self._glance.find(claim.image_id)
+        except (Refused, GlanceError):
+            return  # gc will look
+        own = Attempt(self._store.name, key)
+        if not collect((own, *claim.leftovers), image, self._stores):
+            claim.release()
+
+    def _copy_in(self, image: Image, store: str) -> Copy | None:
+        found = [copies.copy_at(place, self._stores) for place in image.locations]
+        return next((c for c in found if c and c.store.name == store), None)
+
+    def _claim(self, image_id: str, key: str) -> Claim:
+        try:
+            return self._claims.take(image_id, Attempt(self._store.name, key))
+        except Conflict:
+            raise Conflict(
+                "somebody else copies it, or has died less than "
+                f"{self._grace:.0f} s ago; run this again later"
+            ) from None
+
+    def _bring(self, image: Image, key: str, claim: Claim, moved: Moved) -> str:
+        """Store the image under a key; return how."""
+        near = self._near(image)
+        if near is not None and isinstance(self._store, S3Store):
+            try:
+                duplicate(
+                    self._store,
+                    (near.bucket, near.key),
+                    key,
+                    size=image.size or 0,
+                    began=claim.began,
+                    moved=moved,
+                )
+            except StoreError:
+                pass  # the store may not read there: the bytes take the long way
+            else:
+                return "copied inside of S3"
+        self._stream(image, key, claim, moved)
+        return "copied"
+
+    def _near(self, image: Image) -> Copy | None:
+        """Return a copy on the same server as the store."""
+        for location in image.locations:
+            copy = copies.copy_at(location, self._stores)
+            if copy and copy.store.settings.endpoint == self._store.settings.endpoint:
+                return copy
+        return None
+
+    def _stream(self, image: Image, key: str, claim: Claim, moved: Moved) -> None:
+        size = image.size or 0
+        algorithm, expected = copies.digest_of(image)
+        source = sources.Pieces(self._pieces(image), size, moved)
+        with (
+            self._slabs.in_use(),
+            Digests([algorithm]) as digests,
+            self._outgoing(key, size, claim, digests) as outgoing,
+        ):
+            for part in cut(
+                source,
+                self._slabs,
+                base=self._store.settings.part_size,
+                length=size,
+                reserve=outgoing.reserve,
+                watch=digests.feed,
+            ):
+                outgoing.send(part)
+            if digests.hexdigests()[algorithm] != expected:
+                raise DigestMismatch("what it is copied from has another digest")
+            outgoing.commit()
+
+    def _pieces(self, image: Image) -> Iterator[bytes]:
+        """Return the image's bytes, from S3 without Glance if it is there."""
+        found = [copies.copy_at(place, self._stores) for place in image.locations]
+        ours = [copy for copy in found if copy is not None]
+        if not ours:
+            return sources.of_glance(self._glance, image)
+        span = Span(0, image.size or 0)
+        retry_time = self._transfer.retry_time
+        reader = Copies(image.id, ours, span, size=span.length, retry_time=retry_time)
+        return sources.of_copies(reader, span)
+
+    def _outgoing(
+        self, key: str, size: int, claim: Claim, digests: Digests
+    ) -> Outgoing:
+        def release(part: Part) -> None:
+            digests.wait(part.stop)
+            self._slabs.give_back(part.slabs)
+
+        return Outgoing(
+            self._store,
+            key,
+            length=size,
+            most_bytes=self._transfer.upload_buffer,
+            budget=self._budget,
+            began=claim.began,
+            release=release,
+        )
+
+    def _verify(self, image: Image, copy: Copy, moved: Moved) -> None:
+        retry_time = self._transfer.retry_time
+        same = copies.has_digest(image, copy, retry_time=retry_time, moved=moved)
+        if not same:
+            raise DigestMismatch("the copy was read back and has another digest")
+
+    def _alive(self, claim: Claim, moved: Moved) -> Moved:
+        def count(more: int) -> None:
+            claim.keep()
+            moved(more)
+
+        return count
+
+
+def check(image: Image) -> None:
+    """Make sure that an image can be copied.
+
+    :raises Unfit: if not
+    """
+    if image.status != "active":
+        raise Unfit(f"it is {image.status}; only active images show their locations")
+    if not image.size:
+        raise Unfit("it has no data")
+    if not copies.digest_of(image)[1]:
+        raise Unfit("Glance knows no digest of it, so a copy could not be verified")

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Copying an object inside of one S3 server, without its bytes passing here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent import futures
+
+from s3gateway.http.ranges import Span
+from s3gateway.s3.store import S3Store
+from s3gateway.s3.writer import S3Writer
+from s3gateway.upload.parts import part_size
+
+#: A part that is copied costs a request and no memory, so it may be larger.
+_FACTOR = 8
+
+
+def duplicate(
+    store: S3Store,
+    source: tuple[str, str],
+    key: str,
+    *,
+    size: int,
+    began: Callable[[str], None],
+    moved: Callable[[int], None],
+) -> None:
+    """Copy an object of the same server to a key of a store.
+
+    :param source: its bucket and key
+    :param size: its size in bytes
+    :param began: called with the upload id before the first part is copied
+    :param moved: called with the number of bytes whenever some are there
+    :raises StoreError: if it was not copied; there is no upload left then
+    """
+    bucket, name = source
+    origin = {"Bucket": bucket, "Key": name}
+    if size < store.settings.large_object_size:
+        store.patiently(
+            key, lambda: store.ask("copy_object", Key=key, CopySource=origin)
+        )
+        moved(size)
+        return
+    writer = store.begin(key)
+    try:
+        began(writer.upload_id)
+        _copy_parts(store, writer, key, origin, size, moved)
+        writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
+
+
+def _copy_parts(
+    store: S3Store,
+    writer: S3Writer,
+    key: str,
+    origin: dict[str, str],
+    size: int,
+    moved: Callable[[int], None],
+) -> None:
+    def copy(number: int, span: Span) -> int:
+        answer = store.patiently(
+            key,
+            lambda: store.ask(
+                "upload_part_copy",
+                Key=key,
+                UploadId=writer.upload_id,
+                PartNumber=number,
+                CopySource=origin,
+                CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
+            ),
+        )
+        writer.add(number, answer["CopyPartResult"]["ETag"], span.length)
+        return span.length
+
+    step = part_size(_FACTOR * store.settings.part_size, 0, size)
+    spans = [Span(at, min(at + step, size)) for at in range(0, size, step)]
+    with futures.ThreadPoolExecutor(store.settings.max_parts_in_flight) as pool:
+        copies = [pool.submit(copy, *job) for job in enumerate(spans, 1)]
+        try:
+            for done in futures.as_completed(copies):
+                moved(done.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The stand-alone gateway for WSGI servers: ``s3gateway.standalone.app:application``.
+
+``S3GATEWAY_CONFIG`` says where its configuration is.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from typing import TYPE_CHECKING
+
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_middleware import cors
+from paste import deploy
+
+from s3gateway.errors import ConfigError
+from s3gateway.standalone import files
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+DEFAULT_CONFIG = "/etc/s3gateway/s3gateway.conf"
+_PASTE = "paste/s3gateway-paste.ini"
+_PASTE_OPTS = [
+    cfg.StrOpt("config_file", default="", help="The paste file of the pipeline."),
+]
+
+
+def load(config_file: str) -> WSGIApplication:
+    """Read the configuration and put the pipeline of the paste file together.
+
+    :raises ConfigError: if something in it cannot be used
+    """
+    conf = cfg.CONF
+    logging.register_options(conf)
+    conf.register_opts(_PASTE_OPTS, group="paste_deploy")
+    _set_defaults(conf)
+    try:
+        conf(
+            [],
+            project="s3gateway",
+            default_config_files=[config_file],
+            default_config_dirs=_directories(config_file),
+        )
+    except cfg.Error as error:
+        raise ConfigError("DEFAULT", "config_file", str(error)) from error
+    logging.setup(conf, "s3gateway")
+    app: WSGIApplication = deploy.loadapp(
+        f"config:{_paste_file(conf)}",
+        # cors parses the file once more
+        global_conf={"oslo_config_file": str(pathlib.Path(config_file).absolute())},
+    )
+    return app
+
+
+def _set_defaults(conf: cfg.ConfigOpts) -> None:
+    """Log to where the server logs, and let browsers do what Glance lets them."""
+    conf.set_default("use_stderr", True)
+    cors.set_defaults(
+        allow_headers=[
+            "Content-MD5",
+            "Range",
+            "X-Image-Meta-Checksum",
+            "X-Storage-Token",
+            "Accept-Encoding",
+            "X-Auth-Token",
+            "X-Identity-Status",
+            "X-Roles",
+            "X-Service-Catalog",
+            "X-User-Id",
+            "X-Tenant-Id",
+            "X-OpenStack-Request-ID",
+        ],
+        expose_headers=[
+            "X-Image-Meta-Checksum",
+            "X-Auth-Token",
+            "X-Subject-Token",
+            "X-Service-Token",
+            "X-OpenStack-Request-ID",
+        ],
+        allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
+    )
+
+
+def _directories(config_file: str) -> list[str]:
+    directory = pathlib.Path(f"{config_file}.d")
+    return [str(directory)] if directory.is_dir() else []
+
+
+def _paste_file(conf: cfg.ConfigOpts) -> pathlib.Path:
+    named = conf.paste_deploy.config_file
+    found = pathlib.Path(named).absolute() if named else files.find(_PASTE)
+    if found is None or not found.is_file():
+        raise ConfigError("paste_deploy", "config_file", "there is no such file")
+    return found
+
+
+application = load(os.environ.get("S3GATEWAY_CONFIG", DEFAULT_CONFIG))

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What header fields go through a gateway, and which end there (RFC 9110, 7.6)."""
+
+from __future__ import annotations
+
+import re
+
+from s3gateway.http.wsgi import Environ
+from s3gateway.http.wsgi import Headers
+
+#: Who passed a request on, so that one that comes back is noticed.
+PSEUDONYM = "s3gateway"
+
+# Fields about one connection, whether or not ``Connection`` names them.
+_ONE_HOP = frozenset({
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+})  # fmt: skip
+
+# Fields that are ours to say: the servers on both sides have agreed on them.
+_OURS = frozenset({
+    "content-length",
+    "expect",  # the server in front has answered it
+    "forwarded",
+    "host",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+})  # fmt: skip
+
+# What auth_token tells the app behind it.  Glance has its own and believes nobody
+# else's; a service catalog would be longer than servers take a field to be.
+_IDENTITY = re.compile(
+    r"x(-service)?-"
+    r"((user|project|tenant)(-domain)?(-id|-name)?|domain-(id|name)"
+    r"|roles?|catalog|identity-status|is-admin-project)"
+    r"|openstack-system-scope"
+)
+
+
+def is_identity(name: str) -> bool:
+    """Whether a field says who asks, as auth_token tells it.
+
+    :param name: in lower case
+    """
+    return bool(_IDENTITY.fullmatch(name))
+
+
+def towards_glance(environ: Environ, *, host: str) -> Headers:
+    """Return the header fields of a request for the next hop.
+
+    :param host: the value of ``Host``
+    """
+    fields = {_name(key): value for key, value in environ.items() if _is_field(key)}
+    ended = _ONE_HOP | _OURS | _named(fields.get("connection", ""))
+    found = [
+        (name, value)
+        for name, value in fields.items()
+        if name not in ended and not is_identity(name)
+    ]
+    if environ.get("CONTENT_TYPE"):
+        found.append(("content-type", environ["CONTENT_TYPE"]))
+    request_id = environ.get("openstack.request_id", "")
+    if request_id and "x-openstack-request-id" not in fields:
+        found.append(("x-openstack-request-id", request_id))
+    via = [field for field in (fields.get("via"), f"1.1 {PSEUDONYM}") if field]
+    return [("host", host), *found, ("via", ", ".join(via)), *_forwarded(environ)]
+
+
+def towards_client(fields: Headers) -> Headers:
+    """Return the header fields of an answer for the client."""
+    connection = ",".join(
+        value for name, value in fields if name.lower() == "connection"
+    )
+    ended = _ONE_HOP | _named(connection)
+    return [(name, value) for name, value in fields if name.lower() not in ended]
+
+
+def has_been_here(environ: Environ) -> bool:
+    """Whether a request has gone through such a gateway before."""
+    hops = environ.get("HTTP_VIA", "").split(",")
+    return any(hop.split()[1:2] == [PSEUDONYM] for hop in hops)
+
+
+def _forwarded(environ: Environ) -> Headers:
+    """What the client asked for, as ``http_proxy_to_wsgi`` understands it."""
+    values = {
+        "x-forwarded-for": environ.get("REMOTE_ADDR", ""),
+        "x-forwarded-host": environ.get("HTTP_HOST", ""),
+        "x-forwarded-prefix": environ.get("SCRIPT_NAME", ""),
+        "x-forwarded-proto": environ.get("wsgi.url_scheme", ""),
+    }
+    return [(name, value) for name, value in values.items() if value]
+
+
+def _is_field(key: str) -> bool:
+    # CGI has one name for fields with hyphens and with underscores.
+    return key.startswith("HTTP_")
+
+
+def _name(key: str) -> str:
+    return key.removeprefix("HTTP_").replace("_", "-").lower()
+
+
+def _named(connection: str) -> frozenset[str]:
+    """Return the fields that a ``Connection`` field names."""
+    return frozenset(name.strip().lower() for name in connection.split(","))

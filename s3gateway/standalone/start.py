@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a gateway of its own needs beside the filter: who it is, and what it checks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import webob
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from s3gateway.config import options
+from s3gateway.config import remote as remote_glance
+from s3gateway.config.remote import RemoteSettings
+from s3gateway.config.settings import Settings
+from s3gateway.errors import ConfigError
+from s3gateway.errors import GlanceError
+from s3gateway.glance import identities
+from s3gateway.glance import identity
+from s3gateway.glance import releases
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Refused
+from s3gateway.glance.identity import ServiceUser
+from s3gateway.glance.registration import Identity
+from s3gateway.glance.releases import Traits
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What differs between a filter in Glance and a gateway of its own.
+
+    :ivar identity: turns a request into one of whoever registers
+    """
+
+    traits: Traits
+    identity: Identity
+
+
+def surroundings(
+    remote: RemoteSettings, user: ServiceUser | None, settings: Settings
+) -> Surroundings:
+    """Return what surrounds a gateway of its own.
+
+    :raises ConfigError: if it is to register itself and has no user
+    """
+    if settings.register_as == "service" and user is None:
+        raise ConfigError(
+            options.GROUP, "register_as", "service needs the section [service_user]"
+        )
+    if user is not None and settings.register_as == "service":
+        whose = user.itself
+    elif user is not None and user.vouches:
+        whose = user.beside_caller
+    else:
+        whose = identities.caller
+    return Surroundings(traits=releases.of_release(remote.release), identity=whose)
+
+
+def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -> None:
+    """Compare the configured stores with those that Glance has.
+
+    Without a user of its own, or while Glance is down, the gateway cannot.
+
+    :raises ConfigError: if Glance does not know one, or has another default
+    """
+    if user is None:
+        LOG.info("The stores are not compared with Glance's: no [service_user]")
+        return
+    try:
+        environ = user.itself(dict(webob.Request.blank("/").environ))
+        shown = glance.stores(environ)
+    except (GlanceError, Refused) as error:
+        LOG.warning("The stores could not be compared with Glance's: %s", error)
+        return
+    if found := differences(shown, settings):
+        raise ConfigError("DEFAULT", "enabled_backends", "; ".join(found))
+
+
+def differences(shown: list[Mapping[str, str]] | None, settings: Settings) -> list[str]:
+    """Return in what the configured stores are not Glance's.
+
+    :param shown: what Glance says under ``/v2/info/stores``, ``None`` for no names
+    """
+    if shown is None:
+        return ["Glance has a single store without a name"] * settings.multi_store
+    if not settings.multi_store:
+        return ["not set, but Glance has several stores"] * bool(settings.stores)
+    known = [store["id"] for store in shown]
+    found = [
+        f"Glance does not know the store {name!r}, it has {', '.join(known)}"
+        for name in settings.stores
+        if name not in known
+    ]
+    default = [store["id"] for store in shown if store.get("default")]
+    if default and default != [settings.default_store]:
+        found.append(
+            f"the default is {settings.default_store!r} here and {default[0]!r} in "
+            "Glance"
+        )
+    return found
+
+
+def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
+    """Return our own options by group, for ``oslo-config-generator``."""
+    ours = [*options.GATEWAY_OPTS, *remote_glance.REMOTE_OPTS]
+    return [
+        (options.GROUP, ours),
+        (identity.GROUP, identity.SERVICE_USER_OPTS),
+    ]

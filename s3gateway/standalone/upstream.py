@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The terminal app of a stand-alone gateway: forwards to a remote Glance.
+
+Bodies stream in both directions and are never held.  Only this module speaks HTTP
+to Glance.
+
+Requests that change nothing use kept connections.  The others get a new connection
+each: when a kept one turns out to be closed, nobody can tell whether such a
+request was carried out, and so it cannot be sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from urllib import parse
+
+import requests
+from oslo_log import log as logging
+from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import NewConnectionError
+from urllib3.util import SKIP_HEADER
+
+from s3gateway.config.remote import RemoteSettings
+from s3gateway.errors import GatewayError
+from s3gateway.errors import GlanceError
+from s3gateway.http import request_body
+from s3gateway.http import servers
+from s3gateway.http.wsgi import Answer
+from s3gateway.http.wsgi import Environ
+from s3gateway.standalone import headers
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
+LOG = logging.getLogger(__name__)
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_STEP = 128 * 1024
+_KEPT = 64  # connections
+#: An answer with no more left than this is read to its end, so that its connection
+#: can be used again.
+_WORTH_READING = 64 * 1024
+
+# Path characters that need no escape (RFC 3986, 3.3).
+_PATH = "/:@!$&'()*+,;=-._~"
+
+
+class Upstream:
+    """A WSGI app; what it answers is what Glance answers."""
+
+    def __init__(self, settings: RemoteSettings) -> None:
+        self._settings = settings
+        self._kept = HTTPAdapter(pool_connections=1, pool_maxsize=_KEPT)
+
+    def __call__(
+        self, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        return self._answer(environ)(environ, start_response)
+
+    def _answer(self, environ: Environ) -> Answer:
+        if headers.has_been_here(environ):
+            LOG.error("[s3gateway] glance_url leads to the gateway, not to Glance")
+            return _failed("508 Loop Detected", "The gateway was led to itself.")
+        request = self._request(environ)
+        try:
+            response = self._send(request)
+        except requests.exceptions.ConnectTimeout as error:
+            return self._report("503 Service Unavailable", request, error)
+        except requests.Timeout as error:
+            return self._report("504 Gateway Timeout", request, error)
+        except requests.ConnectionError as error:
+            return self._report(_status_of(error), request, error)
+        except (requests.RequestException, HTTPError) as error:
+            return self._report("502 Bad Gateway", request, error)
+        fields = headers.towards_client(list(response.raw.headers.items()))
+        status = f"{response.status_code} {response.reason or ''}"
+        return Answer(status, fields, Body(request, response, self._end))
+
+    def _request(self, environ: Environ) -> requests.PreparedRequest:
+        settings = self._settings
+        host = environ.get("HTTP_HOST", "") if settings.pass_host else ""
+        fields = CaseInsensitiveDict(
+            # urllib3 adds these where they are missing, http.client the first.
+            {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER}
+        )
+        fields.update(headers.towards_glance(environ, host=host or settings.host))
+        request = requests.PreparedRequest()
+        request.method = environ["REQUEST_METHOD"]
+        request.url = settings.url + _target(environ)
+        request.headers = fields
+        if request.method not in _SAFE:
+            fields["Connection"] = "close"
+        length = environ.get("CONTENT_LENGTH", "")
+        if length and not request_body.is_chunked(environ):
+            fields["Content-Length"] = length
+        if request_body.content_length(environ) != 0:
+            request.body = request_body.pieces(environ)  # type: ignore[assignment]
+        return request
+
+    def _send(self, request: requests.PreparedRequest) -> requests.Response:
+        if request.body is not None or request.method not in _SAFE:
+            return self._send_by(HTTPAdapter(), request)
+        try:
+            return self._send_by(self._kept, request)
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            # It may have been closed while nobody used it.
+            return self._send_by(HTTPAdapter(), request)
+
+    def _send_by(
+        self, adapter: HTTPAdapter, request: requests.PreparedRequest
+    ) -> requests.Response:
+        settings = self._settings
+        return adapter.send(
+            request,
+            stream=True,
+            timeout=(settings.connect_timeout, settings.read_timeout),
+            verify=settings.cacert or True,
+        )
+
+    def _end(self, response: requests.Response) -> None:
+        """Give the connection of an answer back, or up if it is not read."""
+        response.close()
+        if response.connection is not self._kept:
+            response.connection.close()
+
+    def _report(
+        self, status: str, request: requests.PreparedRequest, error: Exception
+    ) -> Answer:
+        path = parse.urlsplit(request.url or "").path
+        LOG.error("Glance did not answer %s %s: %s", request.method, path, error)
+        return _failed(status, "The image service did not answer.")
+
+
+class Body(Iterator[bytes]):
+    """The body of Glance's answer: all of it, or an error.
+
+    A body that failed keeps failing on every further ``next()``.
+
+    :param end: called with the response when no more of it is read
+    """
+
+    def __init__(
+        self,
+        request: requests.PreparedRequest,
+        response: requests.Response,
+        end: Callable[[requests.Response], None],
+    ) -> None:
+        self._response = response
+        self._end = end
+        self._left = _length(request, response)
+        self._stream: Iterator[bytes] = response.raw.stream(_STEP, decode_content=False)
+        self._failure: GatewayError | None = None
+
+    def __next__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        try:
+            data = next(self._stream, b"")
+        except (HTTPError, OSError) as error:
+            raise self._failed(str(error)) from error
+        if self._left is not None:
+            self._left -= len(data)
+        if data:
+            return data
+        if self._left:
+            raise self._failed(f"{self._left} bytes are missing")
+        self._end(self._response)
+        raise StopIteration
+
+    def close(self) -> None:
+        """Give the connection back, or up if too much is left to read."""
+        if self._failure is None and 0 < (self._left or 0) <= _WORTH_READING:
+            try:
+                for _ in self._stream:
+                    pass
+            except (HTTPError, OSError):
+                LOG.debug("The rest of an answer could not be read")
+        self._end(self._response)
+
+    def _failed(self, text: str) -> GatewayError:
+        self._failure = GlanceError(f"Glance's answer broke off: {text}")
+        self._response.raw.close()
+        servers.break_off()
+        return self._failure
+
+
+def _target(environ: Environ) -> str:
+    # WSGI has the bytes of the path as characters of latin-1 (PEP 3333).
+    path = parse.quote(environ.get("PATH_INFO", "").encode("latin-1"), safe=_PATH)
+    query = environ.get("QUERY_STRING", "")
+    return f"{path}?{query}" if query else path
+
+
+def _length(
+    request: requests.PreparedRequest, response: requests.Response
+) -> int | None:
+    """Return how many bytes of body follow, ``None`` if only the end tells."""
+    if request.method == "HEAD" or response.status_code in (204, 304):
+        return 0
+    if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
+        return None
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _status_of(error: requests.ConnectionError) -> str:
+    """Return 503 where Glance cannot have seen the request, else 502.
+
+    Clients send an upload again after a 503; here none of it was read.
+    """
+    cause = error.args[0] if error.args else None
+    reason = getattr(cause, "reason", None)
+    if isinstance(reason, NewConnectionError):
+        return "503 Service Unavailable"
+    return "502 Bad Gateway"
+
+
+def _failed(status: str, text: str) -> Answer:
+    body = f"{status}\n\n{text}\n".encode()
+    fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))]
+    return Answer(status, fields, [body])

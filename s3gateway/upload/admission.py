@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an upload is ours, decided before the first byte of its body.
+
+What Glance would refuse is passed through, so that the refusal is Glance's own, in
+its words and order.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from oslo_log import log as logging
+
+from s3gateway.config.settings import Settings
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.policy import Rules
+from s3gateway.glance.registration import Registrar
+from s3gateway.http import request_body
+from s3gateway.http.request_body import Body
+from s3gateway.http.wsgi import Environ
+from s3gateway.store import ObjectStore
+from s3gateway.upload import expected
+from s3gateway.upload.expected import Promise
+
+LOG = logging.getLogger(__name__)
+
+_MIB = 1024**2
+
+
+@dataclasses.dataclass(frozen=True)
+class Admitted:
+    """An upload that is ours, its body unread.
+
+    :ivar algorithm: of ``os_hash_value``
+    """
+
+    image: Image
+    store: ObjectStore
+    body: Body
+    algorithm: str
+    promises: list[Promise]
+
+
+class Admission:
+    """Decides which uploads are taken over."""
+
+    def __init__(
+        self,
+        glance: Glance,
+        stores: Mapping[str, ObjectStore],
+        settings: Settings,
+        rules: Rules,
+        registrar: Registrar,
+    ) -> None:
+        self._glance = glance
+        self._stores = stores
+        self._settings = settings
+        self._rules = rules
+        self._registrar = registrar
+
+    def admit(self, environ: Environ, image_id: str) -> Admitted | None:
+        """Return the upload if it is ours, ``None`` if it is Glance's.
+
+        :raises Refused: if the caller may upload but not register what it uploads
+        :raises RequestError: if what is announced cannot become an image
+        """
+        store = self._chosen_store(environ)
+        if store is None or not _is_upload(environ):
+            return _left_to_glance(image_id, "no S3 store, or no data to be stored")
+        try:
+            image = self._glance.show(environ, image_id)
+        except Refused as refused:
+            return _left_to_glance(image_id, f"Glance says {refused}")
+        if not _awaits_data(image) or not self._rules.may_upload(environ, image):
+            return _left_to_glance(image_id, "it takes none from the caller")
+        algorithm = image.os_hash_algo or self._settings.hashing_algorithm
+        if not self._may_register(environ, image, algorithm):
+            return _left_to_glance(image_id, "Glance would take no location of it")
+        body = Body(
+            environ,
+            _promised_size(environ),
+            self._settings.image_size_cap,
+            fast=self._settings.transfer.fast_lanes,
+        )
+        if self._is_over_limit(environ, body.expected or 0):
+            return _left_to_glance(image_id, "the project's limits leave no room")
+        body.check_expected()
+        promised = expected.made(environ, image)
+        LOG.debug("Upload to image %s goes to store %s", image_id, store.name)
+        return Admitted(image, store, body, algorithm, promised)
+
+    def _chosen_store(self, environ: Environ) -> ObjectStore | None:
+        default = self._settings.default_store
+        if self._settings.multi_store:
+            return self._stores.get(environ.get("HTTP_X_IMAGE_META_STORE", default))
+        return self._stores.get(default)
+
+    def _may_register(self, environ: Environ, image: Image, algorithm: str) -> bool:
+        """Whether Glance would take a location from the caller, whatever it is.
+
+        Of its refusals only one is the gateway's own trouble: whom Glance lets
+        upload but not register can upload through stock Glance only.
+        """
+        answer = self._registrar.rehearse(environ, image, algorithm)
+        if answer.code == 403:
+            LOG.error(
+                "Image %s: the caller may upload data but not set a location. Give "
+                "it to all in Glance's policy rule set_image_location, or set "
+                "[s3gateway] register_as = service",
+                image.id,
+            )
+            raise Refused(answer)
+        return answer.code == 400
+
+    def _is_over_limit(self, environ: Environ, size: int) -> bool:
+        """Whether the project's unified limits leave no room (``ks_quota``)."""
+        if not self._settings.use_keystone_limits:
+            return False
+        usage = self._glance.usage(environ)
+        more = {"image_size_total": size // _MIB, "image_count_uploading": 1}
+        return any(
+            usage[name]["usage"] + count > usage[name]["limit"]
+            for name, count in more.items()
+            if name in usage
+        )
+
+
+def _left_to_glance(image_id: str, reason: str) -> Admitted | None:
+    LOG.debug("Upload to image %s is left to Glance: %s", image_id, reason)
+    return None
+
+
+def _is_upload(environ: Environ) -> bool:
+    """Whether the request is one that Glance would read data from."""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    try:
+        _promised_size(environ)
+        length = request_body.content_length(environ)
+    except ValueError:
+        return False
+    return kind == "application/octet-stream" and length != 0
+
+
+def _promised_size(environ: Environ) -> int | None:
+    """Return the size the client announced, ``None`` if it did not.
+
+    :raises ValueError: if it is not a number
+    """
+    return int(environ.get("HTTP_X_OPENSTACK_IMAGE_SIZE") or 0) or None
+
+
+def _awaits_data(image: Image) -> bool:
+    """Whether Glance would take data for it, and we could as well."""
+    shown = image.properties
+    return (
+        image.status == "queued"
+        and bool(shown.get("disk_format") and shown.get("container_format"))
+        and not any(name.startswith("img_signature") for name in shown)
+    )

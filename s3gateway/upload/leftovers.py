@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Collecting what uploads that died have left in the stores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from oslo_log import log as logging
+
+from s3gateway import uris
+from s3gateway.errors import StoreError
+from s3gateway.glance.api import Image
+from s3gateway.store import ObjectStore
+from s3gateway.upload.claims import Attempt
+
+LOG = logging.getLogger(__name__)
+
+
+def collect(
+    attempts: Iterable[Attempt], image: Image | None, stores: Mapping[str, ObjectStore]
+) -> list[Attempt]:
+    """Drop uploads that are not complete and objects that no image refers to.
+
+    Never raises.
+
+    :param image: as it is now, ``None`` if it is gone
+    :return: those that are still there because a store failed
+    """
+    return [
+        attempt
+        for attempt in attempts
+        if not _drop(attempt, stores, needed=_is_needed(image, attempt.key))
+    ]
+
+
+def refers_to(image: Image, key: str) -> bool:
+    """Whether an image may need an object.
+
+    An image that has data somewhere, but where is not shown, may need it: that of a
+    deactivated image is not, nor is any without ``show_multiple_locations``.
+    """
+    if image.status != "queued" and not image.locations:
+        return True
+    found = [uris.try_parse(location.url) for location in image.locations]
+    return any(uri is not None and uri.key == key for uri in found)
+
+
+def _is_needed(image: Image | None, key: str) -> bool:
+    return image is not None and refers_to(image, key)
+
+
+def _drop(attempt: Attempt, stores: Mapping[str, ObjectStore], *, needed: bool) -> bool:
+    """Drop what an attempt has left, but not an object that is needed."""
+    store = stores.get(attempt.store)
+    if store is None:
+        LOG.error("%s is in store %s, which is gone", attempt.key, attempt.store)
+        return False
+    try:
+        store.abandon(attempt.key, attempt.upload_id)
+        if not needed:
+            store.delete(attempt.key)
+    except StoreError as error:
+        LOG.error("%s was left in store %s: %s", attempt.key, attempt.store, error)
+        return False
+    LOG.info("Collected %s from store %s", attempt.key, attempt.store)
+    return True

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An object on its way into a store: parts in flight, then one commit."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent import futures
+from types import TracebackType
+
+from s3gateway.errors import StoreError
+from s3gateway.monitoring import metrics
+from s3gateway.monitoring import transfers
+from s3gateway.store import NOTHING
+from s3gateway.store import About
+from s3gateway.store import ObjectStore
+from s3gateway.store import Writer
+from s3gateway.streams.buffers import Budget
+from s3gateway.upload.cutting import Part
+
+
+class Outgoing:
+    """An object that becomes visible with ``commit``, or not at all.
+
+    What fits one part and is not a large object (``s3_store_large_object_size``)
+    becomes one PUT, anything else a multipart upload.  Leaving the context
+    without a commit aborts; either way nothing is in flight any more afterwards.
+
+    :param key: the object's key, which no other attempt uses
+    :param length: the object's size in bytes if it is known
+    :param most_bytes: how much may be reserved at once; two parts always may
+    :param budget: what all uploads may reserve; nobody waits for it who has nothing
+        under way that could give some of it back
+    :param began: called with the upload id before the first part of a multipart
+        upload is sent
+    :param release: called, in any thread, with each part that has been sent
+    :param about: what is known of the image before its data
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        key: str,
+        *,
+        length: int | None,
+        most_bytes: int,
+        budget: Budget,
+        began: Callable[[str], None],
+        release: Callable[[Part], None],
+        about: About = NOTHING,
+    ) -> None:
+        self._about = about
+        self._store = store
+        self._key = key
+        self._length = length
+        self._most_bytes = most_bytes
+        self._budget = budget
+        self._began = began
+        self._release = release
+        self._pool = futures.ThreadPoolExecutor(
+            store.settings.max_parts_in_flight, "s3-part", transfers.joining()
+        )
+        self._held: Part | None = None
+        self._writer: Writer | None = None
+        self._committed = False
+        self._moved = threading.Condition()
+        self._reserved = 0
+        self._failure: BaseException | None = None
+
+    def reserve(self, size: int) -> None:
+        """Wait until ``size`` more bytes of memory may be filled.
+
+        :raises StoreError: if a part could not be sent
+        """
+        most = max(self._most_bytes, 2 * size)
+        with self._moved:
+            self._moved.wait_for(lambda: self._failure or self._reserved + size <= most)
+        self._budget.wait_for(size, self._has_nothing_under_way)
+        with self._moved:
+            self._reserved += size
+        self._check()
+
+    def send(self, part: Part) -> None:
+        """Take the next part, for which room was reserved; returns at once.
+
+        :raises StoreError: if the upload could not begin
+        """
+        if self._writer is None and self._held is None and self._may_be_last(part):
+            self._held = part
+            return
+        writer = self._writer or self._begin()
+        self._pool.submit(self._send, writer, part)
+
+    def commit(self, about: About = NOTHING) -> None:
+        """Make the object visible when all its parts are stored.
+
+        :param about: what is known of the image by now; S3 takes it with a single
+            PUT, but of a multipart upload only what was known in the beginning
+        :raises StoreError: if a part or the commit failed
+        """
+        large = self._store.settings.large_object_size
+        if self._held is not None and self._held.length >= large:
+            self._begin()
+        self._pool.shutdown()
+        self._check()
+        if self._held is not None:
+            known = {**self._about, **about}
+            self._store.put(self._key, self._held.buffers(), about=known)
+        elif self._writer is not None:
+            self._writer.commit()
+        self._committed = True
+
+    def _has_nothing_under_way(self) -> bool:
+        held = self._held.planned if self._held is not None else 0
+        return self._failure is not None or self._reserved <= held
+
+    def _begin(self) -> Writer:
+        self._writer = self._store.begin(self._key, self._about)
+        self._began(self._writer.upload_id)
+        if self._held is not None:
+            self._pool.submit(self._send, self._writer, self._held)
+            self._held = None
+        return self._writer
+
+    def _may_be_last(self, part: Part) -> bool:
+        return self._length is None or part.stop >= self._length
+
+    def _send(self, writer: Writer, part: Part) -> None:
+        try:
+            if self._failure is None:
+                with transfers.part_in_flight():
+                    writer.send(part.number, part.buffers())
+        except BaseException as error:  # noqa: BLE001  reserve or commit raises it
+            self._failure = self._failure or error
+        finally:
+            self._release(part)
+            with self._moved:
+                self._reserved -= part.planned
+                self._moved.notify_all()
+            self._budget.give_back(part.planned)
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def __enter__(self) -> Outgoing:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._committed:
+            self._abort(error)
+        if self._held is not None:
+            self._release(self._held)
+        self._budget.give_back(self._reserved)
+
+    def _abort(self, error: BaseException | None) -> None:
+        if error is not None:
+            metrics.ABORTED_UPLOADS.labels(self._store.name).inc()
+        self._failure = self._failure or error or StoreError("not committed")
+        if self._writer is not None:
+            self._writer.cancel()
+        self._pool.shutdown(cancel_futures=True)
+        if self._writer is not None:
+            self._writer.abort()

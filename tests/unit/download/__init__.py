@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does every way that a download can take end well?"""

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of a server of our own: how the bytes come is up to a server."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+import urllib3
+
+from s3gateway.errors import StoreUnavailable
+from s3gateway.http.ranges import Span
+from s3gateway.s3.reader import S3Reader
+
+DATA = bytes(range(256)) * 4000
+SPAN = Span(1000, 901_000)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = DATA[SPAN.start : SPAN.stop]
+        self.send_response(206)
+        self.send_header("Content-Range", SPAN.content_range(len(DATA)))
+        if self.path == "/chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for start in range(0, len(body), 70_000):
+                chunk = body[start : start + 70_000]
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self.wfile.write(b"0\r\n\r\n")
+            return
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.path == "/broken":
+            self.close_connection = True
+            body = body[:300_000]
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def open_(pool: urllib3.PoolManager, url: str) -> S3Reader:
+    answer = pool.request("GET", url, preload_content=False, decode_content=False)
+    return S3Reader("fast", answer, SPAN, len(DATA))
+
+
+@pytest.mark.parametrize("path", ["/plain", "/chunked"])
+def test_buffers_are_filled_however_the_bytes_come(server: str, path: str) -> None:
+    with urllib3.PoolManager() as pool:
+        for _ in range(2):
+            reader = open_(pool, server + path)
+            found = bytearray(SPAN.length)
+            with memoryview(found) as buffer:
+                for start in range(0, len(found), 100_000):
+                    reader.fill(buffer[start : start + 100_000])
+            reader.close()
+            assert found == DATA[SPAN.start : SPAN.stop]
+
+
+def test_a_buffer_that_cannot_be_filled(server: str) -> None:
+    with urllib3.PoolManager() as pool:
+        reader = open_(pool, server + "/broken")
+        with pytest.raises(StoreUnavailable):
+            reader.fill(memoryview(bytearray(SPAN.length)))
+        reader.close()

@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies cut into parts and sent into a store, without any server."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import mmap
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from s3gateway.errors import ClientGone
+from s3gateway.errors import SizeMismatch
+from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import TooLarge
+from s3gateway.http.request_body import Body
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
+from s3gateway.streams.digests import Digests
+from s3gateway.upload.cutting import Part
+from s3gateway.upload.cutting import cut
+from s3gateway.upload.sender import Outgoing
+from tests.support.memory import MIB
+from tests.support.memory import MemoryStore
+from tests.support.memory import store_settings
+from tests.support.memory import unavailable
+
+PART = 5 * MIB
+
+
+def content(size: int) -> bytes:
+    """Return bytes of which no two parts are alike."""
+    block = hashlib.sha512(str(size).encode()).digest()
+    return (block * (size // len(block) + 1))[:size]
+
+
+class Trickle(io.RawIOBase):
+    """A socket: it hands out less than it is asked for."""
+
+    def __init__(self, data: bytes, most: int) -> None:
+        self._data = io.BytesIO(data)
+        self._most = most
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(min(size, self._most))
+
+
+def environ(data: bytes, *, length: int | None, most: int = 1 << 30) -> dict[str, Any]:
+    """Return a request with a body, chunked if it has no length."""
+    found: dict[str, Any] = {"wsgi.input": Trickle(data, most)}
+    if length is None:
+        return {**found, "HTTP_TRANSFER_ENCODING": "chunked"}
+    return {**found, "CONTENT_LENGTH": str(length)}
+
+
+class Upload:
+    """One body on its way into a memory store."""
+
+    def __init__(self, store: MemoryStore, body: Body, buffer: int = 4 * PART) -> None:
+        self.store = store
+        self.body = body
+        self.buffer = buffer
+        self.most_taken = 0
+        self.key = "key"
+        self.slabs = Slabs(keep=64)
+        self.budget = Budget(1 << 40, "upload")
+        self.digests: dict[str, str] = {}
+        self.began: list[str] = []
+
+    def run(self) -> None:
+        with Digests(["md5", "sha512"]) as digests:
+            outgoing = Outgoing(
+                self.store,
+                self.key,
+                length=self.body.expected,
+                most_bytes=self.buffer,
+                budget=self.budget,
+                began=self.began.append,
+                release=lambda part: self._release(digests, part),
+            )
+            with outgoing:
+                for part in self._parts(digests, outgoing):
+                    outgoing.send(part)
+                outgoing.commit()
+            self.digests = digests.hexdigests()
+
+    def _parts(self, digests: Digests, outgoing: Outgoing) -> Iterator[Part]:
+        return cut(
+            self.body,
+            self.slabs,
+            base=PART,
+            length=self.body.expected,
+            reserve=outgoing.reserve,
+            watch=digests.feed,
+        )
+
+    def _release(self, digests: Digests, part: Part) -> None:
+        digests.wait(part.stop)
+        self.slabs.give_back(part.slabs)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(
+    ("size", "requests"),
+    [
+        (1, ["put"]),
+        (SLAB, ["put"]),
+        (PART - 1, ["put"]),
+        (PART, ["put"]),
+        (PART + 1, ["begin", "part", "part", "commit"]),
+        (2 * PART, ["begin", "part", "part", "commit"]),
+        (3 * PART + 17, ["begin", "part", "part", "part", "part", "commit"]),
+    ],
+)
+def test_small_is_one_put_and_large_is_multipart(
+    chunked: bool, size: int, requests: list[str]
+) -> None:
+    data = content(size)
+    store = MemoryStore()
+    length = None if chunked else size
+    upload = Upload(
+        store, Body(environ(data, length=length, most=100_000), None, 1 << 40)
+    )
+    upload.run()
+    assert store.objects_by_key == {"key": data}
+    assert sorted(store.requests) == sorted(requests)
+    assert upload.digests == {
+        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
+        "sha512": hashlib.sha512(data).hexdigest(),
+    }
+    assert upload.body.received == size
+
+
+def test_a_large_object_is_multipart_even_in_one_part() -> None:
+    data = content(MIB)
+    store = MemoryStore(store_settings(large_object_size=MIB))
+    Upload(store, Body(environ(data, length=MIB), None, 1 << 40)).run()
+    assert store.requests == ["begin", "part", "commit"]
+    assert store.objects_by_key == {"key": data}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.integers(0, 4 * SLAB + 3),
+    most=st.integers(1_000, 2 * SLAB),
+    base=st.integers(1, 3),
+    chunked=st.booleans(),
+)
+def test_parts_are_the_body_cut_without_gaps(
+    size: int, most: int, base: int, chunked: bool
+) -> None:
+    data = content(size)
+    body = Body(
+        environ(data, length=None if chunked else size, most=most), None, 1 << 40
+    )
+    seen = hashlib.sha256()
+    reserved: list[int] = []
+    found: list[bytes] = []
+    for part in cut(
+        body,
+        Slabs(keep=2),
+        base=base * SLAB,
+        length=None,
+        reserve=reserved.append,
+        watch=seen.update,
+    ):
+        assert part.start == sum(map(len, found))
+        assert part.planned == base * SLAB
+        found.append(b"".join(part.buffers()))
+        assert part.length == len(found[-1])
+    assert b"".join(found) == data
+    assert [len(part) for part in found[:-1]] == [base * SLAB] * (len(found) - 1)
+    assert seen.hexdigest() == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("sent", "length", "promised", "limit", "error"),
+    [
+        (10, 20, None, 100, ClientGone),
+        (10, 10, 20, 100, SizeMismatch),
+        (20, 20, 10, 100, SizeMismatch),
+        (10, None, 20, 100, SizeMismatch),
+        (20, None, 10, 100, SizeMismatch),
+        (20, 20, None, 19, TooLarge),
+        (20, None, None, 19, TooLarge),
+    ],
+)
+def test_a_body_ends_where_it_should_or_is_an_error(
+    sent: int,
+    length: int | None,
+    promised: int | None,
+    limit: int,
+    error: type[Exception],
+) -> None:
+    store = MemoryStore()
+    body = Body(environ(content(sent), length=length), promised, limit)
+    with pytest.raises(error):
+        Upload(store, body).run()
+    assert not store.objects_by_key
+    assert not store.open_uploads
+
+
+def test_what_can_be_known_before_the_body_is_known() -> None:
+    for length, promised, limit, error in [
+        (20, None, 19, TooLarge),
+        (None, 20, 19, TooLarge),
+        (20, 19, 100, SizeMismatch),
+    ]:
+        body = Body(environ(b"", length=length), promised, limit)
+        with pytest.raises(error):
+            body.check_expected()
+    Body(environ(b"", length=20), 20, 20).check_expected()
+    Body(environ(b"", length=None), None, 20).check_expected()
+
+
+def test_bytes_behind_the_content_length_are_not_read() -> None:
+    body = Body(environ(content(30), length=20), None, 100)
+    assert body.read_into(memoryview(bytearray(100))) == 20
+
+
+@pytest.mark.parametrize("request_", ["begin", "part", "commit", "put"])
+def test_a_store_that_fails_leaves_nothing(request_: str) -> None:
+    size = 10 if request_ == "put" else 3 * PART
+    store = MemoryStore()
+    store.before = unavailable(request_)
+    body = Body(environ(content(size), length=size), None, 1 << 40)
+    with pytest.raises(StoreUnavailable):
+        Upload(store, body).run()
+    assert not store.objects_by_key
+    assert not store.open_uploads
+
+
+def test_a_client_that_breaks_off_aborts_the_upload() -> None:
+    store = MemoryStore()
+    body = Body(environ(content(3 * PART), length=4 * PART), None, 1 << 40)
+    with pytest.raises(ClientGone):
+        Upload(store, body).run()
+    assert "abort" in store.requests
+    assert not store.open_uploads
+
+
+def test_memory_is_bounded_while_the_store_is_slow() -> None:
+    taken = 0
+    most = 0
+
+    class Counted(Slabs):
+        def take(self) -> mmap.mmap:
+            nonlocal taken, most
+            taken += 1
+            most = max(most, taken)
+            return super().take()
+
+        def give_back(self, slabs: Any) -> None:
+            nonlocal taken
+            taken -= len(slabs)
+            super().give_back(slabs)
+
+    size = 10 * PART
+    store = MemoryStore()
+    upload = Upload(
+        store, Body(environ(content(size), length=size), None, 1 << 40), 3 * PART
+    )
+    upload.slabs = Counted(keep=3 * PART // SLAB)
+    upload.run()
+    assert most <= 3 * PART // SLAB
+    assert store.objects_by_key == {"key": content(size)}
+
+
+def test_uploads_wait_for_the_memory_of_all_and_none_fails() -> None:
+    budget = Budget(3 * PART, "upload")
+    store = MemoryStore()
+    gate = threading.Event()
+
+    def before(request: str, key: str) -> None:
+        if request == "part":
+            gate.wait(30)
+
+    store.before = before
+    size = 10 * PART
+    uploads = [
+        Upload(store, Body(environ(content(size), length=size), None, 1 << 40), size)
+        for _ in range(2)
+    ]
+    uploads[1].key = "other"
+    for upload in uploads:
+        upload.budget = budget
+    threads = [threading.Thread(target=upload.run) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    while sum(upload.body.received for upload in uploads) < 3 * PART:
+        assert any(thread.is_alive() for thread in threads)
+        threads[0].join(0.01)
+    threads[0].join(0.2)
+    assert sum(upload.body.received for upload in uploads) <= 4 * PART
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert store.objects_by_key == {"key": content(size), "other": content(size)}
+    assert budget.take(3 * PART)
+
+
+def test_an_upload_that_holds_its_only_part_back_waits_for_nobody() -> None:
+    size = 2 * PART + 1
+    upload = Upload(
+        MemoryStore(), Body(environ(content(size), length=None), None, 1 << 40)
+    )
+    upload.budget = Budget(0, "upload")
+    upload.run()
+    assert upload.store.objects_by_key == {"key": content(size)}
