@@ -25,9 +25,9 @@ from benchmarks.small import Requests
 from benchmarks.transfers import Case
 from benchmarks.transfers import Course
 from benchmarks.transfers import Sample
-from tests.support import glance
-from tests.support import mariadb
-from tests.support import rgw
+from tests.support.s3 import rgw
+from tests.support.servers import glance
+from tests.support.servers import mariadb
 
 SMALL = "small"
 

@@ -17,15 +17,15 @@ from collections.abc import Iterator
 from benchmarks.client import Client
 from benchmarks.client import Failed
 from benchmarks.workers import Workers
-from tests.support import environments
-from tests.support import glance
-from tests.support import identity
-from tests.support.api import Api
-from tests.support.glance import Config
-from tests.support.glance import GlanceSpec
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.s3server import S3Server
+from tests.support.clients.api import Api
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers import glance
+from tests.support.servers import identity
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import GlanceSpec
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
 
 STOCK = "stock"
 GATEWAY = "gateway"

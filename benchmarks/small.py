@@ -20,8 +20,8 @@ from benchmarks.field import Field
 from benchmarks.field import Ground
 from benchmarks.field import Side
 from benchmarks.field import both
-from tests.support.faultproxy import FaultProxy
-from tests.support.rows import multiply
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.servers.rows import multiply
 
 LISTED = 1000
 

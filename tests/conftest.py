@@ -13,16 +13,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import environments
-from tests.support import keystone as keystones
-from tests.support import mariadb
-from tests.support import servers
-from tests.support.cloud import Cloud
-from tests.support.keystone import Keystone
-from tests.support.mariadb import MariaDB
-from tests.support.s3server import S3Server
-from tests.support.standalone import Gateway
-from tests.support.tally import TALLY
+from tests.support.faults.tally import TALLY
+from tests.support.s3 import catalog
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers import keystone as keystones
+from tests.support.servers import mariadb
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.standalone import Gateway
 
 FULL_TIER = bool(os.environ.get("S3GATEWAY_FULL"))
 S3_SERVER = os.environ.get("S3GATEWAY_SERVER", "swift")
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(
 ) -> None:
     """Leave out the full tier unless it is asked for."""
     if any("contract" in item.path.parts for item in items):
-        config.stash[SERVERS] = servers.which_run(full=FULL_TIER)
+        config.stash[SERVERS] = catalog.which_run(full=FULL_TIER)
     left_out = [item for item in items if item.get_closest_marker("full")]
     if FULL_TIER or not left_out:
         return
@@ -76,9 +76,9 @@ def workspace() -> Iterator[pathlib.Path]:
 @pytest.fixture(scope="session")
 def s3(workspace: pathlib.Path) -> Iterator[S3Server]:
     """An S3 server: Swift's, or the one that S3GATEWAY_SERVER names."""
-    if reason := servers.missing(S3_SERVER):
+    if reason := catalog.missing(S3_SERVER):
         pytest.skip(f"{S3_SERVER} was not run: {reason}")
-    with servers.serving(S3_SERVER, workspace / S3_SERVER) as server:
+    with catalog.serving(S3_SERVER, workspace / S3_SERVER) as server:
         yield server
 
 

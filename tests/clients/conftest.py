@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.support import environments
-from tests.support.api import Api
-from tests.support.keystone import ALICE
-from tests.support.keystone import Keystone
-from tests.support.memory import MIB
-from tests.support.processes import run
-from tests.support.standalone import Gateway
+from tests.support.clients.api import Api
+from tests.support.s3.memory import MIB
+from tests.support.servers import environments
+from tests.support.servers.keystone import ALICE
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.processes import run
+from tests.support.servers.standalone import Gateway
 
 Command = Callable[..., str]
 

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.clients.conftest import Command
-from tests.support.api import Api
+from tests.support.clients.api import Api
 
 pytestmark = pytest.mark.full
 

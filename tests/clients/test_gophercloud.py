@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 
-from tests.support.api import OCTETS
-from tests.support.api import Api
-from tests.support.api import in_chunks
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
 
 DATA = bytes(range(256)) * 9000
 ACCEPT = {"Accept": "application/json", "User_Agent": "gophercloud/v2.0.0"}

@@ -10,15 +10,15 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support import keystone as keystones
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
-from tests.support.keystone import ADMIN
-from tests.support.keystone import ALICE
-from tests.support.keystone import BOB
-from tests.support.keystone import Keystone
-from tests.support.standalone import Gateway
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.servers import keystone as keystones
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.keystone import ADMIN
+from tests.support.servers.keystone import ALICE
+from tests.support.servers.keystone import BOB
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.standalone import Gateway
 
 DATA = bytes(range(256)) * 4000
 FORGED = {

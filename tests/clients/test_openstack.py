@@ -11,12 +11,12 @@ import pytest
 
 from tests.clients.conftest import Command
 from tests.clients.conftest import document
-from tests.support import environments
-from tests.support.api import Api
-from tests.support.keystone import ALICE
-from tests.support.keystone import Keystone
-from tests.support.processes import run
-from tests.support.standalone import Gateway
+from tests.support.clients.api import Api
+from tests.support.servers import environments
+from tests.support.servers.keystone import ALICE
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.processes import run
+from tests.support.servers.standalone import Gateway
 
 RAW = ("--disk-format=raw", "--container-format=bare")
 

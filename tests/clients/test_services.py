@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from tests.support import environments
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.faultproxy import FaultProxy
-from tests.support.glance import ROOT
-from tests.support.glance import ini
-from tests.support.keystone import ALICE
-from tests.support.keystone import Keystone
-from tests.support.processes import run
-from tests.support.wronganswers import SlowDown
+from tests.support.clients.api import Api
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.wronganswers import SlowDown
+from tests.support.servers import environments
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import ROOT
+from tests.support.servers.glance import ini
+from tests.support.servers.keystone import ALICE
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.processes import run
 
 pytestmark = pytest.mark.full
 

@@ -13,21 +13,21 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import environments
 from tests.support import formats
-from tests.support import web
-from tests.support.cloud import Cloud
-from tests.support.glance import Config
-from tests.support.glance import ini
-from tests.support.glance import merged
-from tests.support.keystone import ADMIN
-from tests.support.keystone import PASSWORD
-from tests.support.keystone import REGION
-from tests.support.keystone import Keystone
-from tests.support.mariadb import MariaDB
-from tests.support.processes import run
-from tests.support.s3server import S3Server
-from tests.support.standalone import GatewaySpec
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers import web
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import ini
+from tests.support.servers.glance import merged
+from tests.support.servers.keystone import ADMIN
+from tests.support.servers.keystone import PASSWORD
+from tests.support.servers.keystone import REGION
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.processes import run
+from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(3600)]
 

@@ -16,11 +16,11 @@ import pytest
 from s3gateway.s3.store import S3Store
 from s3gateway.store import ObjectStore
 from tests.conftest import S3_SERVER
-from tests.support import servers
-from tests.support.memory import MemoryStore
-from tests.support.s3server import S3Server
-from tests.support.stores import bucket_of
-from tests.support.stores import s3_store
+from tests.support.s3 import catalog
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import bucket_of
+from tests.support.s3.stores import s3_store
 
 _COUNT = itertools.count(1)
 
@@ -39,9 +39,9 @@ def running(
             if name == S3_SERVER:
                 found[name] = request.getfixturevalue("s3")
             if name not in found:
-                if reason := servers.missing(name):
+                if reason := catalog.missing(name):
                     pytest.skip(f"{name} was not run: {reason}")
-                started = servers.serving(name, workspace / name)
+                started = catalog.serving(name, workspace / name)
                 found[name] = stack.enter_context(started)
             return found[name]
 
@@ -83,17 +83,17 @@ class Subject:
 
 def of_server(name: str) -> object:
     """Return a parameter; those that are not for the default tier are marked."""
-    marks = () if name in servers.DEFAULT_TIER else (pytest.mark.full,)
+    marks = () if name in catalog.DEFAULT_TIER else (pytest.mark.full,)
     return pytest.param(name, marks=marks)
 
 
-@pytest.fixture(params=[of_server(name) for name in servers.NAMES])
+@pytest.fixture(params=[of_server(name) for name in catalog.NAMES])
 def server(request: pytest.FixtureRequest, running: Running) -> S3Server:
     """A server."""
     return running(request.param)
 
 
-@pytest.fixture(params=["memory", *[of_server(name) for name in servers.NAMES]])
+@pytest.fixture(params=["memory", *[of_server(name) for name in catalog.NAMES]])
 def subject(request: pytest.FixtureRequest, running: Running) -> Iterator[Subject]:
     """A store; the test fails if it leaves an object or an upload behind."""
     if request.param == "memory":

@@ -22,13 +22,13 @@ from s3gateway.manage.check.store import examine
 from s3gateway.manage.check.store_findings import Finding
 from s3gateway.manage.check.store_findings import Severity
 from s3gateway.s3.store import S3Store
-from tests.contract.test_objects import views
-from tests.support import faults
+from tests.contract.objects import views
 from tests.support import tiers
-from tests.support.fault import Fault
-from tests.support.faultproxy import FaultProxy
-from tests.support.s3server import S3Server
-from tests.support.stores import s3_store
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Fault
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import s3_store
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
@@ -152,7 +152,9 @@ def test_no_right_to_write(s3: S3Server) -> None:
     with FaultProxy(s3.endpoint) as proxy:
         bucket = f"examined-{secrets.token_hex(8)}"
         s3.client().create_bucket(Bucket=bucket)
-        denied = proxy.add(faults.Answer(403, "AccessDenied"), method="PUT", times=None)
+        denied = proxy.add(
+            s3_faults.Answer(403, "AccessDenied"), method="PUT", times=None
+        )
         found = access(s3_store(s3, bucket, endpoint=proxy.endpoint))
     assert denied.events
     assert (found.state, found.severity) == ("no write right", Severity.ERROR)
@@ -174,7 +176,7 @@ def test_what_else_a_server_says(
     s3: S3Server, status: int, code: str, state: str
 ) -> None:
     with FaultProxy(s3.endpoint) as proxy:
-        fault = proxy.add(faults.Answer(status, code), times=None)
+        fault = proxy.add(s3_faults.Answer(status, code), times=None)
         found = access(s3_store(s3, "any-bucket", endpoint=proxy.endpoint))
     assert fault.events
     assert (found.state, found.severity) == (state, Severity.ERROR)
@@ -189,43 +191,43 @@ def _an_hour_ahead(raw: bytes) -> bytes:
 
 LESS: dict[str, tuple[Fault, dict[str, str], str, Severity]] = {
     "ranges": (
-        faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
+        s3_faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
         {"method": "GET", "key": r"\.[0-9a-f]{16}$"},
         "ignored",
         Severity.WARNING,
     ),
     "If-Match": (
-        faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
+        s3_faults.Answer(200, body=b"0123456789", headers={"ETag": '"e"'}),
         {"method": "GET", "key": r"\.[0-9a-f]{16}$"},
         "ignored",
         Severity.OK,
     ),
     "conditional PUT": (
-        faults.Answer(200, body=b""),
+        s3_faults.Answer(200, body=b""),
         {"method": "PUT", "query": "^$"},
         "ignored",
         Severity.NOTE,
     ),
     "parts": (
-        faults.Answer(400, "InvalidArgument"),
+        s3_faults.Answer(400, "InvalidArgument"),
         {"method": "PUT", "query": "partNumber=10000"},
         "fewer than 10,000",
         Severity.WARNING,
     ),
     "list of uploads": (
-        faults.Answer(200, body=b"<ListMultipartUploadsResult/>"),
+        s3_faults.Answer(200, body=b"<ListMultipartUploadsResult/>"),
         {"method": "GET", "query": "uploads"},
         "none",
         Severity.NOTE,
     ),
     "clock": (
-        faults.ChangedHead(_an_hour_ahead),
+        s3_faults.ChangedHead(_an_hour_ahead),
         {"method": "GET", "query": "list-type"},
         "+3600 s",
         Severity.WARNING,
     ),
     "lifecycle": (
-        faults.Answer(501, "NotImplemented"),
+        s3_faults.Answer(501, "NotImplemented"),
         {"method": "GET", "query": "lifecycle"},
         "unknown",
         Severity.NOTE,

@@ -14,13 +14,13 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3.store import S3Store
-from tests.contract.test_objects import DATA
-from tests.contract.test_objects import read
-from tests.contract.test_objects import views
-from tests.support import faults
-from tests.support.faultproxy import FaultProxy
-from tests.support.s3server import S3Server
-from tests.support.stores import s3_store
+from tests.contract.objects import DATA
+from tests.contract.objects import read
+from tests.contract.objects import views
+from tests.support.faults import s3_faults
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import s3_store
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def store(s3: S3Server, proxy: FaultProxy) -> Iterator[S3Store]:
     s3.client().delete_bucket(Bucket=bucket)
 
 
-def ignoring_ranges(proxy: FaultProxy, store: S3Store) -> faults.Answer:
+def ignoring_ranges(proxy: FaultProxy, store: S3Store) -> s3_faults.Answer:
     """Let the server answer any GET with the whole object."""
     headers = {"ETag": store.stat("key").etag}
-    whole = faults.Answer(200, body=DATA, headers=headers)
+    whole = s3_faults.Answer(200, body=DATA, headers=headers)
     return proxy.add(whole, method="GET", times=None)
 
 
@@ -75,9 +75,9 @@ def test_a_server_that_ignores_versions(proxy: FaultProxy, store: S3Store) -> No
             store.read("key", span, size=len(DATA), etag='"another"')
 
 
-@pytest.mark.parametrize("fault", [faults.WrongRange(), faults.RangeIgnored()])
+@pytest.mark.parametrize("fault", [s3_faults.WrongRange(), s3_faults.RangeIgnored()])
 def test_an_answer_to_another_question_is_not_taken(
-    proxy: FaultProxy, store: S3Store, fault: faults.ChangedHead
+    proxy: FaultProxy, store: S3Store, fault: s3_faults.ChangedHead
 ) -> None:
     wrong = proxy.add(fault, method="GET", times=None)
     with pytest.raises(StoreError):

@@ -19,14 +19,14 @@ from s3gateway.manage.check.store import examine
 from s3gateway.s3 import buckets
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.store import S3Store
-from tests.contract.test_objects import content
-from tests.contract.test_objects import views
-from tests.support import faults
-from tests.support import minio
-from tests.support.fault import Request
-from tests.support.faultproxy import FaultProxy
-from tests.support.s3server import S3Server
-from tests.support.stores import s3_store
+from tests.contract.objects import content
+from tests.contract.objects import views
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Request
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.s3 import minio
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import s3_store
 
 ADVICE = "set s3_store_region_name = {region} in [fast]"
 
@@ -87,7 +87,9 @@ def test_a_region_that_only_the_header_tells(s3: S3Server, status: int) -> None:
     s3.client().create_bucket(Bucket=bucket)
     with FaultProxy(s3.endpoint) as proxy:
         headers = {"x-amz-bucket-region": "us-east-1"}
-        fault = proxy.add(faults.Answer(status, "Moved", headers=headers), key=bucket)
+        fault = proxy.add(
+            s3_faults.Answer(status, "Moved", headers=headers), key=bucket
+        )
         store = s3_store(s3, bucket, endpoint=proxy.endpoint, region="eu-west-1")
         with used(store, s3):
             works(store)
@@ -194,7 +196,7 @@ def test_rgw_whose_constraint_is_a_zonegroup(
         works(store)
 
 
-class Bodies(faults.Answer):
+class Bodies(s3_faults.Answer):
     """Answers 200, and keeps what was sent."""
 
     def __init__(self) -> None:

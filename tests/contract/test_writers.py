@@ -12,7 +12,7 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from tests.contract.conftest import Subject
-from tests.contract.test_objects import read
+from tests.contract.objects import read
 
 MIB = 1024**2
 PART = 5 * MIB

@@ -11,10 +11,10 @@ import pytest
 
 from s3gateway.config.stores import Writing
 from s3gateway.s3.store import S3Store
-from tests.contract.test_objects import views
-from tests.support.faultproxy import FaultProxy
-from tests.support.s3server import S3Server
-from tests.support.stores import s3_store
+from tests.contract.objects import views
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import s3_store
 
 ALL = Writing(
     encryption="aws:kms",

@@ -21,18 +21,18 @@ from typing import Any
 from tests.demo import images
 from tests.demo.images import Picture
 from tests.demo.report import Report
-from tests.support import environments
-from tests.support import glance
-from tests.support import servers
-from tests.support import standalone
-from tests.support.glance import ROOT
-from tests.support.glance import Config
-from tests.support.glance import Serving
-from tests.support.glance import merged
-from tests.support.identity import token
-from tests.support.processes import run
-from tests.support.s3server import S3Server
-from tests.support.standalone import GatewaySpec
+from tests.support.s3 import catalog
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers import glance
+from tests.support.servers import standalone
+from tests.support.servers.glance import ROOT
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import Serving
+from tests.support.servers.glance import merged
+from tests.support.servers.identity import token
+from tests.support.servers.processes import run
+from tests.support.servers.standalone import GatewaySpec
 
 PASTE = ROOT / "etc" / "paste" / "glance-api-paste.ini"
 
@@ -208,7 +208,7 @@ def main() -> int:
     alone = parser.parse_args().standalone
     report = Report()
     server = os.environ.get("S3GATEWAY_SERVER", "swift")
-    if reason := servers.missing(server):
+    if reason := catalog.missing(server):
         report.check(f"{server} can be run: {reason}", False)
         return report.finish()
     report.step(f"Building the environments of Glance, {server}, the clients (once)")
@@ -218,7 +218,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="s3gateway-demo-") as name:
         directory = pathlib.Path(name)
         report.step(f"Starting {server} as the S3 server")
-        with servers.serving(server, directory / server) as s3:
+        with catalog.serving(server, directory / server) as s3:
             Demo(directory, report, alone=alone).run(s3)
     return report.finish()
 

@@ -8,7 +8,7 @@ import pathlib
 import random
 import shutil
 
-from tests.support.processes import run
+from tests.support.servers.processes import run
 
 MIB = 1024**2
 

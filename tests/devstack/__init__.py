@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Does the DevStack plugin do its work in each phase?"""

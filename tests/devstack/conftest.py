@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.devstack.stack import Stack
-from tests.support import environments
-from tests.support import web
+from tests.support.servers import environments
+from tests.support.servers import web
 
 MakeStack = Callable[..., Stack]
 

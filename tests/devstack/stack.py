@@ -11,8 +11,8 @@ import shlex
 import shutil
 import subprocess
 
-from tests.support.glance import Config
-from tests.support.processes import free_port
+from tests.support.servers.glance import Config
+from tests.support.servers.processes import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = pathlib.Path(__file__).parent / "driver.sh"

@@ -13,13 +13,13 @@ import pytest
 from tests.devstack.conftest import MakeStack
 from tests.devstack.stack import UNTIL_GLANCE_STARTS
 from tests.devstack.stack import Stack
-from tests.support import environments
-from tests.support.glance import create_database
-from tests.support.glance import with_stand_in_for_keystone
-from tests.support.identity import token
-from tests.support.mariadb import MariaDB
-from tests.support.processes import Server
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers.glance import create_database
+from tests.support.servers.glance import with_stand_in_for_keystone
+from tests.support.servers.identity import token
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.processes import Server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COUNT = itertools.count(1)

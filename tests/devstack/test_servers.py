@@ -14,8 +14,8 @@ import pytest
 from tests.devstack.conftest import MakeStack
 from tests.devstack.stack import UNTIL_GLANCE_STARTS
 from tests.devstack.stack import Stack
-from tests.support.processes import free_port
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers.processes import free_port
 
 pytestmark = pytest.mark.full
 

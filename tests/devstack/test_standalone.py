@@ -9,7 +9,7 @@ import stat
 from tests.devstack.stack import UNTIL_GLANCE_STARTS
 from tests.devstack.stack import Stack
 from tests.devstack.stack import parsed
-from tests.support import environments
+from tests.support.servers import environments
 
 
 def test_standalone(external: Stack) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pathlib
 
-from tests.support import glance
-from tests.support.processes import run
+from tests.support.servers import glance
+from tests.support.servers.processes import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "docs" / "source" / "snippets" / "filter.sh"

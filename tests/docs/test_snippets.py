@@ -15,8 +15,8 @@ from paste import deploy
 from s3gateway.config import settings
 from s3gateway.config.settings import Settings
 from s3gateway.monitoring.exposition import Exposition
-from tests.support import glance
-from tests.support.processes import run
+from tests.support.servers import glance
+from tests.support.servers.processes import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "source"

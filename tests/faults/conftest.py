@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support.cloud import Cloud
-from tests.support.through import Through
-from tests.support.through import through_proxy
+from tests.support.faults.through import Through
+from tests.support.faults.through import through_proxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,14 @@ import psutil
 import pytest
 import requests
 
-from tests.leaks.surfaces import ALICE
-from tests.support import faults
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.through import Through
-from tests.support.through import through_proxy
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.faults import s3_faults
+from tests.support.faults.through import Through
+from tests.support.faults.through import through_proxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 LARGE = random.Random(33).randbytes(17 * MIB)  # noqa: S311  four parts
@@ -49,7 +49,7 @@ def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
 def die_during(through: Through, image_id: str, data: bytes, stage: str) -> None:
     """Upload, and kill the worker when it has come to a stage."""
     where, done = STAGES[stage]
-    stall = faults.Stall(done=done)
+    stall = s3_faults.Stall(done=done)
     through.proxy.add(
         stall,
         method=where["method"],
@@ -104,7 +104,7 @@ def test_dying_behind_the_registration(through: Through) -> None:
     api = through.api
     image_id = api.create()
     claim = rf"\.s3gateway/{image_id}"
-    stall = through.proxy.add(faults.Stall(), method="DELETE", key=claim)
+    stall = through.proxy.add(s3_faults.Stall(), method="DELETE", key=claim)
 
     def upload() -> None:
         with contextlib.suppress(requests.ConnectionError):

@@ -13,18 +13,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.support import faults
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.fault import Fault
-from tests.support.fault import Request
-from tests.support.faultproxy import FaultProxy
-from tests.support.through import Through
-from tests.support.through import received
-from tests.support.through import through_proxy
+from tests.support.clients.api import Api
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.through import Through
+from tests.support.faults.through import received
+from tests.support.faults.through import through_proxy
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 DATA = random.Random(12).randbytes(12 * MIB + 7)  # noqa: S311
@@ -49,17 +49,20 @@ def image_id(through: Through) -> Iterator[str]:
 
 
 SURVIVED: dict[str, list[Fault]] = {
-    "refused once": [faults.ResetBefore()],
-    "no answer once": [faults.ResetAfter()],
-    "a first answer too late": [faults.Stall()],
-    "500": [faults.Answer(500, "InternalError")],
-    "SlowDown, three times": [faults.SlowDown() for _ in range(3)],
-    "ends short": [faults.Truncate(CUT)],
-    "reset": [faults.Truncate(CUT, reset=True)],
-    "reset, five times": [faults.Truncate(CUT // 2, reset=True) for _ in range(5)],
-    "stalls": [faults.Stall(after=CUT)],
-    "reset, then 500": [faults.Truncate(CUT), faults.Answer(500, "InternalError")],
-    "reset, then SlowDown": [faults.Truncate(CUT), faults.SlowDown()],
+    "refused once": [s3_faults.ResetBefore()],
+    "no answer once": [s3_faults.ResetAfter()],
+    "a first answer too late": [s3_faults.Stall()],
+    "500": [s3_faults.Answer(500, "InternalError")],
+    "SlowDown, three times": [s3_faults.SlowDown() for _ in range(3)],
+    "ends short": [s3_faults.Truncate(CUT)],
+    "reset": [s3_faults.Truncate(CUT, reset=True)],
+    "reset, five times": [s3_faults.Truncate(CUT // 2, reset=True) for _ in range(5)],
+    "stalls": [s3_faults.Stall(after=CUT)],
+    "reset, then 500": [
+        s3_faults.Truncate(CUT),
+        s3_faults.Answer(500, "InternalError"),
+    ],
+    "reset, then SlowDown": [s3_faults.Truncate(CUT), s3_faults.SlowDown()],
 }
 
 
@@ -77,21 +80,25 @@ def test_the_client_never_notices(through: Through, image_id: str, name: str) ->
 
 def away(proxy: FaultProxy, key: str, nth: int = 1) -> Fault:
     """Let a store be away from its n-th request on."""
-    return proxy.add(faults.ResetBefore(), method="GET", key=key, nth=nth, times=None)
+    return proxy.add(
+        s3_faults.ResetBefore(), method="GET", key=key, nth=nth, times=None
+    )
 
 
 @pytest.mark.parametrize("after", tiers.but([CUT], [0, CUT]))
 def test_the_next_location_goes_on(through: Through, image_id: str, after: int) -> None:
     Api(through.api.url, ADMIN).copy(image_id, "cheap")
     bucket = through.cloud.bucket("fast")
-    through.proxy.add(faults.Truncate(after), method="GET", key=f"{bucket}/{image_id}")
+    through.proxy.add(
+        s3_faults.Truncate(after), method="GET", key=f"{bucket}/{image_id}"
+    )
     gone = away(through.proxy, f"{bucket}/{image_id}", nth=2)
     assert received(through.api, image_id) == (DATA, True)
     assert gone.events
     assert "going on from store cheap" in through.glance.log
 
 
-@pytest.mark.parametrize("wrong", [faults.WrongRange, faults.RangeIgnored])
+@pytest.mark.parametrize("wrong", [s3_faults.WrongRange, s3_faults.RangeIgnored])
 @pytest.mark.parametrize("copies", tiers.but([2], [1, 2]))
 def test_bytes_from_another_place_are_not_taken(
     through: Through, image_id: str, wrong: Callable[[], Fault], copies: int
@@ -100,7 +107,7 @@ def test_bytes_from_another_place_are_not_taken(
     if copies == 2:
         Api(through.api.url, ADMIN).copy(image_id, "cheap")
     key = f"{through.cloud.bucket('fast')}/{image_id}"
-    through.proxy.add(faults.Truncate(CUT), method="GET", key=key)
+    through.proxy.add(s3_faults.Truncate(CUT), method="GET", key=key)
     fault = through.proxy.add(wrong(), method="GET", key=key, nth=2)
     data, whole = received(through.api, image_id)
     assert fault.events
@@ -110,7 +117,7 @@ def test_bytes_from_another_place_are_not_taken(
 
 def test_no_other_version_is_mixed_in(through: Through, image_id: str) -> None:
     [key] = [key for key in through.cloud.objects("fast") if image_id in key]
-    stall = through.proxy.add(faults.Stall(after=CUT), method="GET", key=image_id)
+    stall = through.proxy.add(s3_faults.Stall(after=CUT), method="GET", key=image_id)
 
     def overwrite() -> None:
         assert stall.reached.wait(60)
@@ -134,7 +141,7 @@ def test_an_error_is_never_an_end(cloud: Cloud, wsgi: str, flavor: str) -> None:
     ) as through:
         image_id = through.api.create()
         assert through.api.upload(image_id, DATA).status == 204
-        through.proxy.add(faults.Truncate(CUT), method="GET", key=image_id)
+        through.proxy.add(s3_faults.Truncate(CUT), method="GET", key=image_id)
         gone = away(through.proxy, image_id, nth=2)
         data, whole = received(through.api, image_id)
         assert gone.events
@@ -155,7 +162,7 @@ def test_data_that_is_not_the_images(cloud: Cloud) -> None:
     with through_proxy(cloud, ALICE, options=options) as through:
         image_id = through.api.create()
         assert through.api.upload(image_id, DATA).status == 204
-        corrupt = through.proxy.add(faults.Corrupt(CUT), method="GET", key=image_id)
+        corrupt = through.proxy.add(s3_faults.Corrupt(CUT), method="GET", key=image_id)
         data, whole = received(through.api, image_id)
         assert corrupt.events
         assert not whole
@@ -188,7 +195,7 @@ def test_a_client_that_goes_away_stops_the_reads(
         image_id = through.api.create()
         assert through.api.upload(image_id, DATA * 5).status == 204
         through.proxy.add(
-            faults.Rate(rate, each=True), method="GET", key=image_id, times=None
+            s3_faults.Rate(rate, each=True), method="GET", key=image_id, times=None
         )
         meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
         with through.api.connect() as connection:
@@ -216,7 +223,7 @@ def test_a_slow_client_is_not_read_ahead_of_for_ever(cloud: Cloud) -> None:
     with through_proxy(cloud, ALICE, options=options) as through:
         image_id = through.api.create()
         assert through.api.upload(image_id, DATA * 12).status == 204
-        rate = faults.Rate(40 * MIB, each=True)
+        rate = s3_faults.Rate(40 * MIB, each=True)
         through.proxy.add(rate, method="GET", key=image_id, times=None)
         meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
         with through.api.connect() as connection:

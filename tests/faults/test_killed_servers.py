@@ -20,12 +20,12 @@ from typing import TypeVar
 import pytest
 import requests
 
-from tests.leaks.surfaces import ALICE
-from tests.support import servers
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.mariadb import MariaDB
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.people import ALICE
+from tests.support.s3 import catalog
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.mariadb import MariaDB
 
 T = TypeVar("T")
 
@@ -49,11 +49,11 @@ def mortal(
 ) -> Iterator[Cloud]:
     """A cloud on an S3 server of its own."""
     name = request.param
-    if reason := servers.missing(name):
+    if reason := catalog.missing(name):
         pytest.skip(f"{name} was not run: {reason}")
     home = workspace / f"mortal-{name}"
     with contextlib.ExitStack() as stack:
-        s3 = stack.enter_context(servers.serving(name, home / "s3"))
+        s3 = stack.enter_context(catalog.serving(name, home / "s3"))
         yield Cloud(33, home, database, s3, stack, name=f"mortal{name}")
 
 

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.leaks.surfaces import ALICE
-from tests.support import faults
-from tests.support.cloud import Cloud
-from tests.support.fault import Fault
-from tests.support.through import Through
-from tests.support.through import received
-from tests.support.through import through_proxy
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Fault
+from tests.support.faults.through import Through
+from tests.support.faults.through import received
+from tests.support.faults.through import through_proxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 DATA = random.Random(8).randbytes(11 * MIB)  # noqa: S311  three parts
@@ -72,65 +72,65 @@ BROKEN = "200, broken"
 
 
 def stall() -> Fault:
-    return faults.Stall()
+    return s3_faults.Stall()
 
 
 def answer(status: int, code: str) -> Callable[[], Fault]:
-    return lambda: faults.Answer(status, code)
+    return lambda: s3_faults.Answer(status, code)
 
 
 UPLOADS = {
-    "latency": Cell(lambda: faults.Delay(0.05), EVER, "204", WHOLE),
-    "bandwidth cap": Cell(lambda: faults.Rate(16 * MIB), EVER, "204", WHOLE),
-    "reset before": Cell(faults.ResetBefore, 1, "204", WHOLE, PART),
-    "reset after": Cell(faults.ResetAfter, 1, "204", WHOLE, COMPLETE),
+    "latency": Cell(lambda: s3_faults.Delay(0.05), EVER, "204", WHOLE),
+    "bandwidth cap": Cell(lambda: s3_faults.Rate(16 * MIB), EVER, "204", WHOLE),
+    "reset before": Cell(s3_faults.ResetBefore, 1, "204", WHOLE, PART),
+    "reset after": Cell(s3_faults.ResetAfter, 1, "204", WHOLE, COMPLETE),
     "stall": Cell(stall, 1, "204", WHOLE, PART),
     "500": Cell(answer(500, "InternalError"), 2, "204", WHOLE, PART),
-    "SlowDown": Cell(faults.SlowDown, 2, "204", WHOLE, PART),
+    "SlowDown": Cell(s3_faults.SlowDown, 2, "204", WHOLE, PART),
     "200 with an error": Cell(answer(200, "InternalError"), 1, "204", WHOLE, COMPLETE),
-    "truncated answer": Cell(lambda: faults.Truncate(5), 1, "204", WHOLE, COMPLETE),
+    "truncated answer": Cell(lambda: s3_faults.Truncate(5), 1, "204", WHOLE, COMPLETE),
     "corrupt byte": Cell(
         # in the short last part, too, which may come second
-        lambda: faults.Corrupt(MIB // 2, upwards=True),
+        lambda: s3_faults.Corrupt(MIB // 2, upwards=True),
         1,
         "204",
         WHOLE,
         PART,
     ),
-    "slow close": Cell(lambda: faults.SlowClose(0.2), EVER, "204", WHOLE, PART),
+    "slow close": Cell(lambda: s3_faults.SlowClose(0.2), EVER, "204", WHOLE, PART),
     "disk full": Cell(answer(507, "XMinioStorageFull"), EVER, "413", NONE, PART),
     "500 for ever": Cell(answer(500, "InternalError"), EVER, "500", NONE, PART),
-    "away before": Cell(faults.ResetBefore, EVER, "503", NONE),
+    "away before": Cell(s3_faults.ResetBefore, EVER, "503", NONE),
     "away in mid-upload": Cell(
-        faults.ResetBefore, EVER, "500", ("queued", "claim, upload"), IN_MID
+        s3_faults.ResetBefore, EVER, "500", ("queued", "claim, upload"), IN_MID
     ),
 }
 DOWNLOADS = {
-    "latency": Cell(lambda: faults.Delay(0.05), EVER, "200", WHOLE),
-    "bandwidth cap": Cell(lambda: faults.Rate(16 * MIB), EVER, "200", WHOLE),
-    "reset before": Cell(faults.ResetBefore, 1, "200", WHOLE, READ),
-    "reset after": Cell(faults.ResetAfter, 1, "200", WHOLE, READ),
-    "stall": Cell(lambda: faults.Stall(after=MIB), 1, "200", WHOLE, READ),
+    "latency": Cell(lambda: s3_faults.Delay(0.05), EVER, "200", WHOLE),
+    "bandwidth cap": Cell(lambda: s3_faults.Rate(16 * MIB), EVER, "200", WHOLE),
+    "reset before": Cell(s3_faults.ResetBefore, 1, "200", WHOLE, READ),
+    "reset after": Cell(s3_faults.ResetAfter, 1, "200", WHOLE, READ),
+    "stall": Cell(lambda: s3_faults.Stall(after=MIB), 1, "200", WHOLE, READ),
     "500": Cell(answer(500, "InternalError"), 2, "200", WHOLE, READ),
-    "SlowDown": Cell(faults.SlowDown, 2, "200", WHOLE, READ),
-    "truncated answer": Cell(lambda: faults.Truncate(MIB), 1, "200", WHOLE, READ),
-    "corrupt byte": Cell(lambda: faults.Corrupt(MIB), 1, BROKEN, WHOLE, READ),
-    "slow close": Cell(lambda: faults.SlowClose(0.2), 1, "200", WHOLE, READ),
+    "SlowDown": Cell(s3_faults.SlowDown, 2, "200", WHOLE, READ),
+    "truncated answer": Cell(lambda: s3_faults.Truncate(MIB), 1, "200", WHOLE, READ),
+    "corrupt byte": Cell(lambda: s3_faults.Corrupt(MIB), 1, BROKEN, WHOLE, READ),
+    "slow close": Cell(lambda: s3_faults.SlowClose(0.2), 1, "200", WHOLE, READ),
     "500 for ever": Cell(answer(500, "InternalError"), EVER, "503", WHOLE, READ),
-    "away before": Cell(faults.ResetBefore, EVER, "503", WHOLE),
+    "away before": Cell(s3_faults.ResetBefore, EVER, "503", WHOLE),
 }
 #: A delete is stock Glance's: the gateway passes it through.  Its answer has no body
 #: to be cut or damaged, and who stalls it waits for minutes of boto3's time-outs.
 DELETES = {
-    "latency": Cell(lambda: faults.Delay(0.05), EVER, "204", GONE),
-    "bandwidth cap": Cell(lambda: faults.Rate(16 * MIB), EVER, "204", GONE),
-    "reset before": Cell(faults.ResetBefore, 1, "204", GONE),
-    "reset after": Cell(faults.ResetAfter, 1, "204", GONE),
+    "latency": Cell(lambda: s3_faults.Delay(0.05), EVER, "204", GONE),
+    "bandwidth cap": Cell(lambda: s3_faults.Rate(16 * MIB), EVER, "204", GONE),
+    "reset before": Cell(s3_faults.ResetBefore, 1, "204", GONE),
+    "reset after": Cell(s3_faults.ResetAfter, 1, "204", GONE),
     "500": Cell(answer(500, "InternalError"), 1, "204", GONE),
-    "SlowDown": Cell(faults.SlowDown, 1, "204", GONE),
-    "slow close": Cell(lambda: faults.SlowClose(0.2), EVER, "204", GONE),
+    "SlowDown": Cell(s3_faults.SlowDown, 1, "204", GONE),
+    "slow close": Cell(lambda: s3_faults.SlowClose(0.2), EVER, "204", GONE),
     "500 for ever": Cell(answer(500, "InternalError"), EVER, "500", WHOLE),
-    "away before": Cell(faults.ResetBefore, EVER, "500", WHOLE),
+    "away before": Cell(s3_faults.ResetBefore, EVER, "500", WHOLE),
 }
 #: Of each kind one for every run of the tests; the others are for the full tier.
 ALWAYS = {
@@ -250,7 +250,7 @@ def test_a_server_that_is_cut_off_for_a_while(
     if not is_upload:
         assert upload(through, image_id) == 204
     method = "PUT" if is_upload else "GET"
-    held = faults.Stall() if is_upload else faults.Stall(after=2 * MIB)
+    held = s3_faults.Stall() if is_upload else s3_faults.Stall(after=2 * MIB)
     through.proxy.add(held, method=method, key=f"/{image_id}")
     found: list[object] = []
 

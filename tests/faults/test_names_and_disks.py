@@ -14,15 +14,15 @@ from urllib import parse
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support import servers
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
-from tests.support.manage import Manage
-from tests.support.mariadb import MariaDB
-from tests.support.processes import run
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.people import ALICE
+from tests.support.s3 import catalog
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
+from tests.support.servers.manage import Manage
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.processes import run
 
 MIB = 1024**2
 DATA = random.Random(8).randbytes(11 * MIB)  # noqa: S311  three parts
@@ -127,12 +127,12 @@ def cramped(
 ) -> Iterator[Cramped]:
     """A cloud on an S3 server that has little room."""
     name = request.param
-    if reason := servers.missing(name):
+    if reason := catalog.missing(name):
         pytest.skip(f"{name} was not run: {reason}")
     home = workspace / f"cramped-{name}"
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(small_disk(home / "disk"))
-        s3 = stack.enter_context(servers.serving(name, disk))
+        s3 = stack.enter_context(catalog.serving(name, disk))
         cloud = Cloud(33, home, database, s3, stack, name=f"cramped{name}")
         yield Cramped(cloud, disk)
 

@@ -14,12 +14,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support import rclone
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.mariadb import MariaDB
+from tests.support.clients.api import Api
+from tests.support.people import ALICE
+from tests.support.s3 import rclone
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.mariadb import MariaDB
 
 MIB = 1024**2
 SIZE = 12 * MIB  # three parts

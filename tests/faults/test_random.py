@@ -16,17 +16,17 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.chaos import Chaos
-from tests.support.chaos import Plan
-from tests.support.chaos import plan
-from tests.support.cloud import Cloud
-from tests.support.tally import TALLY
-from tests.support.tally import Tally
-from tests.support.through import Through
-from tests.support.through import through_proxy
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.faults.chaos import Chaos
+from tests.support.faults.chaos import Plan
+from tests.support.faults.chaos import plan
+from tests.support.faults.tally import TALLY
+from tests.support.faults.tally import Tally
+from tests.support.faults.through import Through
+from tests.support.faults.through import through_proxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 SEED = int(os.environ.get("S3GATEWAY_SEED", "20261121"))
 RUNS = int(os.environ.get("S3GATEWAY_RUNS", "220"))

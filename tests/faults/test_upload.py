@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support import faults
 from tests.support import tiers
-from tests.support.api import in_chunks
-from tests.support.fault import Fault
-from tests.support.through import Through
+from tests.support.clients.api import in_chunks
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Fault
+from tests.support.faults.through import Through
 
 MIB = 1024**2
 LARGE = random.Random(21).randbytes(17 * MIB + 7)  # noqa: S311  four parts
@@ -66,33 +66,33 @@ def make(kind: Callable[..., Fault], *arguments: object, **options: object) -> M
 
 
 ALWAYS_SURVIVED: list[tuple[Where, Make]] = [
-    (CLAIM, make(faults.ResetAfter)),
-    (OBJECT, make(faults.ResetAfter)),
-    (BEGIN, make(faults.ResetAfter)),
-    (PART, make(faults.ResetWithin, MIB)),
-    (PART, make(faults.Corrupt, MIB, upwards=True)),
-    (COMPLETE, make(faults.ResetAfter)),
+    (CLAIM, make(s3_faults.ResetAfter)),
+    (OBJECT, make(s3_faults.ResetAfter)),
+    (BEGIN, make(s3_faults.ResetAfter)),
+    (PART, make(s3_faults.ResetWithin, MIB)),
+    (PART, make(s3_faults.Corrupt, MIB, upwards=True)),
+    (COMPLETE, make(s3_faults.ResetAfter)),
 ]
 
 SURVIVED: list[tuple[Where, Make]] = [
     *ALWAYS_SURVIVED,
-    (CLAIM, make(faults.ResetBefore)),
-    (CLAIM, make(faults.SlowDown)),
-    (OBJECT, make(faults.ResetWithin, MIB)),
-    (OBJECT, make(faults.SlowDown)),
-    (OBJECT, make(faults.Stall, done=True)),
-    (BEGIN, make(faults.SlowDown)),
-    (PART, make(faults.SlowDown)),
-    (PART, make(faults.Answer, 500, "InternalError")),
-    (PART, make(faults.ResetBefore)),
-    (PART, make(faults.ResetAfter)),
-    (PART, make(faults.Stall)),
-    (PART, make(faults.Stall, done=True)),
-    (COMPLETE, make(faults.SlowDown)),
-    (COMPLETE, make(faults.Answer, 200, "InternalError")),
-    (COMPLETE, make(faults.Answer, 200, "InternalError", done=True)),
-    (COMPLETE, make(faults.ResetBefore)),
-    (COMPLETE, make(faults.Stall, done=True)),
+    (CLAIM, make(s3_faults.ResetBefore)),
+    (CLAIM, make(s3_faults.SlowDown)),
+    (OBJECT, make(s3_faults.ResetWithin, MIB)),
+    (OBJECT, make(s3_faults.SlowDown)),
+    (OBJECT, make(s3_faults.Stall, done=True)),
+    (BEGIN, make(s3_faults.SlowDown)),
+    (PART, make(s3_faults.SlowDown)),
+    (PART, make(s3_faults.Answer, 500, "InternalError")),
+    (PART, make(s3_faults.ResetBefore)),
+    (PART, make(s3_faults.ResetAfter)),
+    (PART, make(s3_faults.Stall)),
+    (PART, make(s3_faults.Stall, done=True)),
+    (COMPLETE, make(s3_faults.SlowDown)),
+    (COMPLETE, make(s3_faults.Answer, 200, "InternalError")),
+    (COMPLETE, make(s3_faults.Answer, 200, "InternalError", done=True)),
+    (COMPLETE, make(s3_faults.ResetBefore)),
+    (COMPLETE, make(s3_faults.Stall, done=True)),
 ]
 
 
@@ -113,24 +113,24 @@ def test_the_client_never_notices(
 
 ALWAYS_REFUSED: list[tuple[Where, Make, int]] = [
     # before the body: whoever gets a 503 may send it again
-    (CLAIM, make(faults.SlowDown), 503),
+    (CLAIM, make(s3_faults.SlowDown), 503),
     # behind it
-    (PART, make(faults.SlowDown), 500),
-    (PART, make(faults.Answer, 507, "XMinioStorageFull"), 413),
-    (COMPLETE, make(faults.Answer, 200, "InternalError"), 500),
-    (OBJECT, make(faults.Answer, 507, "XMinioStorageFull"), 413),
+    (PART, make(s3_faults.SlowDown), 500),
+    (PART, make(s3_faults.Answer, 507, "XMinioStorageFull"), 413),
+    (COMPLETE, make(s3_faults.Answer, 200, "InternalError"), 500),
+    (OBJECT, make(s3_faults.Answer, 507, "XMinioStorageFull"), 413),
 ]
 
 REFUSED: list[tuple[Where, Make, int]] = [
     *ALWAYS_REFUSED,
-    (CLAIM, make(faults.Answer, 403, "AccessDenied"), 503),
-    (CLAIM, make(faults.Answer, 507, "XMinioStorageFull"), 413),
-    (BEGIN, make(faults.SlowDown), 500),
-    (PART, make(faults.ResetWithin, MIB), 500),
-    (PART, make(faults.Answer, 403, "AccessDenied"), 500),
-    (PART, make(faults.Answer, 403, "QuotaExceeded"), 413),
-    (COMPLETE, make(faults.Answer, 400, "InvalidPart"), 500),
-    (OBJECT, make(faults.SlowDown), 500),
+    (CLAIM, make(s3_faults.Answer, 403, "AccessDenied"), 503),
+    (CLAIM, make(s3_faults.Answer, 507, "XMinioStorageFull"), 413),
+    (BEGIN, make(s3_faults.SlowDown), 500),
+    (PART, make(s3_faults.ResetWithin, MIB), 500),
+    (PART, make(s3_faults.Answer, 403, "AccessDenied"), 500),
+    (PART, make(s3_faults.Answer, 403, "QuotaExceeded"), 413),
+    (COMPLETE, make(s3_faults.Answer, 400, "InvalidPart"), 500),
+    (OBJECT, make(s3_faults.SlowDown), 500),
 ]
 
 

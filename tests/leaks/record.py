@@ -19,12 +19,12 @@ import tempfile
 from typing import Any
 
 from tests.leaks.surfaces import SURFACES
-from tests.leaks.test_surfaces import hidden
-from tests.leaks.test_surfaces import subject
-from tests.support import environments
-from tests.support import mariadb
-from tests.support import swift
-from tests.support.cloud import Cloud
+from tests.leaks.surfaces import subject
+from tests.support.hidden import hidden
+from tests.support.s3 import swift
+from tests.support.servers import environments
+from tests.support.servers import mariadb
+from tests.support.servers.cloud import Cloud
 
 ANSWERS = pathlib.Path(__file__).parents[1] / "fixtures" / "answers"
 

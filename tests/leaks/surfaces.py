@@ -7,14 +7,13 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.identity import token
-
-ALICE = token("alice", "acme", "member", "reader")
-BOB = token("bob", "globex", "member", "reader")
-ADMIN = token("root", "admin", "admin", "member", "reader")
-SERVICE = token("nova", "service", "service", "admin", "member", "reader")
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import BOB
+from tests.support.people import SERVICE
+from tests.support.servers.cloud import Cloud
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +44,20 @@ class Surface:
 
     def __str__(self) -> str:
         return self.name
+
+
+def subject(cloud: Cloud, *, gateway: bool) -> Subject:
+    """Return a public image that stock wrote, seen with or without the filter."""
+    stock = cloud.glance(gateway=False).url
+    alice, admin = Api(stock, ALICE), Api(stock, ADMIN)
+    image_id = alice.create(name="public")
+    assert alice.upload(image_id, b"written by stock").status == 204
+    change = {"op": "replace", "path": "/visibility", "value": "public"}
+    assert admin.patch(image_id, change).status == 200
+    uri = admin.show(image_id)["locations"][0]["url"]
+    url = cloud.glance(gateway=gateway).url
+    users = [Api(url, user) for user in (ALICE, BOB, ADMIN, SERVICE)]
+    return Subject(image_id, uri, *users)
 
 
 SURFACES: list[Surface] = []

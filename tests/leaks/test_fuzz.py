@@ -24,8 +24,8 @@ from s3gateway.locations.answers import Masking
 from s3gateway.locations.documents import Masks
 from s3gateway.locations.redaction import Sweep
 from s3gateway.uris import Mask
-from tests.leaks.secrets import Hidden
-from tests.support.memory import store_settings
+from tests.support.hidden import Hidden
+from tests.support.s3.memory import store_settings
 
 ANSWERS = pathlib.Path(__file__).parents[1] / "fixtures" / "answers"
 CORPUS = [

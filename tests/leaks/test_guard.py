@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.leaks.surfaces import SERVICE
-from tests.support.api import OCTETS
-from tests.support.api import Api
-from tests.support.cloud import Cloud
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import Api
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import SERVICE
+from tests.support.servers.cloud import Cloud
 
 OLD_PATCH = "application/openstack-images-v2.0-json-patch"
 INVISIBLE = b"locations if locations are invisible."

@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.leaks.test_surfaces import hidden
 from tests.support import tiers
-from tests.support.cloud import Cloud
-from tests.support.rows import multiply
+from tests.support.hidden import hidden
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.rows import multiply
 
 COUNT = 1000
 

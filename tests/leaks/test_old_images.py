@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.secrets import Hidden
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.hidden import Hidden
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 DATA = b"written by stock before the gateway came"
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.leaks.surfaces import SERVICE
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import Api
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import SERVICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.standalone import GatewaySpec
 
 
 def uploaded(url: str) -> str:

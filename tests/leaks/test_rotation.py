@@ -8,11 +8,11 @@ import pathlib
 import threading
 import time
 
-from tests.leaks.surfaces import ALICE
-from tests.support import swift
-from tests.support import swiftkeys
-from tests.support.api import Api
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.people import ALICE
+from tests.support.s3 import swift
+from tests.support.s3 import swiftkeys
+from tests.support.servers.cloud import Cloud
 
 PAIRS = [
     (swiftkeys.ACCESS_KEY, swift.SECRET_KEY),

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.cloud import Cloud
-from tests.support.manage import Manage
-from tests.support.mariadb import MariaDB
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.manage import Manage
+from tests.support.servers.mariadb import MariaDB
 
 
 @pytest.fixture(scope="session")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.secrets import Hidden
-from tests.support import web
-from tests.support.glance import Config
-from tests.support.glance import s3_store
-from tests.support.manage import Manage
-from tests.support.manage import Result
-from tests.support.processes import free_port
+from tests.support.hidden import Hidden
+from tests.support.servers import web
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import s3_store
+from tests.support.servers.manage import Manage
+from tests.support.servers.manage import Result
+from tests.support.servers.processes import free_port
 
 WRONG_SECRET = "wrong/secret+key=0123456789abcdef"
 

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
 from tests.support import formats
-from tests.support.api import Api
-from tests.support.faultproxy import FaultProxy
-from tests.support.faults import Stall
-from tests.support.manage import Manage
-from tests.support.manage import parsed
+from tests.support.clients.api import Api
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.s3_faults import Stall
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.manage import Manage
+from tests.support.servers.manage import parsed
 
 MIB = 1024**2
 SMALL = b"of an image\n" * 1000

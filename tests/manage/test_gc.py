@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.manage import Manage
+from tests.support.clients.api import Api
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.manage import Manage
 
 DATA = b"of an image\n" * 1000
 PATIENT = {"s3gateway": {"claim_grace": "86400"}}

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
 from tests.support import tiers
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
-from tests.support.processes import run
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
+from tests.support.servers.processes import run
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.leaks.surfaces import BOB
-from tests.support.api import Api
-from tests.support.glance import Config
-from tests.support.manage import Manage
+from tests.support.clients.api import Api
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import BOB
+from tests.support.servers.glance import Config
+from tests.support.servers.manage import Manage
 
 pytestmark = pytest.mark.full
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.manage import Manage
+from tests.support.clients.api import Api
+from tests.support.people import ALICE
+from tests.support.servers.manage import Manage
 
 DATA = b"of an image\n" * 1000
 NOWHERE = {

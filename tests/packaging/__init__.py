@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is everything in the wheel, and does it install?"""

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.support.processes import run
+from tests.support.servers.processes import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

@@ -13,8 +13,8 @@ import pytest
 from tests.packaging.conftest import ROOT
 from tests.packaging.conftest import VERSION
 from tests.packaging.conftest import Built
-from tests.support import environments
-from tests.support.processes import run
+from tests.support.servers import environments
+from tests.support.servers.processes import run
 
 pytestmark = pytest.mark.full
 

@@ -14,11 +14,11 @@ from tests.parity.rows import SMALL
 from tests.parity.rows import active
 from tests.parity.rows import row
 from tests.support import formats
-from tests.support import keymanager
-from tests.support.api import in_chunks
-from tests.support.glance import Config
-from tests.support.glance import merged
-from tests.support.identity import token
+from tests.support.clients.api import in_chunks
+from tests.support.servers import keymanager
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import merged
+from tests.support.servers.identity import token
 
 OPERATORS_POLICY = """
 "upload_image": "role:uploader and project_id:%(project_id)s"
@@ -28,7 +28,7 @@ ALL_FORMATS: Config = {
     "image_format": {"disk_formats": "ami,ari,aki,vhd,vmdk,raw,qcow2,iso,gpt"},
 }
 KEY_MANAGER: Config = {
-    "key_manager": {"backend": "tests.support.keymanager.KeyManager"},
+    "key_manager": {"backend": "tests.support.servers.keymanager.KeyManager"},
 }
 
 

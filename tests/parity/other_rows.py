@@ -8,7 +8,7 @@ from tests.parity.rows import ALICE
 from tests.parity.rows import SMALL
 from tests.parity.rows import active
 from tests.parity.rows import row
-from tests.support.api import OCTETS
+from tests.support.clients.api import OCTETS
 
 
 @row("other verbs")

@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.servers.cloud import Cloud
 
 # Ids, times and request ids are the only things that are ignored.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

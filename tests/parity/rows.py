@@ -9,8 +9,8 @@ from typing import Any
 
 from tests.parity.record import Recorder
 from tests.parity.record import RecordingApi
-from tests.support.glance import Config
-from tests.support.identity import token
+from tests.support.servers.glance import Config
+from tests.support.servers.identity import token
 
 ALICE = token("alice", "acme", "member", "reader")
 BOB = token("bob", "globex", "member", "reader")

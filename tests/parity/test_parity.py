@@ -16,8 +16,8 @@ from tests.parity.rows import Row
 from tests.parity.table import STAND_ALONE
 from tests.parity.table import TABLE
 from tests.parity.table import Shape
-from tests.support.cloud import Cloud
-from tests.support.glance import merged
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import merged
 
 
 def recorded(cloud: Cloud, shape: Shape, row: Row, *, gateway: bool) -> list[Entry]:

@@ -18,8 +18,8 @@ from tests.parity.rows import SIZE_CAP
 from tests.parity.rows import SMALL
 from tests.parity.rows import active
 from tests.parity.rows import row
-from tests.support.api import OCTETS
-from tests.support.api import in_chunks
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import in_chunks
 
 
 @row("upload with a length", main=True)

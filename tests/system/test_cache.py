@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.through import received
-from tests.support.through import through_proxy
+from tests.support.clients.api import Api
+from tests.support.faults.through import received
+from tests.support.faults.through import through_proxy
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 DATA = random.Random(6).randbytes(3_000_000)  # noqa: S311
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 DATA = random.Random(4).randbytes(100_000)  # noqa: S311
 ETAG = f'"{hashlib.sha512(DATA).hexdigest()}"'

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.leaks.surfaces import ALICE
-from tests.leaks.test_surfaces import hidden
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
+from tests.support.clients.api import Api
+from tests.support.hidden import hidden
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
 
 DATA = b"held back\n" * 100_000
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import pathlib
 from urllib import parse
 
-from tests.leaks.test_surfaces import hidden
-from tests.support import environments
-from tests.support import swift
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.faultproxy import FaultProxy
-from tests.support.wronganswers import SlowDown
+from tests.support.clients.api import Api
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.wronganswers import SlowDown
+from tests.support.hidden import hidden
+from tests.support.s3 import swift
+from tests.support.servers import environments
+from tests.support.servers.cloud import Cloud
 
 READY = (
     "paste.app_factory = oslo_middleware:Healthcheck.app_factory\n"

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.identity import token
+from tests.support.clients.api import Api
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.identity import token
 
 ALICE = token("alice", "acme", "member", "reader")
 CINDER = token("cinder", "service", "admin", "service")

@@ -10,13 +10,13 @@ from urllib import parse
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support.api import OCTETS
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
-from tests.support.memory import MIB
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.people import ALICE
+from tests.support.s3.memory import MIB
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
 
 DATA = random.Random(31).randbytes(11 * MIB + 5)  # noqa: S311
 

@@ -7,13 +7,13 @@ import uuid
 
 import pytest
 
-from tests.support import limits
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.keystone import Keystone
-from tests.support.memory import MIB
-from tests.support.standalone import Gateway
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.s3.memory import MIB
+from tests.support.servers import limits
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.standalone import Gateway
 
 pytestmark = pytest.mark.full
 

@@ -9,13 +9,13 @@ from urllib import parse
 import psutil
 import pytest
 
-from tests.support import load
-from tests.support.cloud import Cloud
-from tests.support.load import Census
-from tests.support.load import Crowd
-from tests.support.memory import MIB
-from tests.support.standalone import Gateway
-from tests.support.standalone import GatewaySpec
+from tests.support.clients import load
+from tests.support.clients.load import Census
+from tests.support.clients.load import Crowd
+from tests.support.s3.memory import MIB
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.standalone import Gateway
+from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
@@ -32,7 +32,10 @@ RSS = 32 * MIB
 # that are sent at once (s3_store_thread_pools is 10) by a few large uploads.
 SOCKETS = 2 * THREADS + 160
 
-LEAK = "\n[filter:leaks]\npaste.filter_factory = tests.support.leaks:filter_factory\n"
+LEAK = """
+[filter:leaks]
+paste.filter_factory = tests.support.servers.leaks:filter_factory
+"""
 
 
 def gateway(

@@ -10,10 +10,10 @@ from collections.abc import Callable
 import pytest
 
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.identity import token
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.identity import token
 
 ALICE = token("alice", "acme", "member", "reader")
 MIB = 1024**2

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support import faults
 from tests.support import tiers
-from tests.support.cloud import Cloud
-from tests.support.through import through_proxy
+from tests.support.faults import s3_faults
+from tests.support.faults.through import through_proxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 PART = 8
@@ -60,7 +60,7 @@ def test_a_slow_store(cloud: Cloud, chunked: bool) -> None:
     with through_proxy(cloud, ALICE, stores=stores, options=options) as through:
         warm = through.api.create()
         assert through.api.upload(warm, bytes(MIB)).status == 204
-        through.proxy.add(faults.Rate(20 * MIB), method="PUT", times=None)
+        through.proxy.add(s3_faults.Rate(20 * MIB), method="PUT", times=None)
         image_id = through.api.create()
         peak = Peak(through.worker().pid)
         body = zeros(200 * MIB) if chunked else bytes(200 * MIB)

@@ -9,17 +9,17 @@ import time
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.leaks.surfaces import BOB
-from tests.leaks.test_surfaces import hidden
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.hidden import hidden
+from tests.support.people import ALICE
+from tests.support.people import BOB
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 DATA = b"some bytes of an image\n" * 100
 LARGE = bytes(11 * 1024**2)

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
 from tests.parity.record import Recorder
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
+from tests.support.clients.api import Api
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
 
 DATA = b"worth a bill" * 1000
 CONFIG = {"oslo_messaging_notifications": {"driver": "log"}}

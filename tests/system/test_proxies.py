@@ -12,15 +12,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.glance import ROOT
-from tests.support.identity import token
-from tests.support.memory import MIB
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.s3.memory import MIB
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import ROOT
+from tests.support.servers.identity import token
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = pytest.mark.full
 

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 DATA = b"uploaded through the gateway" * 1000
 

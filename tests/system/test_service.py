@@ -17,14 +17,14 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-from tests.support import environments
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.glance import ROOT
-from tests.support.identity import token
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
+from tests.support.clients.api import Api
+from tests.support.servers import environments
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import ROOT
+from tests.support.servers.identity import token
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 pytestmark = pytest.mark.full
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.leaks.secrets import Hidden
-from tests.leaks.surfaces import ADMIN
-from tests.leaks.surfaces import ALICE
-from tests.leaks.surfaces import BOB
-from tests.support import glance
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.hidden import Hidden
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import BOB
+from tests.support.servers import glance
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 DATA = bytes(range(251)) * (9 * MIB // 251)

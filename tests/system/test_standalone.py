@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.support import standalone
-from tests.support.api import OCTETS
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.glance import Config
-from tests.support.glance import merged
-from tests.support.identity import token
-from tests.support.processes import ServerFailed
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import Api
+from tests.support.servers import standalone
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import merged
+from tests.support.servers.identity import token
+from tests.support.servers.processes import ServerFailed
+from tests.support.servers.standalone import GatewaySpec
 
 ALICE = token("alice", "acme", "member", "reader")
 DATA = b"some data" * 1000

@@ -8,13 +8,13 @@ import uuid
 
 import pytest
 
-from tests.support import glance
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.glance import GlanceSpec
-from tests.support.identity import token
-from tests.support.processes import ServerFailed
+from tests.support.clients.api import Api
+from tests.support.servers import glance
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import GlanceSpec
+from tests.support.servers.identity import token
+from tests.support.servers.processes import ServerFailed
 
 ALICE = token("alice", "acme", "member", "reader")
 

@@ -13,15 +13,15 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.support import standalone
-from tests.support.api import Api
-from tests.support.api import Response
-from tests.support.cloud import Cloud
-from tests.support.glance import merged
-from tests.support.identity import token
-from tests.support.memory import MIB
-from tests.support.standalone import Gateway
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import Api
+from tests.support.clients.api import Response
+from tests.support.s3.memory import MIB
+from tests.support.servers import standalone
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import merged
+from tests.support.servers.identity import token
+from tests.support.servers.standalone import Gateway
+from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = pytest.mark.full
 

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 import pytest
 import trustme
 
-from tests.leaks.surfaces import ALICE
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.faultproxy import FaultProxy
-from tests.support.glance import Config
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Config
 
 MIB = 1024**2
 DATA = random.Random(17).randbytes(17 * MIB + 3)  # noqa: S311

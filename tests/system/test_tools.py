@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support.cloud import Cloud
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 pytestmark = pytest.mark.full
 

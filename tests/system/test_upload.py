@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
 from tests.support import tiers
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 DATA = b"what the client meant to send\n" * 1000

@@ -14,16 +14,16 @@ from urllib import parse
 import pytest
 import requests
 
-from tests.support import scripted
-from tests.support import standalone
-from tests.support.api import Api
-from tests.support.identity import token
-from tests.support.memory import MIB
-from tests.support.processes import free_port
-from tests.support.scripted import Request
-from tests.support.scripted import Scripted
-from tests.support.standalone import Gateway
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import Api
+from tests.support.faults import scripted
+from tests.support.faults.scripted import Request
+from tests.support.faults.scripted import Scripted
+from tests.support.s3.memory import MIB
+from tests.support.servers import standalone
+from tests.support.servers.identity import token
+from tests.support.servers.processes import free_port
+from tests.support.servers.standalone import Gateway
+from tests.support.servers.standalone import GatewaySpec
 
 ALICE = token("alice", "acme", "member", "reader")
 ONE_STORE = {

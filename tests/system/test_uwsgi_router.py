@@ -7,10 +7,10 @@ import random
 
 import pytest
 
-from tests.support.api import Api
-from tests.support.api import in_chunks
-from tests.support.cloud import Cloud
-from tests.support.identity import token
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.identity import token
 
 ALICE = token("alice", "acme", "member", "reader")
 DATA = random.Random(7).randbytes(17 * 1024**2 + 3)  # noqa: S311

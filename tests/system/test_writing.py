@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.leaks.surfaces import ALICE
-from tests.support import servers
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.mariadb import MariaDB
+from tests.support.clients.api import Api
+from tests.support.people import ALICE
+from tests.support.s3 import catalog
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.mariadb import MariaDB
 
 MIB = 1024**2
 SMALL, LARGE = (
@@ -33,11 +33,11 @@ STORE = {
 @pytest.fixture(scope="module")
 def encrypting(workspace: pathlib.Path, database: MariaDB) -> Iterator[Cloud]:
     """A cloud on a MinIO, which has a key."""
-    if reason := servers.missing("minio"):
+    if reason := catalog.missing("minio"):
         pytest.skip(f"minio was not run: {reason}")
     home = workspace / "encrypting"
     with contextlib.ExitStack() as stack:
-        s3 = stack.enter_context(servers.serving("minio", home / "s3"))
+        s3 = stack.enter_context(catalog.serving("minio", home / "s3"))
         yield Cloud(33, home, database, s3, stack, name="encrypting")
 
 

@@ -11,9 +11,9 @@ from s3gateway.config.settings import HealthSettings
 from s3gateway.health import Monitor
 from s3gateway.health import State
 from s3gateway.monitoring import metrics
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
-from tests.support.memory import unavailable
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
+from tests.support.s3.memory import unavailable
 
 DOWN = unavailable("ping")
 

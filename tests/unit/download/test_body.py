@@ -22,9 +22,9 @@ from s3gateway.http.ranges import Span
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.verification import Verification
-from tests.support.memory import MIB
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
+from tests.support.s3.memory import MIB
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
 
 DATA = bytes(range(256)) * (3 * MIB // 256)
 

@@ -15,7 +15,7 @@ from s3gateway.http.ranges import Span
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
-from tests.support.memory import MemoryStore
+from tests.support.s3.memory import MemoryStore
 
 FIRST = 8  # pieces
 SIZE = 5 * FIRST * SLAB

@@ -11,7 +11,7 @@ from s3gateway.locations.answers import Masking
 from s3gateway.locations.documents import Masks
 from s3gateway.locations.redaction import Sweep
 from s3gateway.uris import Mask
-from tests.support.memory import store_settings
+from tests.support.s3.memory import store_settings
 
 ID = "6f2c0000-0000-4000-8000-000000000001"
 STORES = {

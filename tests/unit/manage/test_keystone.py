@@ -14,7 +14,7 @@ from oslo_config import cfg
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.store_findings import Severity
-from tests.support import web
+from tests.support.servers import web
 
 SECRET = "a-password-that-nobody-sees"
 

@@ -19,8 +19,8 @@ from s3gateway.glance.releases import Traits
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.registering import add_location
 from s3gateway.manage.registering import remove_store
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
 
 ID = "6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11"
 KEY = f"{ID}.0123456789abcdef"

@@ -22,8 +22,8 @@ from s3gateway.monitoring.exposition import app_factory
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.retries import patiently
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
 
 LABELS = {"operation", "store", "outcome", "status", "le"}
 

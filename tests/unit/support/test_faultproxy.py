@@ -13,9 +13,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import faults
-from tests.support.fault import Fault
-from tests.support.faultproxy import FaultProxy
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Fault
+from tests.support.faults.faultproxy import FaultProxy
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
 BROKEN = (OSError, http.client.HTTPException)
@@ -112,7 +112,7 @@ def ask(
 def test_what_no_fault_happens_to_passes_untouched(
     proxy: FaultProxy, server: Server
 ) -> None:
-    proxy.add(faults.ResetBefore(), method="DELETE")
+    proxy.add(s3_faults.ResetBefore(), method="DELETE")
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
     for body in (DATA, iter([DATA[:70_000], DATA[70_000:]]), b""):
         expected = body if isinstance(body, bytes) else DATA
@@ -129,7 +129,7 @@ def test_what_no_fault_happens_to_passes_untouched(
 
 def test_which_requests_a_fault_happens_to(proxy: FaultProxy) -> None:
     fault = proxy.add(
-        faults.SlowDown(), method="PUT", key="^/b/one", query="part", nth=2, times=2
+        s3_faults.SlowDown(), method="PUT", key="^/b/one", query="part", nth=2, times=2
     )
     paths = ["/b/one?part=1", "/b/two?part=1", "/b/one", "/b/%6fne?part=2"]
     statuses = [ask(proxy, "PUT", path, b"")[0] for path in paths]
@@ -145,9 +145,9 @@ def test_which_requests_a_fault_happens_to(proxy: FaultProxy) -> None:
 @pytest.mark.parametrize(
     ("fault", "taken"),
     [
-        (faults.ResetBefore(), 0),
-        (faults.ResetWithin(500_000), 0),
-        (faults.ResetAfter(), 1),
+        (s3_faults.ResetBefore(), 0),
+        (s3_faults.ResetWithin(500_000), 0),
+        (s3_faults.ResetAfter(), 1),
     ],
 )
 def test_resets(proxy: FaultProxy, server: Server, fault: Fault, taken: int) -> None:
@@ -160,7 +160,7 @@ def test_resets(proxy: FaultProxy, server: Server, fault: Fault, taken: int) -> 
 
 
 def test_a_fault_is_not_spent_on_a_request_that_was_given_up(proxy: FaultProxy) -> None:
-    fault = proxy.add(faults.ResetWithin(500_000), method="PUT")
+    fault = proxy.add(s3_faults.ResetWithin(500_000), method="PUT")
     with socket.create_connection(("127.0.0.1", proxy.port)) as gives_up:
         gives_up.sendall(b"PUT /bucket/key HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc")
         while not proxy.requests:
@@ -174,13 +174,19 @@ def test_a_fault_is_not_spent_on_a_request_that_was_given_up(proxy: FaultProxy) 
 @pytest.mark.parametrize(
     ("fault", "expected"),
     [
-        (faults.SlowDown(), (503, b"<Code>SlowDown</Code>")),
-        (faults.Answer(200, "InternalError", done=True), (200, b"InternalError")),
-        (faults.Answer(301, "X", headers={"x-amz-bucket-region": "eu"}), (301, b"X")),
+        (s3_faults.SlowDown(), (503, b"<Code>SlowDown</Code>")),
+        (s3_faults.Answer(200, "InternalError", done=True), (200, b"InternalError")),
+        (
+            s3_faults.Answer(301, "X", headers={"x-amz-bucket-region": "eu"}),
+            (301, b"X"),
+        ),
     ],
 )
 def test_answers_in_place_of_the_servers(
-    proxy: FaultProxy, server: Server, fault: faults.Answer, expected: tuple[int, bytes]
+    proxy: FaultProxy,
+    server: Server,
+    fault: s3_faults.Answer,
+    expected: tuple[int, bytes],
 ) -> None:
     proxy.add(fault)
     status, body, _ = ask(proxy, "PUT", body=DATA)
@@ -194,7 +200,7 @@ def test_answers_in_place_of_the_servers(
 def test_a_stall_lasts_until_it_is_released_or_dropped(
     proxy: FaultProxy, server: Server, done: bool, release: bool
 ) -> None:
-    stall = proxy.add(faults.Stall(done=done))
+    stall = proxy.add(s3_faults.Stall(done=done))
     found: list[int] = []
 
     def put() -> None:
@@ -214,7 +220,7 @@ def test_a_stall_lasts_until_it_is_released_or_dropped(
 
 
 def test_a_stall_within_an_answer(proxy: FaultProxy) -> None:
-    stall = proxy.add(faults.Stall(after=300_000))
+    stall = proxy.add(s3_faults.Stall(after=300_000))
     connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
     connection.request("GET", "/")
     answer = connection.getresponse()
@@ -228,7 +234,7 @@ def test_a_stall_within_an_answer(proxy: FaultProxy) -> None:
 
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_truncated_answer(proxy: FaultProxy, reset: bool) -> None:
-    fault = proxy.add(faults.Truncate(400_001, reset=reset))
+    fault = proxy.add(s3_faults.Truncate(400_001, reset=reset))
     with pytest.raises(BROKEN) as error:
         ask(proxy)
     if isinstance(error.value, http.client.IncompleteRead):
@@ -240,7 +246,7 @@ def test_a_truncated_answer(proxy: FaultProxy, reset: bool) -> None:
 
 @pytest.mark.parametrize("upwards", [False, True])
 def test_a_corrupt_byte(proxy: FaultProxy, server: Server, upwards: bool) -> None:
-    fault = proxy.add(faults.Corrupt(300_000, upwards=upwards))
+    fault = proxy.add(s3_faults.Corrupt(300_000, upwards=upwards))
     body = ask(proxy, "PUT" if upwards else "GET", body=DATA if upwards else None)[1]
     changed = server.taken[0][1] if upwards else body
     assert [at for at in range(len(DATA)) if changed[at] != DATA[at]] == [300_000]
@@ -248,8 +254,8 @@ def test_a_corrupt_byte(proxy: FaultProxy, server: Server, upwards: bool) -> Non
 
 
 def test_wrong_answers_to_ranges(proxy: FaultProxy) -> None:
-    proxy.add(faults.WrongRange())
-    proxy.add(faults.RangeIgnored(), nth=2)
+    proxy.add(s3_faults.WrongRange())
+    proxy.add(s3_faults.RangeIgnored(), nth=2)
     status, _, headers = ask(proxy, "PUT", body=b"")
     assert (status, headers["Content-Range"]) == (206, "bytes 1-5/6")
     status, _, headers = ask(proxy, "PUT", body=b"")
@@ -259,9 +265,9 @@ def test_wrong_answers_to_ranges(proxy: FaultProxy) -> None:
 @pytest.mark.parametrize(
     ("fault", "seconds"),
     [
-        (faults.Delay(0.3), 0.3),
-        (faults.Rate(len(DATA) / 0.3), 0.3),
-        (faults.SlowClose(0.3), 0.0),
+        (s3_faults.Delay(0.3), 0.3),
+        (s3_faults.Rate(len(DATA) / 0.3), 0.3),
+        (s3_faults.SlowClose(0.3), 0.0),
     ],
 )
 def test_slowness(proxy: FaultProxy, fault: Fault, seconds: float) -> None:
@@ -273,7 +279,7 @@ def test_slowness(proxy: FaultProxy, fault: Fault, seconds: float) -> None:
 
 
 def test_a_rate_is_shared(proxy: FaultProxy) -> None:
-    proxy.add(faults.Rate(4 * len(DATA)), times=None)
+    proxy.add(s3_faults.Rate(4 * len(DATA)), times=None)
     began = time.monotonic()
     threads = [threading.Thread(target=ask, args=(proxy,)) for _ in range(4)]
     for thread in threads:
@@ -297,7 +303,7 @@ def test_down_and_up_again(proxy: FaultProxy) -> None:
 
 def test_leaving_ends_what_is_held(server: Server) -> None:
     with FaultProxy(f"http://127.0.0.1:{server.server_port}") as proxy:
-        stall = proxy.add(faults.Stall())
+        stall = proxy.add(s3_faults.Stall())
         connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         connection.request("GET", "/")
         assert stall.reached.wait(30)

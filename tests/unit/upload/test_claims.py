@@ -18,9 +18,9 @@ from s3gateway.upload.claims import Attempt
 from s3gateway.upload.claims import Claims
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import refers_to
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
-from tests.support.memory import unavailable
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
+from tests.support.s3.memory import unavailable
 
 ID = "6f2c0000-0000-4000-8000-000000000001"
 KEY = f"{ID}.0123456789abcdef"

@@ -27,10 +27,10 @@ from s3gateway.streams.digests import Digests
 from s3gateway.upload.cutting import Part
 from s3gateway.upload.cutting import cut
 from s3gateway.upload.sender import Outgoing
-from tests.support.memory import MIB
-from tests.support.memory import MemoryStore
-from tests.support.memory import store_settings
-from tests.support.memory import unavailable
+from tests.support.s3.memory import MIB
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
+from tests.support.s3.memory import unavailable
 
 PART = 5 * MIB
 

@@ -12,10 +12,10 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 ACCESS_KEY = "RGWACCESSKEY00000001"
 SECRET_KEY = "rgw/secret+key=0123456789abcdefghij"

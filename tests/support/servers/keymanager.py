@@ -12,7 +12,7 @@ import base64
 import pathlib
 from typing import Any
 
-FIXTURES = pathlib.Path(__file__).parents[1] / "fixtures" / "signing"
+FIXTURES = pathlib.Path(__file__).parents[2] / "fixtures" / "signing"
 
 CERTIFICATE_ID = "5f7bde6c-0000-4000-8000-00000000c3a7"
 SIGNED_DATA = b"an image that somebody has signed" * 100

@@ -3,7 +3,7 @@
 
 Run as a program it builds the ones that are named, or lists them::
 
-    python -m tests.support.environments glance-33 swift clients
+    python -m tests.support.servers.environments glance-33 swift clients
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import shutil
 import sys
 import venv
 
-from tests.support.processes import ServerFailed
-from tests.support.processes import run
+from tests.support.servers.processes import ServerFailed
+from tests.support.servers.processes import run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 HOME = pathlib.Path(os.environ.get("S3GATEWAY_ENVS", ROOT / ".envs"))
 CONSTRAINTS = ROOT / "tests" / "constraints"
 

@@ -10,10 +10,10 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.cloud import Cloud
-from tests.support.glance import Glance
-from tests.support.glance import ini
-from tests.support.processes import run
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
+from tests.support.servers.glance import ini
+from tests.support.servers.processes import run
 
 
 @dataclasses.dataclass(frozen=True)

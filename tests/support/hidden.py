@@ -8,7 +8,8 @@ import html
 import json
 from urllib import parse
 
-from tests.support.api import Response
+from tests.support.clients.api import Response
+from tests.support.servers.cloud import Cloud
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,4 +46,14 @@ def _forms(text: str) -> set[str]:
         once
         | {html.escape(form) for form in once}
         | {json.dumps(form)[1:-1] for form in once}
+    )
+
+
+def hidden(cloud: Cloud) -> Hidden:
+    """Return what the location URIs of a cloud's store ``fast`` give away."""
+    return Hidden(
+        access_key=cloud.s3.access_key,
+        secret_key=cloud.s3.secret_key,
+        host=cloud.s3.endpoint.partition("//")[2],
+        bucket=cloud.bucket("fast"),
     )

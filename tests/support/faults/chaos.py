@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import psutil
 
-from tests.support import faults
-from tests.support.fault import Event
-from tests.support.fault import Fault
-from tests.support.faultproxy import FaultProxy
-from tests.support.through import Through
+from tests.support.faults import s3_faults
+from tests.support.faults.fault import Event
+from tests.support.faults.fault import Fault
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.through import Through
 
 MIB = 1024**2
 PART = 5 * MIB
@@ -167,22 +167,22 @@ def _fault(plan: Plan) -> Fault:
     shortest = {READ: 3 * MIB, PARTS: min(3 * MIB, plan.size - 2 * PART)}
     at = chance.randrange(shortest.get(plan.place, 1))
     make: dict[str, Callable[[], Fault]] = {
-        "Delay": lambda: faults.Delay(chance.uniform(0.05, 0.5)),
-        "Rate": lambda: faults.Rate(chance.uniform(4, 40) * MIB),
-        "ResetBefore": faults.ResetBefore,
-        "ResetWithin": lambda: faults.ResetWithin(at),
-        "ResetAfter": faults.ResetAfter,
-        "Stall": faults.Stall,
-        "StallDone": lambda: faults.Stall(done=True),
-        "StallWithin": lambda: faults.Stall(after=at),
-        "Truncate": lambda: faults.Truncate(at),
-        "TruncateReset": lambda: faults.Truncate(at, reset=True),
-        "Error500": lambda: faults.Answer(500, "InternalError"),
-        "SlowDown": faults.SlowDown,
-        "DoneButError": lambda: faults.Answer(500, "InternalError", done=True),
-        "Corrupt": lambda: faults.Corrupt(at, upwards=plan.operation == "upload"),
-        "SlowClose": lambda: faults.SlowClose(0.2),
-        "WrongRange": faults.WrongRange,
+        "Delay": lambda: s3_faults.Delay(chance.uniform(0.05, 0.5)),
+        "Rate": lambda: s3_faults.Rate(chance.uniform(4, 40) * MIB),
+        "ResetBefore": s3_faults.ResetBefore,
+        "ResetWithin": lambda: s3_faults.ResetWithin(at),
+        "ResetAfter": s3_faults.ResetAfter,
+        "Stall": s3_faults.Stall,
+        "StallDone": lambda: s3_faults.Stall(done=True),
+        "StallWithin": lambda: s3_faults.Stall(after=at),
+        "Truncate": lambda: s3_faults.Truncate(at),
+        "TruncateReset": lambda: s3_faults.Truncate(at, reset=True),
+        "Error500": lambda: s3_faults.Answer(500, "InternalError"),
+        "SlowDown": s3_faults.SlowDown,
+        "DoneButError": lambda: s3_faults.Answer(500, "InternalError", done=True),
+        "Corrupt": lambda: s3_faults.Corrupt(at, upwards=plan.operation == "upload"),
+        "SlowClose": lambda: s3_faults.SlowClose(0.2),
+        "WrongRange": s3_faults.WrongRange,
     }
     return make[plan.kind]()
 
@@ -219,7 +219,7 @@ class Chaos:
         place = self._plan.place
         # A read of a whole object has no range that could be wrong.
         if self._plan.kind == "WrongRange":
-            cut = faults.Truncate(MIB)
+            cut = s3_faults.Truncate(MIB)
             self._proxy.add(cut, method="GET", key=f"/{image_id}")
         return self._proxy.add(
             _fault(self._plan),

@@ -25,15 +25,15 @@ from collections.abc import Callable
 from typing import TypeVar
 from urllib import parse
 
-from tests.support.exchanges import Exchanges
-from tests.support.fault import Close
-from tests.support.fault import Event
-from tests.support.fault import Fault
-from tests.support.fault import Request
-from tests.support.fault import Reset
-from tests.support.wire import Broken
-from tests.support.wire import Head
-from tests.support.wire import Wire
+from tests.support.faults.exchanges import Exchanges
+from tests.support.faults.fault import Close
+from tests.support.faults.fault import Event
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
+from tests.support.faults.fault import Reset
+from tests.support.faults.wire import Broken
+from tests.support.faults.wire import Head
+from tests.support.faults.wire import Wire
 
 F = TypeVar("F", bound=Fault)
 

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.support.processes import Server
+from tests.support.servers.processes import Server
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from tests.support.glance import Config
-from tests.support.keystone import REGION
-from tests.support.keystone import Keystone
+from tests.support.servers.glance import Config
+from tests.support.servers.keystone import REGION
+from tests.support.servers.keystone import Keystone
 
 _UNLIMITED = {
     "image_size_total": 1000,  # MiB

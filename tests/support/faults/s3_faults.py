@@ -12,17 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from tests.support.fault import Answered
-from tests.support.fault import Close
-from tests.support.fault import Fault
-from tests.support.fault import Request
-from tests.support.fault import Reset
-from tests.support.wire import Head
-from tests.support.wronganswers import Answer
-from tests.support.wronganswers import ChangedHead
-from tests.support.wronganswers import RangeIgnored
-from tests.support.wronganswers import SlowDown
-from tests.support.wronganswers import WrongRange
+from tests.support.faults.fault import Answered
+from tests.support.faults.fault import Close
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
+from tests.support.faults.fault import Reset
+from tests.support.faults.wire import Head
+from tests.support.faults.wronganswers import Answer
+from tests.support.faults.wronganswers import ChangedHead
+from tests.support.faults.wronganswers import RangeIgnored
+from tests.support.faults.wronganswers import SlowDown
+from tests.support.faults.wronganswers import WrongRange
 
 __all__ = [
     "Answer",

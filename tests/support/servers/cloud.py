@@ -10,19 +10,19 @@ import pathlib
 from typing import Any
 from typing import TypeVar
 
-from tests.support import environments
-from tests.support import glance
-from tests.support import standalone
-from tests.support.api import Api
-from tests.support.glance import Config
-from tests.support.glance import Glance
-from tests.support.glance import GlanceSpec
-from tests.support.glance import merged
-from tests.support.keystone import Keystone
-from tests.support.mariadb import MariaDB
-from tests.support.s3server import S3Server
-from tests.support.standalone import Gateway
-from tests.support.standalone import GatewaySpec
+from tests.support.clients.api import Api
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers import glance
+from tests.support.servers import standalone
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import Glance
+from tests.support.servers.glance import GlanceSpec
+from tests.support.servers.glance import merged
+from tests.support.servers.keystone import Keystone
+from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.standalone import Gateway
+from tests.support.servers.standalone import GatewaySpec
 
 T = TypeVar("T")
 

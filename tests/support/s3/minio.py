@@ -10,11 +10,11 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-from tests.support.environments import HOME
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers.environments import HOME
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 MODULE = "github.com/minio/minio"
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit of the archive

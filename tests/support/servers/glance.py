@@ -12,20 +12,20 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 Config = dict[str, dict[str, str]]
 Serving: TypeAlias = "contextlib.AbstractContextManager[Glance]"
 
-_IDENTITY = "paste.filter_factory = tests.support.identity:filter_factory"
+_IDENTITY = "paste.filter_factory = tests.support.servers.identity:filter_factory"
 _FAULTS = (
     "\n[filter:faults]\n"
-    "paste.filter_factory = tests.support.glancefaults:filter_factory\n"
+    "paste.filter_factory = tests.support.faults.glancefaults:filter_factory\n"
 )
 _FILTER = "\n[filter:s3gateway]\nuse = egg:s3gateway#s3gateway\n"
 

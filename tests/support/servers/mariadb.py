@@ -12,9 +12,9 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
-from tests.support.processes import Server
-from tests.support.processes import ServerFailed
-from tests.support.processes import run
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import ServerFailed
+from tests.support.servers.processes import run
 
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 

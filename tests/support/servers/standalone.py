@@ -10,17 +10,17 @@ import re
 from collections.abc import Iterator
 from collections.abc import Mapping
 
-from tests.support import environments
-from tests.support.glance import ROOT
-from tests.support.glance import ini
-from tests.support.glance import merged
-from tests.support.identity import token
-from tests.support.processes import Server
-from tests.support.processes import free_port
+from tests.support.servers import environments
+from tests.support.servers.glance import ROOT
+from tests.support.servers.glance import ini
+from tests.support.servers.glance import merged
+from tests.support.servers.identity import token
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
 
 PASTE = ROOT / "etc" / "paste" / "s3gateway-paste.ini"
 
-_STAND_IN = "paste.filter_factory = tests.support.identity:filter_factory"
+_STAND_IN = "paste.filter_factory = tests.support.servers.identity:filter_factory"
 
 #: The gateway's own user, where a stand-in says who a token is.
 SERVICE_USER = {

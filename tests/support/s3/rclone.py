@@ -7,10 +7,10 @@ import contextlib
 import pathlib
 from collections.abc import Iterator
 
-from tests.support import environments
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.s3server import S3Server
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
 
 
 @contextlib.contextmanager

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.fault import Answered
-from tests.support.fault import Fault
-from tests.support.fault import Request
-from tests.support.wire import Head
+from tests.support.faults.fault import Answered
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
+from tests.support.faults.wire import Head
 
 _ERROR = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code>'

@@ -11,8 +11,8 @@ from s3gateway.config.keys import Keys
 from s3gateway.config.settings import TransferSettings
 from s3gateway.s3.store import S3Store
 from s3gateway.store import ObjectStore
-from tests.support.memory import store_settings
-from tests.support.s3server import S3Server
+from tests.support.s3.memory import store_settings
+from tests.support.s3.s3server import S3Server
 
 MIB = 1024**2
 

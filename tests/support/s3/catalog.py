@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 import pathlib
 
-from tests.support import environments
-from tests.support import minio
-from tests.support import moto
-from tests.support import rgw
-from tests.support import swift
-from tests.support.s3server import S3Server
+from tests.support.s3 import minio
+from tests.support.s3 import moto
+from tests.support.s3 import rgw
+from tests.support.s3 import swift
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import environments
 
 #: Which of them the default tier runs; the others belong to the full tier.
 NAMES = ("swift", "moto", "rgw", "minio")

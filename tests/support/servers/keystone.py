@@ -18,11 +18,11 @@ from typing import Any
 
 import requests
 
-from tests.support.glance import Config
-from tests.support.glance import ini
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
+from tests.support.servers.glance import Config
+from tests.support.servers.glance import ini
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 PASSWORD = "keystone/password=0123456789"
 REGION = "RegionOne"

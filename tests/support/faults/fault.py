@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable
 from collections.abc import Mapping
 
-from tests.support.wire import Head
+from tests.support.faults.wire import Head
 
 
 class Reset(Exception):

@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 
-from tests.support.fault import Answered
-from tests.support.fault import Fault
-from tests.support.fault import Request
-from tests.support.wire import Broken
-from tests.support.wire import Head
-from tests.support.wire import Wire
+from tests.support.faults.fault import Answered
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
+from tests.support.faults.wire import Broken
+from tests.support.faults.wire import Head
+from tests.support.faults.wire import Wire
 
 
 class Exchanges:

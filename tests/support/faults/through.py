@@ -11,11 +11,11 @@ from typing import Any
 import psutil
 import requests
 
-from tests.support.api import Api
-from tests.support.cloud import Cloud
-from tests.support.faultproxy import FaultProxy
-from tests.support.glance import Glance
-from tests.support.glance import merged
+from tests.support.clients.api import Api
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Glance
+from tests.support.servers.glance import merged
 
 #: Impatient, so that no test waits for what takes a minute with an operator.
 IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "retry_time": "6"}

@@ -18,10 +18,10 @@ from typing import Any
 import psutil
 import requests
 
-from tests.support.api import OCTETS
-from tests.support.api import in_chunks
-from tests.support.identity import token
-from tests.support.memory import MIB
+from tests.support.clients.api import OCTETS
+from tests.support.clients.api import in_chunks
+from tests.support.s3.memory import MIB
+from tests.support.servers.identity import token
 
 KIB = 1024
 

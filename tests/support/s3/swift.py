@@ -11,13 +11,13 @@ import getpass
 import pathlib
 from collections.abc import Iterator
 
-from tests.support.processes import Server
-from tests.support.processes import free_port
-from tests.support.processes import run
-from tests.support.s3server import S3Server
-from tests.support.swiftkeys import ACCESS_KEY
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.swiftkeys import ACCESS_KEY
+from tests.support.servers.processes import Server
+from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 OTHER_SECRET_KEY = "rotated/secret+key=0123456789abcde"
 SECRET_KEY = "swift/secret+key=0123456789abcdef"
@@ -51,7 +51,7 @@ check_bucket_owner = false
 max_upload_part_num = 10000
 
 [filter:keys]
-paste.filter_factory = tests.support.swiftkeys:filter_factory
+paste.filter_factory = tests.support.s3.swiftkeys:filter_factory
 
 [filter:tempauth]
 use = egg:swift#tempauth

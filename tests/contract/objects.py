@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is written into stores, and how it is read back."""
+
+from __future__ import annotations
+
+from s3gateway.http.ranges import Span
+from s3gateway.store import ObjectReader
+from s3gateway.store import ObjectStore
+
+DATA = bytes(range(256)) * 1000
+
+
+def views(*data: bytes) -> list[memoryview]:
+    return [memoryview(each) for each in data]
+
+
+def content(store: ObjectStore, key: str, size: int) -> bytes:
+    return read(store, key, Span(0, size), size)
+
+
+def read(store: ObjectStore, key: str, span: Span, size: int, etag: str = "") -> bytes:
+    """Return the bytes of a span, read in pieces of odd sizes."""
+    reader = store.read(key, span, size=size, etag=etag)
+    found = b""
+    try:
+        while len(found) < span.length:
+            found += reader.read(65_537)
+    finally:
+        reader.close()
+    return found
+
+
+def fill(reader: ObjectReader, size: int) -> bytes:
+    buffer = bytearray(size)
+    reader.fill(memoryview(buffer))
+    return bytes(buffer)
