@@ -13,6 +13,7 @@ from s3gateway import cycles
 from s3gateway.config import options
 from s3gateway.config import remote as remote_glance
 from s3gateway.config import settings as gateway_settings
+from s3gateway.config.keys import KeyPair
 from s3gateway.config.settings import Settings
 from s3gateway.download.handler import Downloads
 from s3gateway.errors import ConfigError
@@ -129,7 +130,7 @@ def build(
             passing=settings.locations.passing,
             with_credentials=traits.credentials_in_uris,
         ),
-        Masking(masks, Sweep(_secrets(settings)), _who_sees(settings, rules)),
+        Masking(masks, Sweep(_keys(settings)), _who_sees(settings, rules)),
         drain_limit=settings.transfer.drain_limit,
     )
 
@@ -142,9 +143,9 @@ def s3_stores(settings: Settings) -> dict[str, ObjectStore]:
     }
 
 
-def _secrets(settings: Settings) -> Callable[[], list[str]]:
+def _keys(settings: Settings) -> Callable[[], list[KeyPair]]:
     stores = settings.stores.values()
-    return lambda: [store.keys.current().secret_key for store in stores]
+    return lambda: [store.keys.current() for store in stores]
 
 
 def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
 from s3gateway.http import request_body
 from s3gateway.http import wsgi
+from s3gateway.http.canonical import canonical
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
@@ -55,21 +57,15 @@ class Gateway:
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        try:
-            answer = self._answer(environ)
-        except Refused as refused:
-            answer = refused.answer
-        except GatewayError as error:
-            answer = _response(environ, error)
-        except Exception:
-            LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            answer = _response(environ, GatewayError("The gateway has failed."))
+        answer = _or_error(environ, lambda: self._answer(environ))
         _count(environ, answer)
         if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
             request_body.drain(environ, self._drain_limit)
-        return self._masking.apply(environ, answer)(environ, start_response)
+        masked = _or_error(environ, lambda: self._masking.apply(environ, answer))
+        return masked(environ, start_response)
 
     def _answer(self, environ: Environ) -> Answer:
+        environ = canonical(environ)
         method = environ["REQUEST_METHOD"]
         image_id = routes.image_of_file(environ.get("PATH_INFO", ""))
         if image_id and method == "PUT":
@@ -77,6 +73,19 @@ class Gateway:
         if image_id and method in ("GET", "HEAD"):
             return self._downloads.get(environ, image_id)
         return self._glance.pass_through(self._guard.admit(environ))
+
+
+def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:
+    """Return an answer, or the one that stands for what went wrong."""
+    try:
+        return answer()
+    except Refused as refused:
+        return refused.answer
+    except GatewayError as error:
+        return _response(environ, error)
+    except Exception:
+        LOG.exception("%s %s", environ["REQUEST_METHOD"], environ.get("PATH_INFO", ""))
+        return _response(environ, GatewayError("The gateway has failed."))
 
 
 def _count(environ: Environ, answer: Answer) -> None:
@@ -92,7 +101,7 @@ def _response(environ: Environ, error: GatewayError) -> Answer:
         logging.ERROR if error.status >= 500 else logging.INFO,
         "%s %s: %d %s",
         environ["REQUEST_METHOD"],
-        environ["PATH_INFO"],
+        environ.get("PATH_INFO", ""),
         error.status,
         error,
     )

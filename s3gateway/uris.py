@@ -59,9 +59,9 @@ def scheme_of(url: str) -> str:
     return scheme.strip().lower() if separator else ""
 
 
-def is_s3(url: str) -> bool:
+def is_s3(url: object) -> bool:
     """Whether Glance's S3 driver would be asked for this URL."""
-    return scheme_of(url) in SCHEMES
+    return isinstance(url, str) and scheme_of(url) in SCHEMES
 
 
 def parse(url: str) -> StoredURI:

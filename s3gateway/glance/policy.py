@@ -15,6 +15,7 @@ from oslo_policy import policy
 
 from s3gateway.glance.api import Image
 from s3gateway.http.wsgi import Environ
+from s3gateway.http.wsgi import caller
 
 _ADMIN = "rule:context_is_admin"
 _OWN = "role:member and project_id:%(project_id)s"
@@ -85,43 +86,43 @@ class Rules:
 
     def may_manage_locations(self, environ: Environ, image: Image) -> bool:
         """Whether the caller may write the image's S3 and HTTP locations."""
-        caller = _caller(environ)
-        return self._allows("manage_locations", _target(image), caller, self._ours)
+        sender = caller(environ)
+        return self._allows("manage_locations", _target(image), sender, self._ours)
 
     def may_see_locations(self, environ: Environ) -> bool:
         """Whether the caller sees locations that not everybody sees."""
-        return self._allows("see_locations", {}, _caller(environ), self._ours)
+        return self._allows("see_locations", {}, caller(environ), self._ours)
 
     def may_upload(self, environ: Environ, image: Image) -> bool:
         """Whether Glance's ``upload_image`` allows the caller to write the data."""
-        caller = _caller(environ)
+        sender = caller(environ)
         target = _target(image)
-        if not self._allows("upload_image", target, caller):
+        if not self._allows("upload_image", target, sender):
             return False
         # glance.api.v2.policy.check_is_image_mutable, for the old defaults
-        owns = caller.project_id is not None and caller.project_id == target["owner"]
-        return self._new_defaults or owns or self._is_admin(caller)
+        owns = sender.project_id is not None and sender.project_id == target["owner"]
+        return self._new_defaults or owns or self._is_admin(sender)
 
-    def _is_admin(self, caller: oslo_context.RequestContext) -> bool:
-        return caller.is_admin or self._allows("context_is_admin", {}, caller)
+    def _is_admin(self, sender: oslo_context.RequestContext) -> bool:
+        return sender.is_admin or self._allows("context_is_admin", {}, sender)
 
     def _allows(
         self,
         rule: str,
         target: dict[str, Any],
-        caller: oslo_context.RequestContext,
+        sender: oslo_context.RequestContext,
         enforcer: policy.Enforcer | None = None,
     ) -> bool:
         try:
-            return bool((enforcer or self._enforcer).enforce(rule, target, caller))
+            return bool((enforcer or self._enforcer).enforce(rule, target, sender))
         except policy.InvalidScope:
             return False
 
 
 def receiver_of(environ: Environ) -> tuple[str | None, str | None]:
     """Return the project and the user who ask."""
-    caller = _caller(environ)
-    return caller.project_id, caller.user_id
+    sender = caller(environ)
+    return sender.project_id, sender.user_id
 
 
 def list_rules() -> list[policy.RuleDefault]:
@@ -135,14 +136,6 @@ def _enforcer(conf: cfg.ConfigOpts, policy_file: str | None) -> policy.Enforcer:
     enforcer.suppress_deprecation_warnings = True
     enforcer.register_defaults([*GLANCE_RULES, *GATEWAY_RULES])
     return enforcer
-
-
-def _caller(environ: Environ) -> oslo_context.RequestContext:
-    """Return who asks: Glance's context where there is one, else the headers'."""
-    context = environ.get("webob.adhoc_attrs", {}).get("context")
-    if isinstance(context, oslo_context.RequestContext):
-        return context
-    return oslo_context.RequestContext.from_environ(environ, overwrite=False)
 
 
 def _target(image: Image) -> dict[str, Any]:

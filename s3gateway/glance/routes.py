@@ -1,38 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which requests are ours, by method and path alone.
+"""Which resource of Glance's a request is about, by its path alone.
 
-Follows Glance's routing: ``paste.urlmap`` folds repeated slashes before it
-looks for ``/v2``, and ``glance.api.v2.router`` matches the rest as it stands.
+After ``glance.api.v2.router``.  Paths are canonical, see ``http/canonical.py``.
 """
 
 from __future__ import annotations
 
 import re
 
-_SLASHES = re.compile(r"//+")
-_IMAGE_FILE = re.compile(r"/v2/images/([^/]+)/file")
+_IMAGE = re.compile(r"/v2/images/([^/]+)")
+_FILE = re.compile(r"/v2/images/([^/]+)/file")
+_LOCATIONS = re.compile(r"/v2/images/([^/]+)/locations")
 
 
-_LOCATION_WRITES = {
-    "PATCH": re.compile(r"/v2/images/([^/]+)"),
-    "POST": re.compile(r"/v2/images/([^/]+)/locations"),
-}
-
-
-def image_of_location_write(method: str, path: str) -> str | None:
-    """Return the image id of a request that may write locations, else ``None``.
-
-    An image cannot be created with locations: Glance refuses that itself.
-    """
-    pattern = _LOCATION_WRITES.get(method)
-    match = pattern.fullmatch(_SLASHES.sub("/", path)) if pattern else None
-    return match.group(1) if match else None
+def image(path: str) -> str | None:
+    """Return the image id of ``/v2/images/{id}``, ``None`` for others."""
+    return _id(_IMAGE, path)
 
 
 def image_of_file(path: str) -> str | None:
-    """Return the image id of ``/v2/images/{id}/file``, ``None`` for others.
+    """Return the image id of ``/v2/images/{id}/file``, ``None`` for others."""
+    return _id(_FILE, path)
 
-    :param path: the request's ``PATH_INFO``
-    """
-    match = _IMAGE_FILE.fullmatch(_SLASHES.sub("/", path))
+
+def image_of_locations(path: str) -> str | None:
+    """Return the image id of ``/v2/images/{id}/locations``, ``None`` for others."""
+    return _id(_LOCATIONS, path)
+
+
+def names_locations(path: str) -> bool:
+    """Whether a path below the images names locations, in whatever spelling."""
+    segments = [segment.strip().lower() for segment in path.split("/")]
+    return "images" in segments and any("locations" in each for each in segments)
+
+
+def names_tasks(path: str) -> bool:
+    """Whether a path is one of tasks, of an image or of all."""
+    return "tasks" in path.split("/")
+
+
+def names_user_documents(path: str) -> bool:
+    """Whether all that is under a path was written by users: metadefs and schemas."""
+    return path.split("/")[2:3] in (["metadefs"], ["schemas"])
+
+
+def _id(pattern: re.Pattern[str], path: str) -> str | None:
+    match = pattern.fullmatch(path)
     return match.group(1) if match else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Any
 
 import webob
+from oslo_context import context as oslo_context
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -129,4 +129,17 @@ def question(
     return derived
 
 
-Respond = Callable[[Environ], Answer]
+def caller(environ: Environ) -> oslo_context.RequestContext:
+    """Return who asks: Glance's context where there is one, else auth_token's headers.
+
+    auth_token removes none of a client's ``OpenStack-System-Scope``: it counts only if
+    the token has it.
+    """
+    context = environ.get(CONTEXT, {}).get("context")
+    if isinstance(context, oslo_context.RequestContext):
+        return context
+    token = (environ.get("keystone.token_info") or {}).get("token", {})
+    context = oslo_context.RequestContext.from_environ(environ, overwrite=False)
+    if not token.get("system"):
+        context.system_scope = None
+    return context

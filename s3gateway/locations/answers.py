@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What leaves: every answer, without what its S3 location URIs give away."""
+"""Every answer on its way out, without what its S3 location URIs give away.
+
+Image data passes unread.  Everything else is read and masked; what cannot be read, as a
+body in a coding that the gateway has not asked for, does not leave.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from collections.abc import Callable
 
 from oslo_log import log as logging
 
+from s3gateway.errors import GlanceError
+from s3gateway.glance import routes
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.documents import Masks
@@ -16,8 +22,9 @@ from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
 
+_DATA = "application/octet-stream"
 _JSON = ("application/json", "application/schema+json")
-_TEXTS = ("text/", "application/xml")
+_CHARSETS = ("", "utf-8", "us-ascii", "iso-8859-1")
 
 
 class Masking:
@@ -37,44 +44,71 @@ class Masking:
         """Return an answer as the sender of the request may see it.
 
         What names nothing of S3 comes back byte for byte.
+
+        :raises GlanceError: if the answer cannot be read; its body is closed
         """
         kind = answer.header("Content-Type").lower()
-        body = answer.body
-        if kind.startswith((*_JSON, *_TEXTS)):
-            text = self._body(environ, answer.read(), is_json=kind.startswith(_JSON))
-            answer.headers = _with_length(answer, len(text))
-            body = [text]
+        body, headers = answer.body, answer.headers
+        if kind.partition(";")[0].strip() != _DATA:
+            text = answer.read()
+            masked = self._masked(environ, answer, kind, text)
+            if masked != text:  # or the answer to HEAD would lose its length
+                headers = _with_length(answer, len(masked))
+            body = [masked]
         headers = [
-            (name, self._header(environ, name, value)) for name, value in answer.headers
+            (name, self._header(environ, name, value)) for name, value in headers
         ]
         return Answer(answer.status, headers, body)
 
-    def _body(self, environ: Environ, body: bytes, *, is_json: bool) -> bytes:
+    def _masked(
+        self, environ: Environ, answer: Answer, kind: str, body: bytes
+    ) -> bytes:
+        if body and not _is_readable(answer, kind):
+            LOG.error("Glance answered in a coding that the gateway cannot read")
+            raise GlanceError("Glance's answer could not be read.")
         masked = body
         if b"s3" in body.lower():
-            masked = self._document(environ, body) if is_json else self._text(body)
+            is_json = kind.startswith(_JSON)
+            document = self._document(environ, answer, body) if is_json else b""
+            masked = document or self._text(body)
         if masked != body:
             metrics.MASKED_ANSWERS.inc()
         return self._swept(environ, masked, "the body")
 
     def _header(self, environ: Environ, name: str, value: str) -> str:
-        masked = self._masks.text(value) if "s3" in value.lower() else value
-        swept = self._swept(environ, masked.encode("latin-1"), f"header {name}")
+        masked = self._own_text(value) if "s3" in value.lower() else value
+        swept = self._swept(
+            environ, masked.encode("latin-1", "replace"), f"header {name}"
+        )
         return swept.decode("latin-1")
 
-    def _document(self, environ: Environ, body: bytes) -> bytes:
+    def _document(self, environ: Environ, answer: Answer, body: bytes) -> bytes:
+        """Return a JSON document masked, empty if it cannot be taken apart."""
+        path = environ.get("PATH_INFO", "")
+        glances_own = answer.code >= 400 or routes.names_tasks(path)
+        mask_text = self._own_text if glances_own else self._masks.users_text
+        show = self._may_see(environ)
         try:
             document = json.loads(body)
-        except ValueError:
-            return self._text(body)
-        masked = self._masks.document(document, show=self._may_see(environ))
-        if masked == document:
-            return body
-        return json.dumps(masked, ensure_ascii=False).encode()
+            changed = self._masks.document(document, show=show, mask_text=mask_text)
+            return (
+                json.dumps(document, ensure_ascii=False).encode() if changed else body
+            )
+        except (ValueError, RecursionError):
+            return b""
 
     def _text(self, body: bytes) -> bytes:
         # latin-1 has a character for each byte, so nothing is lost either way.
-        return self._masks.text(body.decode("latin-1")).encode("latin-1")
+        swept, _ = self._sweep.redact(body)
+        return self._masks.text(swept.decode("latin-1")).encode("latin-1")
+
+    def _own_text(self, text: str) -> str:
+        """Return a text of Glance's own without keys and S3 location URIs.
+
+        The keys go first: a URI ends for the mask at a quote, which a key may hold.
+        """
+        swept, _ = self._sweep.redact(text.encode("utf-8", "surrogatepass"))
+        return self._masks.text(swept.decode("utf-8", "surrogatepass"))
 
     def _swept(self, environ: Environ, text: bytes, where: str) -> bytes:
         swept, found = self._sweep.redact(text)
@@ -87,6 +121,13 @@ class Masking:
                 environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
             )
         return swept
+
+
+def _is_readable(answer: Answer, kind: str) -> bool:
+    """Whether a body is text in a coding of which each byte can be looked at."""
+    coding = answer.header("Content-Encoding").strip().lower()
+    charset = kind.partition("charset=")[2].partition(";")[0].strip(' "')
+    return coding in ("", "identity") and charset in _CHARSETS
 
 
 def _with_length(answer: Answer, length: int) -> list[tuple[str, str]]:

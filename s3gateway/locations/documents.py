@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """S3 location URIs in documents and texts become what users may see.
 
-Pure functions of what is given; ``masking.py`` decides which answers get here.
-When in doubt a URI is masked.  URIs of other schemes stay as they are: Nova and
-Cinder clone by them.
+Pure functions of what is given; ``answers.py`` decides which answers get here.  URIs
+of other schemes stay as they are: Nova and Cinder clone by them.
+
+Locations of images are masked: the store and the image id stay.  What users wrote
+comes back as they wrote it, but for S3 URIs with credentials in them, which nobody
+writes and old releases of Glance repeat.  In what Glance says in its own words each
+S3 URI becomes the same constant.  Neither depends on the stores that there are, so
+that nobody can try out which host and bucket are right.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 from urllib import parse
@@ -24,13 +31,16 @@ UNKNOWN = "unknown"
 
 # A location URI inside of a text, plain or percent-encoded.  It ends where the
 # text around it goes on: at a space, a quote or a bracket, escaped ones as well.
-_IN_TEXT = re.compile(
+_URI = re.compile(
     r"""
     s3(?:(?:\+|%2B)https?)? (?::|%3A) (?:/|%2F){2}
     (?:(?!&(?:quot|apos|lt|gt|\#x27|\#0?39|\#0?34);)[^\s"'<>\\])+
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+
+#: Returns a text as its reader may see it.
+TextMask = Callable[[str], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,114 +53,127 @@ class Masks:
     stores: Mapping[str, StoreSettings]
     mask: uris.Mask
 
-    def document(self, node: Any, *, show: bool, image_id: str = "") -> Any:
-        """Return a JSON document with every S3 location URI in it masked.
+    def document(self, document: Any, *, show: bool, mask_text: TextMask) -> bool:
+        """Mask a parsed JSON document in place; return whether anything changed.
 
         :param show: whether locations in S3 are shown at all
-        :param image_id: the image that the document is about, if that is known
+        :param mask_text: for all texts but the URLs of locations
         """
-        if isinstance(node, str):
-            return self.text(node, image_id=image_id)
-        if isinstance(node, list):
-            items = node if show else [item for item in node if not _in_s3(item)]
-            return [self.document(item, show=show, image_id=image_id) for item in items]
-        if not isinstance(node, dict):
-            return node
-        if _is_location(node):
-            return self._location(node, image_id)
-        return self._object(node, show, _id_of(node) or image_id)
+        changed = False
+        nodes = [document]
+        if isinstance(document, list):
+            changed = self._locations(document, "", show)
+        while nodes:  # not by recursion: a document may be nested deeper than a stack
+            node = nodes.pop()
+            if isinstance(node, dict) and ("locations" in node or "direct_url" in node):
+                changed = self._image(node, show) or changed
+            for key, value in _members(node):
+                if isinstance(value, str):
+                    if _may_name_s3(value) and (masked := mask_text(value)) != value:
+                        node[key], changed = masked, True
+                elif isinstance(value, (dict, list)):
+                    nodes.append(value)
+        return changed
 
     def location(self, location: Location, image_id: str) -> str:
         """Return what users see in place of a location's URL."""
-        if not uris.is_s3(location.url):
+        if not uris.is_s3(location.url) or self.mask.parse(location.url):
             return location.url
-        return self._uri(location.url, image_id, location.metadata)
-
-    def text(self, text: str, *, image_id: str = "") -> str:
-        """Return a text with every S3 location URI in it masked."""
-        if not _may_name_s3(text):
-            return text
-        if uris.is_s3(text) and not re.search(r"\s", text):
-            return self._uri(text, image_id, {})
-        return _IN_TEXT.sub(lambda match: self._encoded(match[0], image_id), text)
-
-    def _object(
-        self, node: dict[str, Any], show: bool, image_id: str
-    ) -> dict[str, Any]:
-        masked = self._values(node, show, image_id)
-        direct_url = str(node.get("direct_url", ""))
-        if direct_url and not uris.is_s3(direct_url):
-            masked["direct_url"] = direct_url
-        if masked.get("virtual_size", 0) is None:
-            masked["virtual_size"] = _virtual_size(node)
-        if not show and uris.is_s3(direct_url):
-            del masked["direct_url"]
-        if not show and node.get("locations") and not masked["locations"]:
-            del masked["locations"]
-        return masked
-
-    def _location(self, node: dict[str, Any], image_id: str) -> dict[str, Any]:
-        metadata = {k: v for k, v in node["metadata"].items() if k != VIRTUAL_SIZE}
-        url = node["url"]
-        if uris.is_s3(url):
-            url = self._uri(url, image_id, node["metadata"])
-        others = {**node, "metadata": metadata, "url": None}
-        return {**self._values(others, True, image_id), "url": url}
-
-    def _values(
-        self, node: dict[str, Any], show: bool, image_id: str
-    ) -> dict[str, Any]:
-        """Return a JSON object with each of its values masked.
-
-        Most are short texts that name nothing; looking into them here saves a quarter
-        of what a page of images costs.
-        """
-        masked = dict(node)
-        for key, value in node.items():
-            if not isinstance(value, str) or _may_name_s3(value):
-                masked[key] = self.document(value, show=show, image_id=image_id)
-        return masked
-
-    def _encoded(self, text: str, image_id: str) -> str:
-        if "://" in text:
-            return self._uri(text, image_id, {})
-        masked = self._uri(parse.unquote(text), image_id, {})
-        return parse.quote(masked, safe="")
-
-    def _uri(self, url: str, image_id: str, metadata: Mapping[str, Any]) -> str:
-        if self.mask.parse(url):
-            return url
-        store = str(metadata.get("store") or "")
+        store = str(location.metadata.get("store") or "")
         if store not in self.stores:
-            store = store_of(Location(url, metadata), self.stores) or store
+            store = store_of(location, self.stores) or store
         if not image_id:
-            uri = uris.try_parse(url)
+            uri = uris.try_parse(location.url)
             image_id = uris.image_id_of(uri.key) if uri else ""
         return self.mask.url(store or UNKNOWN, image_id or UNKNOWN)
+
+    def text(self, text: str) -> str:
+        """Return a text of Glance's own with no S3 location URI in it."""
+        return _URI.sub(self._nameless, text) if _may_name_s3(text) else text
+
+    def users_text(self, text: str) -> str:
+        """Return a text that a user wrote, with no credentials of S3 in it."""
+        if "@" not in text and "%40" not in text:
+            return text
+        return _URI.sub(
+            lambda uri: self._nameless(uri) if _holds_user(uri[0]) else uri[0], text
+        )
+
+    def _nameless(self, uri: re.Match[str]) -> str:
+        if self.mask.parse(uri[0]):
+            return uri[0]
+        return self.mask.url(UNKNOWN, UNKNOWN)
+
+    def _image(self, image: dict[str, Any], show: bool) -> bool:
+        """Mask what an image shows of its locations; return whether it changed."""
+        changed = False
+        image_id = str(image.get("id") or "")
+        found = image.get("locations")
+        if isinstance(found, list):
+            if image.get("virtual_size", 0) is None:
+                image["virtual_size"] = _virtual_size(found)
+                changed = image["virtual_size"] is not None
+            had_some = bool(found)
+            changed = self._locations(found, image_id, show) or changed
+            if had_some and not found:
+                del image["locations"]
+        direct_url = image.get("direct_url")
+        if isinstance(direct_url, str) and uris.is_s3(direct_url):
+            masked = self.location(Location(direct_url, {}), image_id)
+            changed = changed or masked != direct_url
+            image["direct_url"] = masked
+            if not show:
+                del image["direct_url"]
+                changed = True
+        return changed
+
+    def _locations(self, found: list[Any], image_id: str, show: bool) -> bool:
+        """Mask a list of locations; return whether it changed."""
+        if not show and any(map(_in_s3, found)):
+            found[:] = [location for location in found if not _in_s3(location)]
+            return True
+        changed = False
+        for location in filter(_is_location, found):
+            kept = Location(location["url"], dict(location["metadata"]))
+            location["url"] = self.location(kept, image_id)
+            hidden = location["metadata"].pop(VIRTUAL_SIZE, None)
+            changed = changed or hidden is not None or location["url"] != kept.url
+        return changed
+
+
+def _members(node: Any) -> Iterator[tuple[Any, Any]]:
+    """Return the keys and values of an object or a list."""
+    if isinstance(node, dict):
+        return iter(node.items())
+    return enumerate(node) if isinstance(node, list) else iter(())
 
 
 def _may_name_s3(text: str) -> bool:
     return "s3" in text or "S3" in text
 
 
-def _is_location(node: Mapping[str, Any]) -> bool:
-    return isinstance(node.get("url"), str) and isinstance(node.get("metadata"), dict)
+def _holds_user(uri: str) -> bool:
+    """Whether a URI has ``user:secret@`` in front of a host and a path."""
+    user, separator, rest = parse.unquote(uri).partition("://")[2].rpartition("@")
+    return bool(separator) and ":" in user and "/" in rest
+
+
+def _is_location(node: Any) -> bool:
+    return (
+        isinstance(node, dict)
+        and isinstance(node.get("url"), str)
+        and isinstance(node.get("metadata"), dict)
+    )
 
 
 def _in_s3(node: Any) -> bool:
-    return isinstance(node, dict) and _is_location(node) and uris.is_s3(node["url"])
+    return _is_location(node) and uris.is_s3(node["url"])
 
 
-def _id_of(node: Mapping[str, Any]) -> str:
-    """Return the id of the image that a JSON object shows, if it shows one."""
-    is_image = "locations" in node or "direct_url" in node
-    return str(node.get("id") or "") if is_image else ""
-
-
-def _virtual_size(image: Mapping[str, Any]) -> int | None:
+def _virtual_size(locations: list[Any]) -> int | None:
     """Return the virtual size in bytes that is kept with an image's location."""
-    for location in image.get("locations") or []:
-        size = str((location.get("metadata") or {}).get(VIRTUAL_SIZE, ""))
+    for location in filter(_is_location, locations):
+        size = str(location["metadata"].get(VIRTUAL_SIZE, ""))
         if size.isdecimal():
             return int(size)
     return None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The locations that a request body writes, found as Glance would find them.
+"""JSON patches of images, read as Glance reads them.
 
-Pure functions after ``glance.api.v2.images.RequestDeserializer``: JSON patches in
-both of the forms it knows, and the body of ``POST /v2/images/{id}/locations``.
+Pure functions after ``glance.api.v2.images.RequestDeserializer``.  The media type says
+which members of an operation count; the others are left out, so that what was judged
+is all that Glance is shown.
 """
 
 from __future__ import annotations
@@ -10,56 +11,98 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-_OPERATIONS = ("add", "replace", "remove")
+_OPERATIONS = ("add", "remove", "replace")
+
+_OLD = "application/openstack-images-v2.0-json-patch"
+_NEW = "application/openstack-images-v2.1-json-patch"
+
+#: The members of an operation that Glance reads, by the patch's media type:
+#: ``{"add": "/locations/-", "value": ...}`` in the older one and
+#: ``{"op": "add", "path": "/locations/-", "value": ...}`` in the newer one.
+MEMBERS = {
+    _OLD: (*_OPERATIONS, "value"),
+    _NEW: ("op", "path", "value"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Write:
-    """One operation on an image's locations.
+    """One operation that writes an image's locations.
 
-    :ivar operation: ``add``, ``replace`` or ``remove``
-    :ivar locations: the location objects in the body, each with a ``url``
+    :ivar operation: ``add``, ``remove`` or ``replace``
+    :ivar change: the object that has the locations under ``value``
     """
 
     operation: str
-    locations: list[dict[str, Any]]
+    change: dict[str, Any]
+
+    @property
+    def locations(self) -> list[Any]:
+        """The locations that it writes, as they are in the document."""
+        if self.operation == "remove":
+            return []
+        value = self.change.get("value")
+        return value if isinstance(value, list) else [value]
+
+    @property
+    def is_understood(self) -> bool:
+        """Whether each location is an object with a URL and perhaps metadata."""
+        return all(
+            isinstance(location, dict)
+            and isinstance(location.get("url"), str)
+            and isinstance(location.get("metadata", {}), dict)
+            for location in self.locations
+        )
 
 
-def find(document: Any) -> list[Write]:
-    """Return what a body writes; bodies that Glance refuses may write anything."""
-    if isinstance(document, dict):
-        return [Write("add", _locations(document))] if "url" in document else []
-    if not isinstance(document, list):
-        return []
-    found = [_of_change(change) for change in document if isinstance(change, dict)]
-    return [write for write in found if write is not None]
+def read(document: Any, media_type: str) -> Any:
+    """Return a patch with those members only that Glance reads.
 
-
-def _of_change(change: dict[str, Any]) -> Write | None:
-    """Return what one change of a patch writes, ``None`` if it is not a location.
-
-    The newer form is ``{"op": "add", "path": "/locations/-", "value": ...}``, the
-    older one ``{"add": "/locations/-", "value": ...}``.
+    What is no patch comes back as it is: Glance refuses it.
     """
-    pointers = {name: change[name] for name in _OPERATIONS if name in change}
-    if change.get("op") in _OPERATIONS:
-        pointers[change["op"]] = change.get("path")
-    for operation, pointer in pointers.items():
-        if isinstance(pointer, str) and _root(pointer) == "locations":
-            return Write(operation, _locations(change.get("value")))
-    return None
-
-
-def _root(pointer: str) -> str:
-    """Return the first name in a JSON pointer, as Glance decodes it."""
-    name = pointer.lstrip("/").split("/")[0]
-    return name.replace("~1", "/").replace("~0", "~").strip()
-
-
-def _locations(value: Any) -> list[dict[str, Any]]:
-    values = value if isinstance(value, list) else [value]
+    if not isinstance(document, list):
+        return document
+    members = MEMBERS[media_type]
     return [
-        item
-        for item in values
-        if isinstance(item, dict) and isinstance(item.get("url"), str)
+        {name: change[name] for name in members if name in change}
+        if isinstance(change, dict)
+        else change
+        for change in document
     ]
+
+
+def location_writes(patch: Any, media_type: str) -> list[Write]:
+    """Return the operations of a patch that write locations.
+
+    Their JSON pointers get the plain spelling.
+    """
+    if not isinstance(patch, list):
+        return []
+    found = []
+    for change in patch:
+        if isinstance(change, dict):
+            for operation, member in _pointers(change, media_type):
+                tokens = _tokens(change.get(member))
+                if tokens[:1] == ["locations"]:
+                    change[member] = "/" + "/".join(map(_escaped, tokens))
+                    found.append(Write(operation, change))
+    return found
+
+
+def _pointers(change: dict[str, Any], media_type: str) -> list[tuple[str, str]]:
+    """Return the operations of a change, each with the member that has its pointer."""
+    if media_type == _OLD:
+        return [(name, name) for name in _OPERATIONS if name in change]
+    return [(name, "path") for name in _OPERATIONS if change.get("op") == name]
+
+
+def _tokens(pointer: Any) -> list[str]:
+    """Return what a JSON pointer names, decoded as Glance does it."""
+    if not isinstance(pointer, str):
+        return []
+    parts = pointer.lstrip("/").split("/")
+    return [part.replace("~1", "/").replace("~0", "~").strip() for part in parts]
+
+
+def _escaped(token: str) -> str:
+    return token.replace("~", "~0").replace("/", "~1")

@@ -13,7 +13,10 @@ import json
 import re
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from urllib import parse
+
+from s3gateway.config.keys import KeyPair
 
 #: Shorter ones are words that occur anywhere, such as a tutorial's "openstack".
 MIN_LENGTH = 16
@@ -37,12 +40,13 @@ _ENCODINGS: tuple[_Encoding, ...] = (
 class Sweep:
     """Finds secret keys in texts.
 
-    :param secrets: returns the keys of now; those of before are looked for as well,
-        those shorter than ``MIN_LENGTH`` are not
+    :param keys: returns the keys of now; those of before are looked for as well.  A
+        secret key shorter than ``MIN_LENGTH`` is found behind its access key only, as
+        a location URI has the two
     """
 
-    def __init__(self, secrets: Callable[[], Iterable[str]]) -> None:
-        self._secrets = secrets
+    def __init__(self, keys: Callable[[], Iterable[KeyPair]]) -> None:
+        self._keys = keys
         self._known: set[str] = set()
         self._forms: list[bytes] = []
 
@@ -55,13 +59,22 @@ class Sweep:
         return text, bool(found)
 
     def _learn(self) -> None:
-        new = {key for key in self._secrets() if len(key) >= MIN_LENGTH} - self._known
+        new = set(_looked_for(self._keys())) - self._known
         if not new:
             return
         self._known |= new
         forms = {form for key in self._known for form in _spellings(key)}
         # The longest first: a plain key may be the start of an escaped one.
         self._forms = sorted(map(str.encode, forms), key=len, reverse=True)
+
+
+def _looked_for(keys: Iterable[KeyPair]) -> Iterator[str]:
+    """Yield the texts that give a key away."""
+    for pair in keys:
+        if len(pair.secret_key) >= MIN_LENGTH:
+            yield pair.secret_key
+        if pair.access_key and pair.secret_key:
+            yield f"{pair.access_key}:{pair.secret_key}@"
 
 
 def _spellings(secret: str) -> set[str]:

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What comes in: who may write locations, and which.
+"""PATCH and POST of locations: who may write which, and what Glance is sent.
 
 With ``show_multiple_locations`` on, stock Glance lets an image's owner point the
-image at any URL (OSSN-0065, OSSN-0090).  Here that is for whoever the rule
-``manage_locations`` names.  Nova and Cinder write ``rbd`` and ``cinder`` URLs with
-their users' tokens: those pass.
+image at any URL (OSSN-0065, OSSN-0090).  Here the policy rule ``manage_locations``
+says who may.  Nova and Cinder write ``rbd`` and ``cinder`` URLs with their users'
+tokens: those pass.
+
+What is forwarded is made anew from what was judged.  What is not understood is
+forwarded without its body, so that Glance answers it and nothing is written.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -32,9 +36,14 @@ from s3gateway.locations.documents import Masks
 from s3gateway.locations.patches import Write
 from s3gateway.monitoring import metrics
 
+# Not JSON: what Glance is sent in place of a body that is not JSON.
+_MALFORMED = b"{"
+
+_URL = re.compile(r"([a-z][a-z0-9+.-]*)://[^\s\x00-\x1f\x7f]*")
+
 
 class Guard:
-    """Looks at requests that may write locations.
+    """Judges requests that may write locations.
 
     :param passing: schemes that anybody may write whom Glance lets
     :param with_credentials: whether Glance's location URIs hold the keys
@@ -57,82 +66,113 @@ class Guard:
         self._with_credentials = with_credentials
 
     def admit(self, environ: Environ) -> Environ:
-        """Return the request as Glance may see it, most often as it came.
+        """Return the request as Glance is sent it.
 
         Masked URLs in it have become the ones that Glance knows.
 
+        :param environ: a canonical request
         :raises Forbidden: if it writes locations that its sender may not
         :raises RequestError: if it writes locations that nobody may
         :raises Refused: if there is no such image for the sender
         """
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        image_id = routes.image_of_location_write(method, path)
-        if image_id is None:
-            return environ
-        environ, body = request_body.buffered(environ)
-        try:
-            document = jsonutils.loads(body)
-        except ValueError:
-            return environ  # Glance reads it the same way and says what is wrong
-        found = patches.find(document)
-        if all(self._passes(write) for write in found):
-            return environ
-        image = self._glance.show(environ, image_id)
-        if not self._rules.may_manage_locations(environ, image):
-            self._refuse(found, image)
-        elif self._unmask(found, image):
-            return request_body.replaced(environ, json.dumps(document).encode())
+        if method == "PATCH":
+            return self._patch(environ, routes.image(path))
+        if method == "POST" and routes.names_locations(path):
+            return self._post(environ, routes.image_of_locations(path))
         return environ
 
+    def _patch(self, environ: Environ, image_id: str | None) -> Environ:
+        environ, body = request_body.buffered(environ)
+        media_type = environ.get("CONTENT_TYPE", "").split(";", 1)[0]  # as WebOb
+        if image_id is None or media_type not in patches.MEMBERS or not body:
+            return request_body.replaced(environ, b"")
+        environ = {**environ, "CONTENT_TYPE": media_type}
+        try:
+            patch = patches.read(jsonutils.loads(body), media_type)
+        except (ValueError, RecursionError):
+            return request_body.replaced(environ, _MALFORMED)
+        writes = patches.location_writes(patch, media_type)
+        self._judge(environ, image_id, writes)
+        return _with_document(environ, patch)
+
+    def _post(self, environ: Environ, image_id: str | None) -> Environ:
+        environ, body = request_body.buffered(environ)
+        if image_id is None or not body:
+            return request_body.replaced(environ, b"")
+        try:
+            document = jsonutils.loads(body)
+        except (ValueError, RecursionError):
+            return request_body.replaced(environ, _MALFORMED)
+        if isinstance(document, dict) and "url" in document:
+            write = Write("add", {"value": document})
+            self._judge(environ, image_id, [write])
+            document = write.change["value"]
+        return _with_document(environ, document)
+
+    def _judge(self, environ: Environ, image_id: str, writes: list[Write]) -> None:
+        """Refuse the writes, or make them what Glance is to be told."""
+        if all(write.operation == "add" and self._passes(write) for write in writes):
+            return
+        image = self._glance.show(environ, image_id)
+        if self._rules.may_manage_locations(environ, image):
+            self._put_stored(writes, image)
+            return
+        for write in writes:
+            if not self._may_anybody(write, image):
+                verb = {"replace": "update"}.get(write.operation, write.operation)
+                metrics.REFUSED_WRITES.inc()
+                raise Forbidden(
+                    f"It's not allowed to {verb} locations if locations are invisible."
+                )
+
+    def _may_anybody(self, write: Write, image: Image) -> bool:
+        """Whether nothing is written, and nothing given up, but passing URLs."""
+        given_up = image.locations if write.operation != "add" else ()
+        return self._passes(write) and all(
+            self._is_passing(location.url) for location in given_up
+        )
+
     def _passes(self, write: Write) -> bool:
-        """Whether a write is one that needs no further look."""
-        return write.operation != "remove" and all(
-            uris.scheme_of(location["url"]) in self._passing
-            for location in write.locations
+        return write.is_understood and all(
+            self._is_passing(location["url"]) for location in write.locations
         )
 
-    def _refuse(self, found: list[Write], image: Image) -> None:
-        for write in found:
-            if self._passes(write) or self._removes_what_passes(write, image):
-                continue
-            verb = {"replace": "update"}.get(write.operation, write.operation)
-            metrics.REFUSED_WRITES.inc()
-            raise Forbidden(
-                f"It's not allowed to {verb} locations if locations are invisible."
-            )
+    def _is_passing(self, url: str) -> bool:
+        match = _URL.fullmatch(url)
+        return match is not None and match[1] in self._passing
 
-    def _removes_what_passes(self, write: Write, image: Image) -> bool:
-        return write.operation == "remove" and all(
-            uris.scheme_of(location.url) in self._passing
-            for location in image.locations
-        )
-
-    def _unmask(self, found: list[Write], image: Image) -> bool:
-        """Put in what Glance holds for masked URLs; whether anything changed."""
-        before = json.dumps([write.locations for write in found])
-        for write in found:
+    def _put_stored(self, writes: list[Write], image: Image) -> None:
+        """Put what Glance holds, or may hold, in place of S3 URLs and masks."""
+        for write in writes:
             stored = list(image.locations)
-            for location in write.locations:
-                if uris.is_s3(location["url"]):
-                    self._put_stored(location, image.id, stored)
-        return json.dumps([write.locations for write in found]) != before
+            found = [
+                self._stored(location, image.id, stored)
+                if isinstance(location, dict) and uris.is_s3(location.get("url"))
+                else location
+                for location in write.locations
+            ]
+            if isinstance(write.change.get("value"), list):
+                write.change["value"] = found
+            elif found:
+                [write.change["value"]] = found
 
-    def _put_stored(
+    def _stored(
         self, location: dict[str, Any], image_id: str, stored: list[Location]
-    ) -> None:
-        """Make a location of a request what Glance holds or may hold.
+    ) -> dict[str, Any]:
+        """Return a location of a request as Glance holds it or may hold it.
 
         :param stored: those of the image's locations that are not taken yet
         """
         for candidate in stored:
             if self._masks.location(candidate, image_id) == location["url"]:
                 stored.remove(candidate)
-                location["url"] = candidate.url
+                found = {**location, "url": candidate.url}
                 if VIRTUAL_SIZE in candidate.metadata:
                     kept = {VIRTUAL_SIZE: candidate.metadata[VIRTUAL_SIZE]}
-                    location["metadata"] = {**location.get("metadata", {}), **kept}
-                return
-        location["url"] = self._checked(location["url"])
+                    found["metadata"] = {**location.get("metadata", {}), **kept}
+                return found
+        return {**location, "url": self._checked(location["url"])}
 
     def _checked(self, url: str) -> str:
         """Return a location URI for Glance, if it lies in one of our buckets."""
@@ -145,3 +185,14 @@ class Guard:
             "Invalid location: an S3 location must be one of the image's own or lie "
             "in the bucket of a configured store."
         )
+
+
+def _with_document(environ: Environ, document: Any) -> Environ:
+    """Return a request whose body is a document.
+
+    :raises RequestError: if the document is nested too deeply to be written
+    """
+    try:
+        return request_body.replaced(environ, json.dumps(document).encode())
+    except RecursionError:
+        raise RequestError("The document is nested too deeply.") from None

@@ -4,12 +4,17 @@
 from __future__ import annotations
 
 import re
+import secrets
 
 from s3gateway.http.wsgi import Environ
 from s3gateway.http.wsgi import Headers
 
-#: Who passed a request on, so that one that comes back is noticed.
-PSEUDONYM = "s3gateway"
+#: Who passed a request on, so that one that comes back is noticed.  No client can know
+#: what this process is called, nor claim that a request was here.
+PSEUDONYM = f"s3gateway-{secrets.token_hex(8)}"
+_ANY_GATEWAY = re.compile(r"s3gateway-[0-9a-f]{16}")
+#: Gateways in front of each other; other processes of a loop are known by their number.
+_MOST_GATEWAYS = 4
 
 # Fields about one connection, whether or not ``Connection`` names them.
 _ONE_HOP = frozenset({
@@ -24,8 +29,10 @@ _ONE_HOP = frozenset({
     "upgrade",
 })  # fmt: skip
 
-# Fields that are ours to say: the servers on both sides have agreed on them.
+# Fields that are ours to say: the servers on both sides have agreed on them, or the
+# gateway has to read the answer.
 _OURS = frozenset({
+    "accept-encoding",
     "content-length",
     "expect",  # the server in front has answered it
     "forwarded",
@@ -74,7 +81,8 @@ def towards_glance(environ: Environ, *, host: str) -> Headers:
     if request_id and "x-openstack-request-id" not in fields:
         found.append(("x-openstack-request-id", request_id))
     via = [field for field in (fields.get("via"), f"1.1 {PSEUDONYM}") if field]
-    return [("host", host), *found, ("via", ", ".join(via)), *_forwarded(environ)]
+    ours = [("host", host), ("accept-encoding", "identity"), ("via", ", ".join(via))]
+    return [*ours, *found, *_forwarded(environ)]
 
 
 def towards_client(fields: Headers) -> Headers:
@@ -87,9 +95,23 @@ def towards_client(fields: Headers) -> Headers:
 
 
 def has_been_here(environ: Environ) -> bool:
-    """Whether a request has gone through such a gateway before."""
+    """Whether a request has gone through this process before."""
+    return PSEUDONYM in _gateways(environ)
+
+
+def is_led_in_circles(environ: Environ) -> bool:
+    """Whether a request has gone through more gateways than anybody has in a row.
+
+    A client can make it look so.
+    """
+    return len(_gateways(environ)) > _MOST_GATEWAYS
+
+
+def _gateways(environ: Environ) -> list[str]:
+    """Return the gateways that a request names as those that passed it on."""
     hops = environ.get("HTTP_VIA", "").split(",")
-    return any(hop.split()[1:2] == [PSEUDONYM] for hop in hops)
+    names = ["".join(hop.split()[1:2]) for hop in hops]
+    return [name for name in names if _ANY_GATEWAY.fullmatch(name)]
 
 
 def _forwarded(environ: Environ) -> Headers:

@@ -66,6 +66,9 @@ class Upstream:
         if headers.has_been_here(environ):
             LOG.error("[s3gateway] glance_url leads to the gateway, not to Glance")
             return _failed("508 Loop Detected", "The gateway was led to itself.")
+        if headers.is_led_in_circles(environ):
+            LOG.info("A request has gone through too many gateways")
+            return _failed("508 Loop Detected", "The gateway was led to itself.")
         request = self._request(environ)
         try:
             response = self._send(request)
@@ -85,8 +88,7 @@ class Upstream:
         settings = self._settings
         host = environ.get("HTTP_HOST", "") if settings.pass_host else ""
         fields = CaseInsensitiveDict(
-            # urllib3 adds these where they are missing, http.client the first.
-            {"Accept-Encoding": SKIP_HEADER, "User-Agent": SKIP_HEADER}
+            {"User-Agent": SKIP_HEADER}  # urllib3 adds it where it is missing
         )
         fields.update(headers.towards_glance(environ, host=host or settings.host))
         request = requests.PreparedRequest()

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import webob
 from oslo_log import log as logging
 
 from s3gateway.http import wsgi
@@ -47,16 +48,15 @@ class Versions:
 
     def _negotiated(self, environ: Environ) -> Environ:
         path = environ.get("PATH_INFO", "").lstrip("/")
-        accept = environ.get("HTTP_ACCEPT", "")
         first, slash, rest = path.partition("/")
         if first == "versions":
-            return environ
-        if accept.startswith(_MEDIA_TYPE):
-            version = accept.removeprefix(_MEDIA_TYPE)
+            return _without_accept(environ)
+        if version := _accepted(environ):
+            environ = _without_accept(environ)
             if not self._knows(environ, version):
-                return environ
-            environ = {key: environ[key] for key in environ if key != "HTTP_ACCEPT"}
+                return {**environ, "PATH_INFO": "/"}  # Glance shows its versions
             return {**environ, "PATH_INFO": f"/v2{environ.get('PATH_INFO', '')}"}
+        environ = _without_accept(environ)
         if first != "v2" and self._knows(environ, first):
             return {**environ, "PATH_INFO": f"/v2{slash}{rest}"}
         return environ
@@ -74,3 +74,20 @@ class Versions:
                 found = set()
             self._known |= found
         return version in self._known
+
+
+def _accepted(environ: Environ) -> str:
+    """Return the version that ``Accept`` names, as Glance reads it; empty for none."""
+    accept = str(webob.Request(environ).accept)
+    found = accept.startswith(_MEDIA_TYPE)
+    return accept.removeprefix(_MEDIA_TYPE) if found else ""
+
+
+def _without_accept(environ: Environ) -> Environ:
+    """Return a request whose ``Accept`` names no version.
+
+    Which one was meant is decided here, and Glance must not decide anew.
+    """
+    if "vnd.openstack.images" not in environ.get("HTTP_ACCEPT", "").lower():
+        return environ
+    return {key: environ[key] for key in environ if key != "HTTP_ACCEPT"}

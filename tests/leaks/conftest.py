@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of surfaces and releases, printed at the end of the run."""
+"""What is printed at the end of the run: surfaces by release, and attacks."""
 
 from __future__ import annotations
 
 import pytest
 
 Table = dict[tuple[str, int], tuple[str, str]]
+Lines = list[str]
 
 TABLE = pytest.StashKey[Table]()
+LINES = pytest.StashKey[Lines]()
 
 
 @pytest.fixture(scope="session")
@@ -16,13 +18,24 @@ def leaks(pytestconfig: pytest.Config) -> Table:
     return pytestconfig.stash[TABLE]
 
 
+@pytest.fixture(scope="session")
+def lines(pytestconfig: pytest.Config) -> Lines:
+    """What the attacks on the guard came to, a line each."""
+    return pytestconfig.stash[LINES]
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLE] = {}
+    config.stash[LINES] = []
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
+    if config.stash[LINES]:
+        terminalreporter.section("requests that try to write a location")
+        for line in config.stash[LINES]:
+            terminalreporter.line(line)
     table = config.stash[TABLE]
     if not table:
         return

@@ -34,7 +34,6 @@ CORPUS = [
     for answer in json.loads(path.read_text())
 ]
 IMAGE_ID = "6f2c0000-0000-4000-8000-000000000001"
-REQUEST = {"REQUEST_METHOD": "GET", "PATH_INFO": "/v2/images"}
 ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 # With beginnings that no answer holds by chance.
@@ -61,8 +60,8 @@ SPELLINGS: list[Callable[[str], str]] = [
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> tuple[Hidden, bool, Answer]:
-    """Return an answer, what is hidden in it, and whether the store is known."""
+def answers(draw: st.DrawFn) -> tuple[Hidden, bool, str, Answer]:
+    """Return what is hidden, whether the store is known, a path and its answer."""
     hidden = draw(HIDDEN)
     recorded = draw(st.sampled_from(CORPUS))
     scheme = draw(st.sampled_from(["s3://", "s3+http://", "s3+https://"]))
@@ -84,18 +83,20 @@ def answers(draw: st.DrawFn) -> tuple[Hidden, bool, Answer]:
     if draw(st.booleans()):
         headers.append(("Location", draw(st.sampled_from(SPELLINGS[:3]))(uri)))
     answer = Answer(f"{recorded['status']} Recorded", headers, [body.encode()])
-    return hidden, draw(st.booleans()), answer
+    path = "/v2/images" + "/id/tasks" * ("task" in recorded["surface"])
+    return hidden, draw(st.booleans()), path, answer
 
 
-def check(case: tuple[Hidden, bool, Answer]) -> None:
+def check(case: tuple[Hidden, bool, str, Answer]) -> None:
     """Nothing that is hidden is in what leaves."""
-    hidden, known, answer = case
+    hidden, known, path, answer = case
+    request = {"REQUEST_METHOD": "GET", "PATH_INFO": path}
     keys = Keys(KeyPair(hidden.access_key, hidden.secret_key))
     endpoint = f"http://{hidden.host}" if known else "http://other.example"
     store = store_settings("fast", keys=keys, endpoint=endpoint, bucket=hidden.bucket)
     masks = Masks({"fast": store}, Mask())
-    sweep = Sweep(lambda: [keys.current().secret_key])
-    left = Masking(masks, sweep, lambda environ: True).apply(REQUEST, answer)
+    sweep = Sweep(lambda: [keys.current()])
+    left = Masking(masks, sweep, lambda environ: True).apply(request, answer)
     text = left.read().decode() + repr(left.headers)
     assert hidden.found_in(text) == []
     if left.header("Content-Type").startswith("application/json"):
@@ -117,8 +118,16 @@ def test_nothing_leaves() -> None:
     fuzz(5000)()
 
 
-def first(self: Any, node: Any, *rest: Any, **how: Any) -> Any:
-    return node
+def unchanged(self: Any, document: Any, **how: Any) -> bool:
+    return False
+
+
+def as_it_is(self: Any, location: Any, image_id: str) -> Any:
+    return location.url
+
+
+def first(self: Any, text: Any) -> Any:
+    return text
 
 
 def last(self: Any, *arguments: Any) -> Any:
@@ -130,8 +139,8 @@ def nothing_found(self: Any, text: bytes) -> tuple[bytes, bool]:
 
 
 MASKERS: dict[str, tuple[type, str, Callable[..., Any]]] = {
-    "documents": (Masks, "document", first),
-    "locations": (Masks, "_location", first),
+    "documents": (Masks, "document", unchanged),
+    "locations": (Masks, "location", as_it_is),
     "texts": (Masks, "text", first),
     "headers": (Masking, "_header", last),
     "sweep": (Sweep, "redact", nothing_found),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 import pathlib
+import re
 import socket
 import subprocess
 import threading
@@ -30,6 +31,10 @@ ONE_STORE = {
     "DEFAULT": {"enabled_backends": "local:file"},
     "glance_store": {"default_backend": "local"},
 }
+
+
+#: Image data is what streams; documents are read and masked.
+DATA_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +122,9 @@ def test_what_glance_sees_of_the_request(api: Api, glance: Scripted) -> None:
     assert seen.fields("X-Forwarded-For") == ["127.0.0.1"]
     assert seen.fields("X-Forwarded-Proto") == ["http"]
     assert seen.fields("X-Forwarded-Host") == ["image.example.org"]
-    assert seen.fields("Via") == ["1.1 s3gateway"]
+    [via] = seen.fields("Via")
+    assert re.fullmatch("1.1 s3gateway-[0-9a-f]{16}", via)
+    assert seen.fields("Accept-Encoding") == ["identity"]
     assert seen.fields("Accept") == ["application/json"]
     [request_id] = seen.fields("X-Openstack-Request-Id")
     assert request_id.startswith("req-")
@@ -135,7 +142,7 @@ def test_what_glance_sees_of_the_request(api: Api, glance: Scripted) -> None:
         assert not seen.fields(name), name
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
 def test_bodies_go_in_the_form_they_came_in(
     api: Api, glance: Scripted, method: str
 ) -> None:
@@ -177,7 +184,7 @@ def test_a_chunked_answer_is_streamed(api: Api, glance: Scripted) -> None:
 
     def trickle(request: Request, connection: socket.socket) -> None:
         connection.sendall(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+            DATA_OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n"
         )
         assert first_seen.wait(30), "the first chunk did not go through at once"
         connection.sendall(b"4\r\nlast\r\n0\r\n\r\n")
@@ -230,8 +237,8 @@ def test_expect_is_answered_by_the_gateway(gateway: Gateway, glance: Scripted) -
 @pytest.mark.parametrize(
     "head",
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\nffff\r\n",
+        b"Content-Length: 100000\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\nffff\r\n",
     ],
     ids=["length", "chunked"],
 )
@@ -239,7 +246,7 @@ def test_an_answer_that_breaks_off_breaks_the_connection(
     gateway: Gateway, glance: Scripted, head: bytes
 ) -> None:
     def die(request: Request, connection: socket.socket) -> None:
-        connection.sendall(head + bytes(1000))
+        connection.sendall(DATA_OK + head + bytes(1000))
         connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 
@@ -251,6 +258,24 @@ def test_an_answer_that_breaks_off_breaks_the_connection(
     assert not body.endswith(b"0\r\n\r\n")
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         requests.get(f"{gateway.url}/v2/dies", timeout=60)
+
+
+def test_a_document_that_breaks_off_is_an_error(api: Api, glance: Scripted) -> None:
+    kind = "Content-Type: application/json"
+    glance.says("/v2/cut", "200 OK", kind, "Content-Length: 100", body=b'{"a": 1}')
+    answer = api.request("GET", "/v2/cut")
+    assert answer.status == 500
+    assert b"broke off" in answer.body
+
+
+def test_a_patch_of_nothing_that_is_known_goes_without_its_body(
+    api: Api, glance: Scripted
+) -> None:
+    glance.says("/v2/things", "405 Method Not Allowed", "Content-Length: 0")
+    glance.requests.clear()
+    assert api.request("PATCH", "/v2/things", b"[]").status == 405
+    [seen] = glance.requests
+    assert seen.body == b""
 
 
 def test_a_client_that_breaks_off_breaks_the_connection(

@@ -27,6 +27,7 @@ _FAULTS = (
     "\n[filter:faults]\n"
     "paste.filter_factory = tests.support.faults.glancefaults:filter_factory\n"
 )
+_UNGUARDED = "paste.filter_factory = tests.support.servers.unguarded:filter_factory"
 _FILTER = "\n[filter:s3gateway]\nuse = egg:s3gateway#s3gateway\n"
 
 
@@ -38,6 +39,7 @@ class GlanceSpec:
     :ivar gateway: whether the filter is in its pipelines
     :ivar wsgi: ``gunicorn``, ``uwsgi``, ``uwsgi-router`` (as Kolla-Ansible runs it) or
         ``eventlet``
+    :ivar guarded: whether the filter judges what may write locations
     :ivar faults: whether registrations go wrong when a request asks for it
     :ivar flavor: a flavor of its paste file
     :ivar keystone: whether ``authtoken`` in it is the real one, not a stand-in
@@ -55,6 +57,7 @@ class GlanceSpec:
     workers: int = 1
     apps: Mapping[str, str] = dataclasses.field(default_factory=dict)
     faults: bool = False
+    guarded: bool = True
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
 
@@ -213,6 +216,8 @@ def _paste(spec: GlanceSpec) -> str:
         text = with_stand_in_for_keystone(text)
     if spec.gateway:
         text = with_filter(text)
+        if not spec.guarded:
+            text = text.replace("use = egg:s3gateway#s3gateway", _UNGUARDED)
     if spec.faults:
         text = text.replace("s3gateway rootapp", "s3gateway faults rootapp") + _FAULTS
     for number, (path, app) in enumerate(spec.apps.items()):

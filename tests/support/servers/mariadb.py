@@ -12,6 +12,10 @@ import pathlib
 import shutil
 from collections.abc import Iterator
 
+import pymysql
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import ServerFailed
 from tests.support.servers.processes import run
@@ -30,6 +34,15 @@ class MariaDB:
         self.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
         user = getpass.getuser()
         return f"mysql+pymysql://{user}@localhost/{name}?unix_socket={self._socket}"
+
+    def connect(self, name: str) -> Connection[Cursor]:
+        """Return a connection that sees what others write at once."""
+        return pymysql.connect(
+            unix_socket=str(self._socket),
+            user=getpass.getuser(),
+            database=name,
+            autocommit=True,
+        )
 
     def execute(self, statement: str) -> str:
         """Run SQL and return what the client prints, without headings."""

@@ -8,6 +8,7 @@ from urllib import parse
 
 import pytest
 
+from s3gateway.config.keys import KeyPair
 from s3gateway.locations.redaction import Sweep
 
 SECRET = "wJalr<XUtn>FEMI/K7MDENG+bPx&R'fi\"CY=KEY"
@@ -31,18 +32,26 @@ ENCODED = {
 @pytest.mark.parametrize("form", ENCODED)
 def test_every_spelling_is_found(form: str) -> None:
     text = f"before {ENCODED[form]} after".encode()
-    assert Sweep(lambda: [SECRET]).redact(text) == (b"before REDACTED after", True)
+    sweep = Sweep(lambda: [KeyPair("AK", SECRET)])
+    assert sweep.redact(text) == (b"before REDACTED after", True)
 
 
 def test_short_keys_are_words_that_occur_anywhere() -> None:
     text = b"openstack is not a secret"
-    assert Sweep(lambda: ["openstack", ""]).redact(text) == (text, False)
+    sweep = Sweep(lambda: [KeyPair("AK", "openstack"), KeyPair("", "")])
+    assert sweep.redact(text) == (text, False)
+
+
+def test_short_keys_are_found_behind_their_access_key() -> None:
+    sweep = Sweep(lambda: [KeyPair("openstack", "0p3n'stack")])
+    text = b"s3://openstack:0p3n'stack@host/bucket/key"
+    assert sweep.redact(text) == (b"s3://REDACTEDhost/bucket/key", True)
 
 
 def test_keys_of_before_are_still_found() -> None:
-    keys = ["an-old-secret-key-of-ours"]
+    keys = [KeyPair("AK", "an-old-secret-key-of-ours")]
     sweep = Sweep(lambda: keys)
     sweep.redact(b"")
-    keys[0] = "a-new-secret-key-of-ours"
+    keys[0] = KeyPair("AK", "a-new-secret-key-of-ours")
     for key in (b"an-old-secret-key-of-ours", b"a-new-secret-key-of-ours"):
         assert sweep.redact(key) == (b"REDACTED", True)

@@ -75,12 +75,24 @@ def test_fields_that_connection_names_end(connection: str, gone: set[str]) -> No
 @pytest.mark.parametrize(
     ("via", "been"),
     [
-        ("1.1 s3gateway", True),
-        ("1.0 proxy, 1.1 s3gateway", True),
-        ("1.1 s3gateway-like", False),
-        ("1.1 proxy (s3gateway)", False),
+        (f"1.1 {headers.PSEUDONYM}", True),
+        (f"1.0 proxy, 1.1 {headers.PSEUDONYM}", True),
+        ("1.1 s3gateway", False),
+        ("1.1 s3gateway-0123456789abcdef", False),
+        (f"1.1 proxy ({headers.PSEUDONYM})", False),
         ("", False),
     ],
 )
 def test_a_request_that_comes_back_is_known(via: str, been: bool) -> None:
     assert headers.has_been_here({"HTTP_VIA": via}) is been
+
+
+@pytest.mark.parametrize(("count", "circles"), [(4, False), (5, True)])
+def test_many_gateways_in_a_row_are_a_circle(count: int, circles: bool) -> None:
+    via = ", ".join(f"1.1 s3gateway-{number:016x}" for number in range(count))
+    assert headers.is_led_in_circles({"HTTP_VIA": via}) is circles
+
+
+def test_glance_is_asked_for_what_the_gateway_can_read() -> None:
+    fields = dict(headers.towards_glance({"HTTP_ACCEPT_ENCODING": "gzip"}, host="h"))
+    assert fields["accept-encoding"] == "identity"
