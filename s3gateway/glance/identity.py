@@ -72,19 +72,20 @@ class ServiceUser:
         return {**environ, "HTTP_X_AUTH_TOKEN": self.token()}
 
 
-def read(conf: cfg.ConfigOpts) -> ServiceUser | None:
+def read(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceUser | None:
     """Return the user that the configuration names, ``None`` if there is none.
 
+    :param group: the section that names it
     :raises ConfigError: if an option is missing
     """
-    loading.register_auth_conf_options(conf, GROUP)
-    loading.register_session_conf_options(conf, GROUP)
-    conf.register_opts(SERVICE_USER_OPTS, group=GROUP)
+    loading.register_auth_conf_options(conf, group)
+    loading.register_session_conf_options(conf, group)
+    conf.register_opts(SERVICE_USER_OPTS, group=group)
     try:
-        auth = loading.load_auth_from_conf_options(conf, GROUP)
+        auth = loading.load_auth_from_conf_options(conf, group)
         if auth is None:
             return None
-        session = loading.load_session_from_conf_options(conf, GROUP)
+        session = loading.load_session_from_conf_options(conf, group)
     except exceptions.ClientException as error:
-        raise ConfigError(GROUP, "auth_type", str(error)) from error
-    return ServiceUser(auth, session, vouches=conf[GROUP].send_service_user_token)
+        raise ConfigError(group, "auth_type", str(error)) from error
+    return ServiceUser(auth, session, vouches=conf[group].send_service_user_token)

@@ -14,6 +14,7 @@ from s3gateway.errors import GlanceError
 from s3gateway.glance.api import Refused
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
+from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.store import examine
@@ -43,6 +44,7 @@ def _all(context: Context) -> Iterator[Finding]:
     for store in context.settings.stores.values():
         yield from _store(store, context.settings)
     yield from _glance(context)
+    yield from member.check(context.conf)
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
