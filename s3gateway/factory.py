@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from s3gateway import cycles
 from s3gateway.config import options
 from s3gateway.config import remote as remote_glance
 from s3gateway.config import settings as gateway_settings
@@ -118,7 +118,7 @@ def build(
         registrar=registrar,
         notifications=sent,
     )
-    cycles.spare_what_is_there()
+    _spare_what_is_there()
     return Gateway(
         glance,
         uploads,
@@ -133,6 +133,20 @@ def build(
         Masking(masks, Sweep(_keys(settings)), _who_sees(settings, rules)),
         drain_limit=settings.transfer.drain_limit,
     )
+
+
+def _spare_what_is_there() -> None:
+    """Have reference cycles looked for only among objects that are made from now on.
+
+    CPython goes through all objects there are, time and again while many new ones are
+    made: a page of 1,000 images, or botocore's service descriptions.  Most of them are
+    Glance itself, its libraries and its options, and those stay until the process ends.
+    Where somebody has turned the looking off, nothing is done.
+    Source: https://docs.python.org/3/library/gc.html#gc.freeze
+    """
+    if gc.isenabled():
+        gc.collect()
+        gc.freeze()
 
 
 def s3_stores(settings: Settings) -> dict[str, ObjectStore]:

@@ -1,24 +1,130 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backend ``s3gateway`` of oslo.middleware's healthcheck: readiness.
 
-Liveness is a healthcheck without it: a process that answers at all is alive, and
-restarting it brings no store back.
+The stores are asked now and then, and judged by more than one answer.  Liveness is a
+healthcheck without it: a process that answers at all is alive, and restarting it
+brings no store back.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import threading
+import time
 from collections.abc import Mapping
+from concurrent import futures
 from typing import Any
 
 from oslo_config import cfg
+from oslo_log import log as logging
 from oslo_middleware.healthcheck import pluginbase
 
 from s3gateway import factory
 from s3gateway.config import settings as gateway_settings
+from s3gateway.config.settings import HealthSettings
 from s3gateway.config.settings import Settings
-from s3gateway.health import Monitor
-from s3gateway.health import State
+from s3gateway.errors import StoreError
+from s3gateway.monitoring import metrics
+from s3gateway.store import ObjectStore
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class State:
+    """What is known of one store; its first answer decides, later ones by number.
+
+    :ivar up: ``None`` before the first answer
+    :ivar problem: what it said when it failed last, empty if it answered last
+    """
+
+    up: bool | None = None
+    problem: str = ""
+    row: int = 0
+
+    def judge(self, problem: str, *, fall: int, rise: int) -> bool:
+        """Take in an answer; return whether the store is up or down since now."""
+        self.problem = problem
+        answered = not problem
+        self.row = 0 if answered == self.up else self.row + 1
+        if self.up is not None and self.row < (rise if answered else fall):
+            return False
+        self.up, self.row = answered, 0
+        return True
+
+
+class Monitor:
+    """Knows the state of each store.
+
+    Each process has its own and asks by itself once it was asked: a load balancer
+    comes to any one of many processes seldom, and they are to agree.
+
+    :param stores: that do not try again what fails
+    """
+
+    def __init__(
+        self, stores: Mapping[str, ObjectStore], settings: HealthSettings
+    ) -> None:
+        self._stores = stores
+        self._settings = settings
+        self._states = {name: State() for name in stores}
+        self._asking: dict[str, futures.Future[None]] = {}
+        self._pool = futures.ThreadPoolExecutor(max(len(stores), 1), "s3-health")
+        self._watched = False
+        self._lock = threading.Lock()
+
+    def states(self) -> dict[str, State]:
+        """Return the states; the first time it takes up to the timeout.
+
+        With an interval of 0 the stores are asked each time, and only then.
+        """
+        with self._lock:
+            if not self._watched:
+                self._ask()
+                self._watched = self._settings.interval > 0
+                if self._watched:
+                    thread = threading.Thread(target=self._watch, daemon=True)
+                    thread.start()
+        return {name: dataclasses.replace(s) for name, s in self._states.items()}
+
+    def is_ready(self, states: Mapping[str, State]) -> bool:
+        """Whether enough stores are up, ``ready_when`` says how many are."""
+        up = [bool(state.up) for state in states.values()]
+        return all(up) if self._settings.ready_when == "all" or not up else any(up)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(self._settings.interval)
+            self._ask()
+
+    def _ask(self) -> None:
+        for name, store in self._stores.items():
+            if name not in self._asking:  # one that still hangs is not asked again
+                self._asking[name] = self._pool.submit(store.ping)
+        done = futures.wait(self._asking.values(), self._settings.timeout).done
+        for name, asked in list(self._asking.items()):
+            problem = f"Store {name} has not answered in time"
+            if asked in done:
+                del self._asking[name]
+                problem = _problem(asked)
+            self._judge(name, problem)
+
+    def _judge(self, name: str, problem: str) -> None:
+        state = self._states[name]
+        if state.judge(problem, fall=self._settings.fall, rise=self._settings.rise):
+            metrics.STORE_UP.labels(name).set(bool(state.up))
+            if state.up:
+                LOG.info("Store %s is up", name)
+            else:
+                LOG.error("Store %s is down: %s", name, problem)
+
+
+def _problem(asked: futures.Future[None]) -> str:
+    error = asked.exception()
+    if error is None:
+        return ""
+    # Of an unforeseen error only the type is told: its text may hold anything.
+    return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
 class Healthcheck(pluginbase.HealthcheckBaseExtension):

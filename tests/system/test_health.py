@@ -49,5 +49,5 @@ def test_a_store_that_is_stopped(cloud: Cloud, workspace: pathlib.Path) -> None:
         assert ready(3) == [503, 200, 200]
     assert "Store fast is down" in glance.log
     assert "Store fast is up" in glance.log
-    ours = [line for line in glance.log.splitlines() if "s3gateway.health" in line]
+    ours = [line for line in glance.log.splitlines() if "s3gateway.healthcheck" in line]
     assert hidden(cloud).found_in("\n".join(ours)) == []

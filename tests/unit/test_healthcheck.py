@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from s3gateway.config.settings import HealthSettings
-from s3gateway.health import Monitor
-from s3gateway.health import State
+from s3gateway.healthcheck import Monitor
+from s3gateway.healthcheck import State
 from s3gateway.monitoring import metrics
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings

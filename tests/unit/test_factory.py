@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3gateway.cycles import spare_what_is_there
+from s3gateway.factory import _spare_what_is_there as spare_what_is_there
 from s3gateway.factory import filter_factory
 
 
