@@ -25,6 +25,7 @@ from benchmarks.small import Requests
 from benchmarks.transfers import Case
 from benchmarks.transfers import Course
 from benchmarks.transfers import Sample
+from tests.support import isolation
 from tests.support.s3 import rgw
 from tests.support.servers import glance
 from tests.support.servers import mariadb
@@ -120,6 +121,7 @@ def main() -> None:
         "--output", type=pathlib.Path, help="directory for tables and plots"
     )
     options = parser.parse_args()
+    isolation.apply()
     chosen = [
         case
         for case in cases(options.size)

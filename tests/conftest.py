@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import isolation
+from tests.support import leftovers
 from tests.support.faults.tally import TALLY
 from tests.support.s3 import catalog
 from tests.support.s3.s3server import S3Server
@@ -29,6 +31,12 @@ S3_SERVER = os.environ.get("S3GATEWAY_SERVER", "swift")
 SERVERS = pytest.StashKey[str]()
 LEFT_OUT = pytest.StashKey[int]()
 CLOUDS = pytest.StashKey[dict[int, Cloud]]()
+RUNNING = pytest.StashKey[list[str]]()
+
+
+def pytest_configure() -> None:
+    """Keep what the machine's owner has configured from all tests."""
+    isolation.apply()
 
 
 def pytest_collection_modifyitems(
@@ -45,10 +53,20 @@ def pytest_collection_modifyitems(
     items[:] = [item for item in items if item not in left_out]
 
 
+@pytest.hookimpl(trylast=True)  # when all fixtures have ended, if that was broken off
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if a server still runs: it would only end because this process does."""
+    if running := leftovers.running():
+        session.config.stash[RUNNING] = running
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+
+
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """Say what was left out, and what the random runs have found."""
+    """Say what was left, what was left out, and what the random runs have found."""
+    for process in config.stash.get(RUNNING, []):
+        terminalreporter.line(f"{leftovers.MARK}running: {process}")
     if line := config.stash.get(SERVERS, ""):
         terminalreporter.line(line)
     if tally := config.stash.get(TALLY, None):
@@ -63,11 +81,11 @@ def pytest_terminal_summary(
 
 @pytest.fixture(scope="session")
 def workspace() -> Iterator[pathlib.Path]:
-    """A directory for all servers; its path is short, as a socket's must be.
+    """A directory for all servers, kept for a look when S3GATEWAY_KEEP is set.
 
-    Kept for a look when S3GATEWAY_KEEP is set.
+    Where temporary files go must have a short path, as sockets are among them.
     """
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-", dir="/tmp"))
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-"))
     yield directory
     if not os.environ.get("S3GATEWAY_KEEP"):
         shutil.rmtree(directory)

@@ -21,6 +21,7 @@ from typing import Any
 from tests.demo import images
 from tests.demo.images import Picture
 from tests.demo.report import Report
+from tests.support import isolation
 from tests.support.s3 import catalog
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
@@ -58,7 +59,9 @@ class Demo:
     def run(self, s3: S3Server) -> None:
         self.s3 = s3
         glance.create_database(self.glance_bin, self.directory, self.database)
-        pictures = images.prepare(self.directory)
+        pictures, left_out = images.prepare(self.directory)
+        for disk_format, reason in left_out.items():
+            self.report.leave_out(f"an image in the format {disk_format}", reason)
         paste, part = (PASTE, "filter")
         if self.alone:
             paste, part = (standalone.PASTE, "gateway before it")
@@ -206,7 +209,12 @@ def main() -> int:
         help="run the gateway as a service of its own, not as a filter in Glance",
     )
     alone = parser.parse_args().standalone
-    report = Report()
+    isolation.apply()
+    with Report() as report:
+        return _shown(report, alone=alone)
+
+
+def _shown(report: Report, *, alone: bool) -> int:
     server = os.environ.get("S3GATEWAY_SERVER", "swift")
     if reason := catalog.missing(server):
         report.check(f"{server} can be run: {reason}", False)

@@ -123,9 +123,10 @@ function stop_process {
     fi
 }
 
+# Waits for an answer, whichever it is.  DevStack asks with curl, which a bare machine
+# does not have.
 function wait_for_service {
-    # shellcheck disable=SC2016
-    timeout "$1" bash -c 'until curl -sS -o /dev/null "$0"; do sleep 0.2; done' "$2"
+    timeout "$1" python3 "$PLUGIN/tests/devstack/ask.py" "$2"
 }
 
 function apache_site_config_for {

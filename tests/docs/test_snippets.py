@@ -23,6 +23,9 @@ DOCS = ROOT / "docs" / "source"
 SNIPPETS = DOCS / "snippets"
 SHIPPED_PASTE = ROOT / "etc" / "paste" / "glance-api-paste.ini"
 
+# Where an operator keeps the wheel, as the package is not on PyPI.
+WHEEL = "https://wheels.example.org/s3gateway-1.0.0-py3-none-any.whl"
+
 # What an inventory's vault has.
 VAULT = {"glance_s3_access_key": "ACCESSKEY", "glance_s3_secret_key": "secret-key"}
 
@@ -92,10 +95,10 @@ def test_kolla(tmp_path: pathlib.Path) -> None:
 
 
 def test_kolla_image() -> None:
-    """A template that names the package in the variable of the image's parent."""
+    """A template that names the wheel in the variable of the image's parent."""
     text = (SNIPPETS / "kolla-template-override.j2").read_text()
     assert text.startswith("{% extends parent_template %}")
-    assert "glance_base_pip_packages_append = ['s3gateway']" in text
+    assert f"glance_base_pip_packages_append = ['{WHEEL}']" in text
 
 
 def openstack_ansible() -> dict[str, Any]:
@@ -110,7 +113,7 @@ def openstack_ansible() -> dict[str, Any]:
 def test_openstack_ansible(tmp_path: pathlib.Path) -> None:
     """The file that the role's template makes of the variables."""
     variables = openstack_ansible()
-    assert variables["glance_user_pip_packages"] == ["s3gateway"]
+    assert variables["glance_user_pip_packages"] == [WHEEL]
     default = variables["glance_default_store"]
     stores = [default, *variables["glance_additional_stores"]]
     config = {

@@ -28,10 +28,12 @@ class Built:
     wheel: pathlib.Path
 
 
-def build(tree: pathlib.Path, output: pathlib.Path, *kinds: str) -> None:
+def build(
+    tree: pathlib.Path, output: pathlib.Path, *kinds: str, **environment: str
+) -> None:
     """Build distributions with what is installed, without the network."""
     options = ["--no-isolation", f"--outdir={output}"]
-    run([sys.executable, "-m", "build", *options, *kinds, tree])
+    run([sys.executable, "-m", "build", *options, *kinds, tree], env=environment)
 
 
 @pytest.fixture(scope="session")

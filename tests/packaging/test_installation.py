@@ -46,7 +46,8 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> pathlib
     home = tmp_path_factory.mktemp("clean")
     venv.create(home, with_pip=True)
     pip = home / "bin" / "pip"
-    run([pip, "install", "--quiet", "--disable-pip-version-check", built.wheel])
+    options = ["--quiet", "--disable-pip-version-check"]
+    environments.run_as_owner([pip, "install", *options, built.wheel])
     run([pip, "check"])
     return home
 
@@ -86,10 +87,10 @@ def resolve(release: int, *packages: str, pip: pathlib.Path) -> dict[str, str]:
     """Return what pip would install in an empty environment, by name."""
     constraints = environments.CONSTRAINTS / f"glance-{release}.txt"
     report: Any = json.loads(
-        run([
+        environments.run_as_owner([
             pip, "install", "--quiet", "--disable-pip-version-check", "--dry-run",
             "--ignore-installed", "--report=-", "--constraint", constraints, *packages,
-        ]).stdout
+        ])
     )  # fmt: skip
     found = [entry["metadata"] for entry in report["install"]]
     return {entry["name"].lower(): entry["version"] for entry in found}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -92,6 +93,41 @@ def test_without_stores_it_is_ready() -> None:
     assert monitor.is_ready(monitor.states())
 
 
+# Of the thread in which a monitor looks by itself: nothing else ends it.
+ENDS_BY_EXCEPTION = pytest.mark.filterwarnings(
+    "ignore:Exception in thread:pytest.PytestUnhandledThreadExceptionWarning"
+)
+
+
+class Clock:
+    """In place of ``time``; a thread that sleeps ends when the test is over."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._sleepers: set[threading.Thread] = set()
+
+    def sleep(self, seconds: float) -> None:
+        self._sleepers.add(threading.current_thread())
+        if self._over.wait(seconds):
+            raise SystemExit
+
+    def stop(self) -> None:
+        self._over.set()
+        for sleeper in self._sleepers:
+            sleeper.join(60)
+            assert not sleeper.is_alive()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    clock = Clock()
+    monkeypatch.setattr("s3gateway.health.time", clock)
+    yield clock
+    clock.stop()
+
+
+@pytest.mark.usefixtures("clock")
+@ENDS_BY_EXCEPTION
 def test_within_the_interval_nobody_is_asked() -> None:
     found = stores("fast")
     monitor = Monitor(found, settings(interval=3600.0))
@@ -100,6 +136,8 @@ def test_within_the_interval_nobody_is_asked() -> None:
     assert found["fast"].requests == ["ping"]
 
 
+@pytest.mark.usefixtures("clock")
+@ENDS_BY_EXCEPTION
 def test_once_asked_it_looks_by_itself() -> None:
     """Many processes serve one address: each is to know what the others know."""
     found = stores("fast")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from tests.support.s3.s3server import S3Server
 from tests.support.servers.environments import HOME
+from tests.support.servers.environments import run_as_owner
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
-from tests.support.servers.processes import run
 
 MODULE = "github.com/minio/minio"
 VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit of the archive
@@ -38,10 +38,8 @@ def build() -> pathlib.Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not program.exists():
             print(f"building minio {VERSION} from its Go module", flush=True)
-            run(
-                ["go", "install", f"{MODULE}@{VERSION}"],
-                env={"GOBIN": str(program.parent)},
-            )
+            words = ["go", "install", f"{MODULE}@{VERSION}"]
+            run_as_owner(words, GOBIN=str(program.parent))
     return program
 
 

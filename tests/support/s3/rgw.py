@@ -94,7 +94,8 @@ def serving(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Serve
     config.write_text(_CONFIG.format(port=port, mon_port=mon_port, **values))
     address = f"[v2:127.0.0.1:{mon_port}]"
     monmap = directory / "monmap"
-    run(["monmaptool", "--create", "--fsid", _FSID, "--addv", "a", address, monmap])
+    create = ["--create", "--fsid", _FSID, "--addv", "a", address]
+    run(["monmaptool", "-c", config, *create, monmap])
     run(["ceph-mon", "-c", config, "--mkfs", "-i", "a", "--monmap", monmap])
     with contextlib.ExitStack() as stack:
         monitor = _start(stack, "ceph-mon", ["-f", "-i", "a"], directory)

@@ -102,6 +102,17 @@ for word in sys.argv[2:]:
     ring.get_ring().save(f"{sys.argv[1]}/{kind}.ring.gz")
 """
 
+# Runs a program of Swift's that knows its limits from this directory: those in
+# /etc/swift/swift.conf would be read before its configuration says where that file is.
+_PROGRAM = """
+import runpy, sys
+from swift.common import utils
+
+utils.set_swift_dir(sys.argv.pop(1))
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
 
 @contextlib.contextmanager
 def serving(bin_dir: pathlib.Path, directory: pathlib.Path) -> Iterator[S3Server]:
@@ -130,9 +141,10 @@ def serving(bin_dir: pathlib.Path, directory: pathlib.Path) -> Iterator[S3Server
                     other_secret=OTHER_SECRET_KEY,
                 )
             )
+            program = bin_dir / f"swift-{kind}-server"
             server = Server(
                 f"swift-{kind}",
-                [bin_dir / f"swift-{kind}-server", config],
+                [bin_dir / "python", "-c", _PROGRAM, directory, program, config],
                 log=directory / f"{kind}.log",
                 env={"PYTHONPATH": str(ROOT)},
             )

@@ -17,7 +17,9 @@ import pathlib
 import shutil
 import sys
 import venv
+from collections.abc import Sequence
 
+from tests.support import isolation
 from tests.support.servers.processes import ServerFailed
 from tests.support.servers.processes import run
 
@@ -91,12 +93,20 @@ def _build(home: pathlib.Path, environment: Environment) -> None:
     words = ["install", "--quiet", "-c", str(constraints), *packages]
     python = home / "bin" / "python"
     try:
-        run([sys.executable, "-m", "uv", "pip", *words, "--python", python])
+        run_as_owner([sys.executable, "-m", "uv", "pip", *words, "--python", python])
     except ServerFailed as error:
         # It may be that only pip is told where packages come from here.
         print(f"uv did not build {home.name}, pip has to: {error}", flush=True)
-        run([python, "-m", "ensurepip"])
-        run([python, "-m", "pip", "--disable-pip-version-check", *words])
+        run_as_owner([python, "-m", "ensurepip"])
+        run_as_owner([python, "-m", "pip", "--disable-pip-version-check", *words])
+
+
+def run_as_owner(words: Sequence[str | pathlib.Path], **more: str) -> str:
+    """Run a command that fetches packages, as the machine's owner has set it up.
+
+    :param more: further variables of the environment
+    """
+    return run(words, env={**isolation.OWNER, **more}).stdout
 
 
 def _fingerprint(environment: Environment) -> str:

@@ -239,12 +239,15 @@ def _running(
 
 
 def _config(directory: pathlib.Path, database: str) -> Config:
+    # What has a default in /etc/keystone is not there on most machines.
     return {
         "DEFAULT": {"use_stderr": "true"},
         "identity": {"password_hash_rounds": "4"},
         "database": {"connection": database},
         "token": {"provider": "fernet", "expiration": str(_LIFE)},
         "fernet_tokens": {"key_repository": str(directory / "keys")},
+        "fernet_receipts": {"key_repository": str(directory / "keys")},
+        "credential": {"key_repository": str(directory / "keys")},
     }
 
 

@@ -46,8 +46,8 @@ class MariaDB:
 
     def execute(self, statement: str) -> str:
         """Run SQL and return what the client prints, without headings."""
-        client = ["mariadb", f"--socket={self._socket}", "-N", "-B", "-e", statement]
-        return run(client).stdout
+        options = ["--no-defaults", f"--socket={self._socket}", "-N", "-B"]
+        return run(["mariadb", *options, "-e", statement]).stdout
 
 
 @contextlib.contextmanager
@@ -59,6 +59,7 @@ def serving(directory: pathlib.Path) -> Iterator[MariaDB]:
     user = getpass.getuser()
     run([
         "mariadb-install-db",
+        "--no-defaults",
         f"--datadir={directory}",
         f"--tmpdir={directory.parent}",
         "--auth-root-authentication-method=normal",

@@ -17,6 +17,8 @@ import urllib.request
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from tests.support import isolation
+
 _PR_SET_PDEATHSIG = 1
 _STOP_TIME = 20.0  # seconds until SIGKILL
 # Below those that Linux gives to whoever connects (ip_local_port_range).
@@ -43,7 +45,7 @@ class Server:
         self.name = name
         self.log = log
         self._command = [str(word) for word in command]
-        self._env = {**_clean_environment(), **(env or {})}
+        self._env = {**_environment(), **(env or {})}
         self._cwd = cwd
         self.process = self._started()
 
@@ -154,7 +156,7 @@ def run(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**_clean_environment(), **(env or {})},
+        env={**_environment(), **(env or {})},
         cwd=cwd,
         check=False,
     )
@@ -164,13 +166,12 @@ def run(
     return done
 
 
-def _clean_environment() -> dict[str, str]:
-    """The environment without what would point a server or client elsewhere."""
+def _environment() -> dict[str, str]:
+    """The environment of a program that is to find its own Python packages only."""
     return {
         name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "OS_", "PYTHON", "VIRTUAL_ENV"))
-        and not name.lower().endswith("_proxy")
+        for name, value in isolation.environment().items()
+        if not name.startswith("PYTHON")
     }
 
 

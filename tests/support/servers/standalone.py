@@ -18,6 +18,7 @@ from tests.support.servers.identity import token
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 
+GUNICORN = ROOT / "etc" / "gunicorn" / "s3gateway.py"
 PASTE = ROOT / "etc" / "paste" / "s3gateway-paste.ini"
 
 _STAND_IN = "paste.filter_factory = tests.support.servers.identity:filter_factory"
@@ -81,6 +82,7 @@ def serving(
         [
             environments.bin_dir("gateway") / "s3gateway-api",
             f"--config-file={directory / 's3gateway.conf'}",
+            f"--config={GUNICORN}",  # or it were the one in /etc, if there is one
             f"--bind=127.0.0.1:{port}",
             "--workers=1",
             *spec.arguments,

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of the two tiers.  Each has servers of its own, and gives them back."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from collections.abc import Sequence
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PYTHON = sys.executable
+TOX = str(ROOT / ".venv" / "bin" / "tox")
+BARE = str(ROOT / "tests" / "bare" / "run.sh")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """Something that is run by itself.
+
+    :ivar name: a part ``faults-random`` is one of ``faults``
+    :ivar tests: what pytest is told to run
+    :ivar program: what is run in place of pytest
+    :ivar hostile: whether the machine's configuration is made wrong for it
+    :ivar alone: whether nothing may run beside it, because it measures
+    :ivar limit: minutes until it is broken off
+    """
+
+    name: str
+    tests: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()
+    hostile: bool = False
+    alone: bool = False
+    limit: int = 60
+
+    def command(self) -> list[str]:
+        """Return what is run, with a look at what it leaves."""
+        words = [PYTHON, "-m", "tests.support.leftovers"]
+        if self.hostile:
+            words += [PYTHON, "-m", "tests.hostile"]
+        return words + list(self.program or (PYTHON, "-m", "pytest", *self.tests))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tier:
+    """The parts of a tier, those first that take longest, and how many run at once."""
+
+    parts: tuple[Part, ...]
+    at_once: int
+    environment: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def named(self, names: Sequence[str]) -> list[Part]:
+        """Return the parts with these names, or all.
+
+        :raises LookupError: if no part has one of the names
+        """
+        found = []
+        for name in names:
+            matching = [
+                part
+                for part in self.parts
+                if part.name == name or part.name.startswith(f"{name}-")
+            ]
+            if not matching:
+                raise LookupError(name)
+            found += matching
+        return [part for part in self.parts if part in found or not names]
+
+
+DEFAULT = Tier(
+    at_once=5,
+    parts=(
+        Part(name="system", tests=("tests/system",)),
+        Part(name="faults", tests=("tests/faults", "tests/manage")),
+        Part(name="parity", tests=("tests/parity", "tests/clients")),
+        Part(
+            name="leaks",
+            tests=("tests/leaks", "tests/contract", "tests/devstack"),
+        ),
+        Part(
+            name="hostile",
+            tests=("tests/system/test_main_way.py", "tests/clients", "tests/contract"),
+            hostile=True,
+        ),
+    ),
+)
+
+_WAYS = ("main_way", "download", "upload", "writing", "lanes", "uwsgi_router")
+
+
+def _system(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/system/test_{name}.py" for name in names)
+
+
+def _but(directory: str, *left_out: tuple[str, ...]) -> tuple[str, ...]:
+    return (directory, *(f"--ignore={path}" for paths in left_out for path in paths))
+
+
+_TOX = (TOX, "run", "--skip-missing-interpreters=true")
+_MEASURING = _system("load", "memory")
+_RANDOM = ("tests/faults/test_random.py",)
+_KILLED = (
+    "tests/faults/test_killed_servers.py",
+    "tests/faults/test_names_and_disks.py",
+)
+_TEMPEST = ("tests/clients/test_tempest.py",)
+
+# All tests, those of the default tier too.
+FULL = Tier(
+    at_once=3,
+    environment={"S3GATEWAY_FULL": "1"},
+    parts=(
+        Part(name="faults-random", tests=_RANDOM, limit=90),
+        Part(name="faults", tests=_but("tests/faults", _RANDOM, _KILLED)),
+        Part(name="bare-trixie", program=(BARE, "--suite", "trixie"), limit=90),
+        Part(name="system-ways", tests=_system(*_WAYS)),
+        Part(
+            name="system",
+            tests=_but("tests/system", _system(*_WAYS), _MEASURING),
+        ),
+        Part(name="parity", tests=("tests/parity",)),
+        Part(name="contract", tests=("tests/contract",)),
+        Part(name="tempest", tests=_TEMPEST),
+        Part(name="leaks", tests=("tests/leaks",)),
+        Part(name="clients", tests=_but("tests/clients", _TEMPEST)),
+        Part(name="manage", tests=("tests/manage",)),
+        Part(name="faults-killed", tests=_KILLED),
+        Part(name="devstack", tests=("tests/devstack",)),
+        Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
+        Part(name="checks", program=(*_TOX, "-e", "pep8,docs")),
+        Part(name="pythons", program=(*_TOX, "-e", "py310,py311,py312,py313")),
+        Part(
+            name="demo-standalone", program=(PYTHON, "-m", "tests.demo", "--standalone")
+        ),
+        Part(name="load", tests=_MEASURING, alone=True),
+    ),
+)
