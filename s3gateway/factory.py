@@ -34,7 +34,6 @@ from s3gateway.standalone import start
 from s3gateway.standalone.start import Surroundings
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
-from s3gateway.store import ObjectStore
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.claims import Claims
 from s3gateway.upload.handler import Uploads
@@ -134,7 +133,7 @@ def build(
     )
 
 
-def s3_stores(settings: Settings) -> dict[str, ObjectStore]:
+def s3_stores(settings: Settings) -> dict[str, S3Store]:
     """Make the stores; none of them connects before it is used."""
     return {
         name: S3Store(store, settings.transfer)

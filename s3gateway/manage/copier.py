@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import DigestMismatch
@@ -22,14 +21,11 @@ from s3gateway.errors import GlanceError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
-from s3gateway.http.ranges import Span
 from s3gateway.manage import copies
-from s3gateway.manage import sources
 from s3gateway.manage.context import Context
 from s3gateway.manage.registering import add_location
 from s3gateway.manage.registering import remove_store
 from s3gateway.manage.server_copy import duplicate
-from s3gateway.s3.store import S3Store
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
@@ -141,7 +137,7 @@ class Copier:
     def _bring(self, image: Image, key: str, claim: Claim, moved: Moved) -> str:
         """Store the image under a key; return how."""
         near = self._near(image)
-        if near is not None and isinstance(self._store, S3Store):
+        if near is not None:
             try:
                 duplicate(
                     self._store,
@@ -169,7 +165,7 @@ class Copier:
     def _stream(self, image: Image, key: str, claim: Claim, moved: Moved) -> None:
         size = image.size or 0
         algorithm, expected = copies.digest_of(image)
-        source = sources.Pieces(self._pieces(image), size, moved)
+        source = copies.Pieces(self._pieces(image), size, moved)
         with (
             self._slabs.in_use(),
             Digests([algorithm]) as digests,
@@ -193,11 +189,8 @@ class Copier:
         found = [copies.copy_at(place, self._stores) for place in image.locations]
         ours = [copy for copy in found if copy is not None]
         if not ours:
-            return sources.of_glance(self._glance, image)
-        span = Span(0, image.size or 0)
-        retry_time = self._transfer.retry_time
-        reader = Copies(image.id, ours, span, size=span.length, retry_time=retry_time)
-        return sources.of_copies(reader, span)
+            return copies.of_glance(self._glance, image)
+        return copies.of_copies(image, ours, self._transfer.retry_time)
 
     def _outgoing(
         self, key: str, size: int, claim: Claim, digests: Digests

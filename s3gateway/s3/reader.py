@@ -8,6 +8,7 @@ import functools
 import http.client
 import socket
 from collections.abc import Callable
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import urllib3
@@ -17,8 +18,10 @@ from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
+from s3gateway.store import Note
 
 _SKIPPED_AT_ONCE = 1024**2
+_MOST_OF_A_NOTE = 64 * 1024
 
 _Received = TypeVar("_Received", bytes, int)
 
@@ -121,6 +124,22 @@ class S3Reader:
         """A server that does not know If-Match hands out any version."""
         if etag and self.etag.strip('"') != etag.strip('"'):
             raise ObjectNotFound(f"Store {self._store} has another version")
+
+
+def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
+    """Return a small object in an answer to GET; the answer stays open.
+
+    :param store: the store's identifier, for error texts
+    """
+    try:
+        data = answer.read(_MOST_OF_A_NOTE)
+    except s3http.BROKEN as error:
+        raise s3errors.of_urllib3(store, error) from None
+    now, then = (
+        parsedate_to_datetime(answer.headers[name])
+        for name in ("Date", "Last-Modified")
+    )
+    return Note(data, answer.headers.get("ETag", ""), (now - then).total_seconds())
 
 
 def _source(

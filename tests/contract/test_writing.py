@@ -50,7 +50,7 @@ def test_what_is_sent(s3: S3Server) -> None:
     with FaultProxy(s3.endpoint) as proxy:
         store = s3_store(s3, "any", endpoint=proxy.endpoint, writing=ALL)
         for write in (
-            lambda: store.send("PUT", "key", []),
+            lambda: store.bucket.put_part("part", "an-id", 1, []),
             lambda: store.put("note", []),
             lambda: store.put("small", [], about=ABOUT),
             lambda: store.begin("large", {"image-id": "an-id"}),
@@ -71,7 +71,7 @@ def test_what_is_sent(s3: S3Server) -> None:
     }
     image = {**encrypted, "storage-class": "STANDARD_IA", "meta-image-id": "an-id"}
     assert sent == {
-        "key": {},
+        "part": {},
         "note": encrypted,
         "small": {**image, "meta-sha512": ABOUT["sha512"]},
         "large": image,

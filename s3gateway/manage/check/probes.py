@@ -12,20 +12,18 @@ import datetime
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from typing import Any
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
-from s3gateway.manage.check.store_findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check import findings
+from s3gateway.manage.check.findings import Finding
 from s3gateway.s3 import conditional
+from s3gateway.s3 import dates
 from s3gateway.s3.conditional import ConditionalPut
-
-if TYPE_CHECKING:
-    from s3gateway.s3.store import S3Store
+from s3gateway.s3.store import S3Store
 
 _DATA = b"0123456789"
 _VIEWS = (memoryview(_DATA),)
@@ -38,15 +36,15 @@ _UPLOADS_RACE = (
     "registers one, and the image decides which of them counts."
 )
 
-Probe = Callable[["S3Store", str], Finding]
+Probe = Callable[[S3Store, str], Finding]
 
 
 def conditional_put(store: S3Store, key: str) -> Finding:
     """If-None-Match on a PUT, by which a claim keeps other uploads out."""
-    found = conditional.conditional_put(store)
+    found = conditional.conditional_put(store.bucket)
     if found is ConditionalPut.DECIDES:
-        return Finding("conditional PUT", found.value, Severity.OK)
-    return Finding("conditional PUT", found.value, Severity.NOTE, _UPLOADS_RACE)
+        return findings.ok("conditional PUT", found.value)
+    return findings.note("conditional PUT", found.value, _UPLOADS_RACE)
 
 
 def conditional_complete(store: S3Store, key: str) -> Finding:
@@ -54,9 +52,9 @@ def conditional_complete(store: S3Store, key: str) -> Finding:
     store.put(key, _VIEWS)
     state = "ignored"
     with _upload(store, key) as upload_id:
-        parts = [{"PartNumber": 1, "ETag": _send_part(store, key, upload_id, 1)}]
+        parts = [store.bucket.put_part(key, upload_id, 1, _VIEWS)]
         try:
-            store.ask(
+            store.bucket.ask(
                 "complete_multipart_upload",
                 Key=key,
                 UploadId=upload_id,
@@ -66,10 +64,9 @@ def conditional_complete(store: S3Store, key: str) -> Finding:
         except ObjectExists:
             state = "checks"
     store.delete(key)
-    return Finding(
+    return findings.ok(
         "conditional Complete",
         state,
-        Severity.OK,
         "" if state == "checks" else "Not needed: every upload has a key of its own.",
     )
 
@@ -78,16 +75,13 @@ def versions(store: S3Store, key: str) -> Finding:
     """If-Match on a GET, by which a download that goes on stays in one version."""
     store.put(key, _VIEWS)
     try:
-        store.get(key, {"If-Match": '"another"'}).close()
+        store.bucket.get(key, {"If-Match": '"another"'}).close()
     except ObjectExists:
-        return Finding("If-Match", "checks", Severity.OK)
+        return findings.ok("If-Match", "checks")
     finally:
         store.delete(key)
-    return Finding(
-        "If-Match",
-        "ignored",
-        Severity.OK,
-        "The gateway compares the etag of every answer.",
+    return findings.ok(
+        "If-Match", "ignored", "The gateway compares the etag of every answer."
     )
 
 
@@ -100,11 +94,10 @@ def ranges(store: S3Store, key: str) -> Finding:
     finally:
         store.delete(key)
     if reader.ranged:
-        return Finding("ranges", "yes", Severity.OK)
-    return Finding(
+        return findings.ok("ranges", "yes")
+    return findings.warning(
         "ranges",
         "ignored",
-        Severity.WARNING,
         "Downloads use one connection; a part of an image, and a download that was "
         "broken off, cost all that lies before them.",
     )
@@ -112,17 +105,16 @@ def ranges(store: S3Store, key: str) -> Finding:
 
 def checksums(store: S3Store, key: str) -> Finding:
     """Whether a body is refused that is not what was signed."""
-    if store.connection.secure:
-        return Finding("checksums", "TLS", Severity.OK)
+    if store.bucket.connection.secure:
+        return findings.ok("checksums", "TLS")
     try:
-        store.send("PUT", key, _VIEWS, payload=_WRONG_HASH)
+        store.bucket.put(key, _VIEWS, payload=_WRONG_HASH)
     except StoreError:
-        return Finding("checksums", "enforced", Severity.OK)
+        return findings.ok("checksums", "enforced")
     store.delete(key)
-    return Finding(
+    return findings.warning(
         "checksums",
         "ignored",
-        Severity.WARNING,
         "A byte that is damaged on its way is stored as it is, and found by a "
         "download with verify_downloads only; use https.",
     )
@@ -133,16 +125,19 @@ def part_numbers(store: S3Store, key: str) -> Finding:
     with _upload(store, key) as upload_id:
         for number in (_MOST_PARTS, 1000):
             with contextlib.suppress(StoreError):
-                _send_part(store, key, upload_id, number)
+                store.bucket.put_part(key, upload_id, number, _VIEWS)
                 break
         else:
-            return Finding("parts", "unknown", Severity.WARNING)
+            return findings.warning(
+                "parts",
+                "unknown",
+                "The server took neither part 10,000 nor part 1,000.",
+            )
     if number == _MOST_PARTS:
-        return Finding("parts", f"{number:,}", Severity.OK)
-    return Finding(
+        return findings.ok("parts", f"{number:,}")
+    return findings.warning(
         "parts",
         f"fewer than {_MOST_PARTS:,}",
-        Severity.WARNING,
         f"Images of more than {number:,} parts of s3_store_large_object_chunk_size "
         "cannot be uploaded; raise that option, or the server's limit.",
     )
@@ -152,14 +147,13 @@ def list_uploads(store: S3Store, key: str) -> Finding:
     """Whether uploads that were not completed can be found."""
     with _upload(store, key):
         all_keys = {found.key for found in store.uploads()}
-        page = store.ask("list_multipart_uploads", Prefix=key)
+        page = store.bucket.ask("list_multipart_uploads", Prefix=key)
         by_key = {upload["Key"] for upload in page.get("Uploads", [])}
     if key in all_keys:
-        return Finding("list of uploads", "all", Severity.OK)
-    return Finding(
+        return findings.ok("list of uploads", "all")
+    return findings.note(
         "list of uploads",
         "by whole key" if key in by_key else "none",
-        Severity.NOTE,
         "gc finds the uploads that claims name, and no others; let a lifecycle rule "
         "abort incomplete uploads.",
     )
@@ -167,16 +161,15 @@ def list_uploads(store: S3Store, key: str) -> Finding:
 
 def clock(store: S3Store, key: str) -> Finding:
     """How far the server's clock is from this host's."""
-    page = store.ask("list_objects_v2", Prefix=key, MaxKeys=1)
+    page = store.bucket.ask("list_objects_v2", Prefix=key, MaxKeys=1)
     now = datetime.datetime.now(datetime.timezone.utc)
-    skew = (conditional.date(page) - now).total_seconds()
+    skew = (dates.of_answer(page) - now).total_seconds()
     state = f"{skew:+.0f} s"
     if abs(skew) < _SKEW:
-        return Finding("clock", state, Severity.OK)
-    return Finding(
+        return findings.ok("clock", state)
+    return findings.warning(
         "clock",
         state,
-        Severity.WARNING,
         "S3 refuses requests when the clocks are 15 minutes apart; let NTP set both.",
     )
 
@@ -184,29 +177,25 @@ def clock(store: S3Store, key: str) -> Finding:
 def lifecycle(store: S3Store, key: str) -> Finding:
     """What rules of the bucket do to images and to incomplete uploads."""
     try:
-        answer = store.ask("get_bucket_lifecycle_configuration")
+        answer = store.bucket.ask("get_bucket_lifecycle_configuration")
     except ObjectNotFound:
         rules = []
     except StoreError as error:
-        return Finding("lifecycle", "unknown", Severity.NOTE, f"{error}.")
+        return findings.note("lifecycle", "unknown", f"{error}.")
     else:
         found = answer.get("Rules", [])
         rules = [rule for rule in found if rule["Status"] == "Enabled"]
     if any(_deletes_objects(rule) for rule in rules):
-        return Finding(
+        return findings.error(
             "lifecycle",
             "expires objects",
-            Severity.ERROR,
             "A rule of the bucket deletes the data of images that Glance still has; "
             "remove it.",
         )
     if any("AbortIncompleteMultipartUpload" in rule for rule in rules):
-        return Finding("lifecycle", "aborts incomplete uploads", Severity.OK)
-    return Finding(
-        "lifecycle",
-        "none",
-        Severity.NOTE,
-        "What killed uploads leave is for gc alone to collect.",
+        return findings.ok("lifecycle", "aborts incomplete uploads")
+    return findings.note(
+        "lifecycle", "none", "What killed uploads leave is for gc alone to collect."
     )
 
 
@@ -236,8 +225,3 @@ def _upload(store: S3Store, key: str) -> Iterator[str]:
         yield upload_id
     finally:
         store.abandon(key, upload_id)
-
-
-def _send_part(store: S3Store, key: str, upload_id: str, number: int) -> str:
-    query = f"partNumber={number}&uploadId={upload_id}"
-    return store.send("PUT", key, _VIEWS, query=query).get("ETag", "")
