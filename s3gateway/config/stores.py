@@ -66,7 +66,6 @@ class StoreSettings:
     max_parts_in_flight: int
     cacert: str
     request_checksums: str
-    response_checksums: str
     writing: Writing = Writing()
 
     @property
@@ -114,7 +113,6 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
     """
     protected = section["s3_store_enable_data_integrity_protection"]
     request_checksums = section["s3_store_request_checksum_calculation"]
-    response_checksums = section["s3_store_response_checksum_validation"]
     addressing = _addressing(section)
     return StoreSettings(
         name=name,
@@ -129,7 +127,6 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
         max_parts_in_flight=_max_parts_in_flight(section),
         cacert=section["s3_store_cacert"],
         request_checksums=request_checksums if protected else "when_required",
-        response_checksums=response_checksums if protected else "when_required",
         writing=_writing(section),
     )
 

@@ -42,7 +42,6 @@ def store_settings(name: str = "fast", **changes: object) -> StoreSettings:
         "max_parts_in_flight": 4,
         "cacert": "",
         "request_checksums": "when_required",
-        "response_checksums": "when_required",
     }
     return StoreSettings(**{**values, **changes})  # type: ignore[arg-type]
 
