@@ -10,6 +10,7 @@ from s3gateway.http.ranges import Span
 from s3gateway.s3.bucket import Source
 from s3gateway.s3.store import S3Store
 from s3gateway.s3.writer import S3Writer
+from s3gateway.store import About
 from s3gateway.upload.parts import part_size
 
 #: A part that is copied costs a request and no memory, so it may be larger.
@@ -22,21 +23,23 @@ def duplicate(
     key: str,
     *,
     size: int,
+    about: About,
     began: Callable[[str], None],
     moved: Callable[[int], None],
 ) -> None:
     """Copy an object of the same server to a key of a store.
 
     :param size: the object's size in bytes
+    :param about: what is known of the image
     :param began: called with the upload id before the first part is copied
     :param moved: called with the number of bytes whenever some are there
     :raises StoreError: if it was not copied; there is no upload left then
     """
     if size < store.settings.large_object_size:
-        store.copy(key, source)
+        store.copy(key, source, about)
         moved(size)
         return
-    writer = store.begin(key)
+    writer = store.begin(key, about)
     try:
         began(writer.upload_id)
         _copy_parts(store, writer, source, size, moved)

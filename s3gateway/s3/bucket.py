@@ -45,6 +45,7 @@ T = TypeVar("T")
 #: A bucket of the same server, and the key of an object in it.
 Source = tuple[str, str]
 
+_CHECKSUM = "x-amz-checksum-crc32"
 NONE: Mapping[str, str] = MappingProxyType({})
 #: Cleaning up is tried for so long: who waits for the answer has failed already.
 CLEANING_TIME = 5.0  # seconds
@@ -87,14 +88,16 @@ class Bucket:
         :param condition: headers that say when not to
         :param payload: what the signature says of the body, if not the truth
         """
-        headers = {**metadata.headers(self.settings.writing, about), **condition}
+        headers = {
+            **metadata.headers(self.settings.writing, about),
+            **self._checksum(data),
+            **condition,
+        }
         self._in_place(lambda: self._send(key, data, headers, payload=payload))
 
     def begin(self, key: str, about: About | None) -> str:
         """Begin a multipart upload, once; return its id."""
-        options = metadata.parameters(self.settings.writing, about)
-        if self.adds_checksums:
-            options["ChecksumAlgorithm"] = "CRC32"
+        options = self._options(about)
         answer = self._in_place(
             lambda: self.ask("create_multipart_upload", Key=key, **options)
         )
@@ -105,15 +108,26 @@ class Bucket:
     ) -> dict[str, Any]:
         """Send a part, once; return what completes the upload with it."""
         query = parse.urlencode({"partNumber": number, "uploadId": upload_id})
-        headers = self._send(key, data, NONE, query)
-        entry = {"PartNumber": number, "ETag": headers.get("ETag", "")}
-        if checksum := headers.get("x-amz-checksum-crc32"):
-            entry["ChecksumCRC32"] = checksum
+        checksum = self._checksum(data)
+        answer = self._send(key, data, checksum, query)
+        entry = {"PartNumber": number, "ETag": answer.get("ETag", "")}
+        if checksum:
+            entry["ChecksumCRC32"] = checksum[_CHECKSUM]
         return entry
 
-    def copy(self, key: str, source: Source) -> None:
-        """Have the server copy an object of its own, once."""
-        self.ask("copy_object", Key=key, CopySource=_source(source))
+    def copy(self, key: str, source: Source, about: About | None) -> None:
+        """Have the server copy an object of its own, once.
+
+        What S3 is told of the copy is what it is told of any other object, and not
+        what it was told of the source.
+        """
+        self.ask(
+            "copy_object",
+            Key=key,
+            CopySource=_source(source),
+            MetadataDirective="REPLACE",
+            **self._options(about),
+        )
 
     def copy_part(
         self, key: str, upload_id: str, number: int, source: Source, span: Span
@@ -127,7 +141,9 @@ class Bucket:
             CopySource=_source(source),
             CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
         )
-        return {"PartNumber": number, "ETag": answer["CopyPartResult"]["ETag"]}
+        result = answer["CopyPartResult"]
+        names = ("ETag", "ChecksumCRC32")
+        return {"PartNumber": number, **{n: result[n] for n in names if n in result}}
 
     def get(
         self, key: str, headers: Mapping[str, str] = NONE, bucket: str = ""
@@ -209,9 +225,19 @@ class Bucket:
             self._create({})
 
     @property
-    def adds_checksums(self) -> bool:
-        """Whether what is written carries a checksum of ours."""
+    def _adds_checksums(self) -> bool:
         return self.settings.request_checksums == "when_supported"
+
+    def _checksum(self, data: Buffers) -> dict[str, str]:
+        """Return the header with the checksum of a body, if it is to have one."""
+        return {_CHECKSUM: _crc32(data)} if self._adds_checksums else {}
+
+    def _options(self, about: About | None) -> dict[str, Any]:
+        """Return what boto3 is told of an object that it makes."""
+        options = metadata.parameters(self.settings.writing, about)
+        return options | (
+            {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
+        )
 
     def _create(self, where: Mapping[str, str]) -> None:
         configuration = {"CreateBucketConfiguration": where} if where else {}
@@ -228,8 +254,6 @@ class Bucket:
     ) -> Mapping[str, str]:
         """Send a body, once; return the headers of the answer."""
         headers = {**headers, "Content-Length": str(sum(map(len, data)))}
-        if self.adds_checksums:
-            headers["x-amz-checksum-crc32"] = _crc32(data)
 
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
             # Over plain http the signature must vouch for the bytes; TLS does it.

@@ -88,9 +88,9 @@ class S3Store:
     def begin(self, key: str, about: About = NOTHING) -> S3Writer:
         return writer.begin(self.bucket, key, about)
 
-    def copy(self, key: str, source: Source) -> None:
+    def copy(self, key: str, source: Source, about: About) -> None:
         """Have the server copy an object of its own."""
-        self.bucket.patiently(key, lambda: self.bucket.copy(key, source))
+        self.bucket.patiently(key, lambda: self.bucket.copy(key, source, about))
 
     def stat(self, key: str) -> ObjectInfo:
         ask = functools.partial(self.bucket.ask, "head_object", Key=key)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from s3gateway.config.stores import Writing
+from s3gateway.http.ranges import Span
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import views
 from tests.support.faults.faultproxy import FaultProxy
@@ -54,6 +55,7 @@ def test_what_is_sent(s3: S3Server) -> None:
             lambda: store.put("note", []),
             lambda: store.put("small", [], about=ABOUT),
             lambda: store.begin("large", {"image-id": "an-id"}),
+            lambda: store.copy("copy", ("another-bucket", "key"), ABOUT),
         ):
             with pytest.raises(Exception, match="Store"):
                 write()
@@ -75,6 +77,11 @@ def test_what_is_sent(s3: S3Server) -> None:
         "note": encrypted,
         "small": {**image, "meta-sha512": ABOUT["sha512"]},
         "large": image,
+        "copy": {
+            **image,
+            "meta-sha512": ABOUT["sha512"],
+            "metadata-directive": "REPLACE",
+        },
     }
 
 
@@ -92,6 +99,28 @@ def test_metadata_and_no_more(s3: S3Server) -> None:
         assert found["note"] == {}
         assert found["small"] == (ABOUT if metadata else {})
         assert found["large"] == (large if metadata else {})
+
+
+def test_a_copy_has_nothing_of_what_its_source_had(s3: S3Server) -> None:
+    """Whether the server copies it whole or in parts."""
+    bucket = f"writing-{secrets.token_hex(8)}"
+    client = s3.client()
+    client.create_bucket(Bucket=bucket)
+    source = (bucket, "source")
+    client.put_object(
+        Bucket=bucket, Key="source", Body=b"source", Metadata={"of-the-source": "yes"}
+    )
+    store = s3_store(s3, bucket, writing=Writing(metadata=True))
+    store.copy("whole", source, ABOUT)
+    writer = store.begin("parts", ABOUT)
+    writer.copy(1, source, Span(0, 6))
+    writer.commit()
+    for key in ("whole", "parts"):
+        assert store.note(key).data == b"source"
+        assert client.head_object(Bucket=bucket, Key=key)["Metadata"] == ABOUT
+        store.delete(key)
+    store.delete("source")
+    client.delete_bucket(Bucket=bucket)
 
 
 @pytest.mark.full
