@@ -188,3 +188,9 @@ def _report(settings: Settings) -> None:
             "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
             "as they are, because the gateway can neither see nor register locations"
         )
+    elif not all(s.writing.glance_id for s in settings.stores.values()):
+        LOG.warning(
+            "[s3gateway] glance_id is not set, and there is no [database] connection "
+            "to compute it from: objects will not say which Glance they belong to, and "
+            "s3gateway-manage gc will leave them alone"
+        )

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an object store is, whichever one it is.
 
-``upload.py`` and ``download.py`` know stores only by these protocols; they are
-handed ``s3.py``'s.  Every method raises the ``StoreError`` family and nothing
-else.  Keys are relative to the store's bucket.
+``upload`` and ``download`` know stores only by these protocols; they are handed
+those of ``s3``.  Every method raises the ``StoreError`` family and nothing else.
+Keys are relative to the store's bucket.  A store writes with every object which
+Glance it belongs to, so that nobody who writes can forget it.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ class Note:
     """A small object, read into memory.
 
     :ivar age: how long ago it was written, in seconds by the store's own clock
+    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
     """
 
     data: bytes
     etag: str
     age: float
+    glance_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +57,14 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: its size in bytes and its etag."""
+    """What a store says of an object: its size in bytes, its etag, whose it is.
+
+    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
+    """
 
     size: int
     etag: str
+    glance_id: str = ""
 
 
 class ObjectReader(Protocol):

@@ -38,12 +38,14 @@ class Writing:
     :param kms_key: the id of a KMS key
     :param storage_class: of images
     :param metadata: whether images carry their id and their hash
+    :param glance_id: of the Glance that all objects belong to
     """
 
     encryption: str = ""
     kms_key: str = ""
     storage_class: str = ""
     metadata: bool = False
+    glance_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -105,10 +107,13 @@ class Section:
         return value
 
 
-def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
+def read_store(
+    name: str, section: Section, ours: Section, glance_id: str = ""
+) -> StoreSettings:
     """Read and check the section of the S3 store with this identifier.
 
     :param ours: the section ``[s3gateway]``
+    :param glance_id: of the Glance that what is written belongs to
     :raises ConfigError: if it cannot be used
     """
     protected = section["s3_store_enable_data_integrity_protection"]
@@ -127,7 +132,7 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
         max_parts_in_flight=_max_parts_in_flight(section),
         cacert=section["s3_store_cacert"],
         request_checksums=request_checksums if protected else "when_required",
-        writing=_writing(section),
+        writing=_writing(section, glance_id),
     )
 
 
@@ -204,7 +209,7 @@ def _can_be_host(bucket: str) -> bool:
     return False
 
 
-def _writing(section: Section) -> Writing:
+def _writing(section: Section, glance_id: str) -> Writing:
     encryption = section["s3_store_server_side_encryption"]
     kms_key = section["s3_store_kms_key_id"]
     storage_class = section["s3_store_storage_class"]
@@ -225,6 +230,7 @@ def _writing(section: Section) -> Writing:
         kms_key=kms_key,
         storage_class=storage_class,
         metadata=section["s3_store_object_metadata"],
+        glance_id=glance_id,
     )
 
 

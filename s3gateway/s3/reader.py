@@ -18,6 +18,7 @@ from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
+from s3gateway.s3 import metadata
 from s3gateway.store import Note
 
 _SKIPPED_AT_ONCE = 1024**2
@@ -139,7 +140,12 @@ def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
         parsedate_to_datetime(answer.headers[name])
         for name in ("Date", "Last-Modified")
     )
-    return Note(data, answer.headers.get("ETag", ""), (now - then).total_seconds())
+    return Note(
+        data,
+        answer.headers.get("ETag", ""),
+        (now - then).total_seconds(),
+        metadata.glance_id(answer.headers),
+    )
 
 
 def _source(

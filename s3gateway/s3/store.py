@@ -17,6 +17,7 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import conditional
 from s3gateway.s3 import listing
+from s3gateway.s3 import metadata
 from s3gateway.s3 import reader
 from s3gateway.s3 import writer
 from s3gateway.s3.bucket import CLEANING_TIME
@@ -95,7 +96,8 @@ class S3Store:
     def stat(self, key: str) -> ObjectInfo:
         ask = functools.partial(self.bucket.ask, "head_object", Key=key)
         answer = self.bucket.patiently(key, ask)
-        return ObjectInfo(answer["ContentLength"], answer["ETag"])
+        whose = metadata.glance_id(answer.get("Metadata", {}))
+        return ObjectInfo(answer["ContentLength"], answer["ETag"], whose)
 
     def read(
         self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""

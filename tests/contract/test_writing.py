@@ -22,6 +22,7 @@ ALL = Writing(
     kms_key="images-key",
     storage_class="STANDARD_IA",
     metadata=True,
+    glance_id="ours",
 )
 ABOUT = {"image-id": "an-id", "sha512": "ab" * 64}
 
@@ -70,6 +71,7 @@ def test_what_is_sent(s3: S3Server) -> None:
     encrypted = {
         "server-side-encryption": "aws:kms",
         "server-side-encryption-aws-kms-key-id": "images-key",
+        "meta-glance-id": "ours",
     }
     image = {**encrypted, "storage-class": "STANDARD_IA", "meta-image-id": "an-id"}
     assert sent == {
@@ -99,6 +101,26 @@ def test_metadata_and_no_more(s3: S3Server) -> None:
         assert found["note"] == {}
         assert found["small"] == (ABOUT if metadata else {})
         assert found["large"] == (large if metadata else {})
+
+
+def test_every_object_says_which_glance_it_belongs_to(server: S3Server) -> None:
+    bucket = f"writing-{secrets.token_hex(8)}"
+    client = server.client()
+    client.create_bucket(Bucket=bucket)
+    store = s3_store(server, bucket, writing=Writing(glance_id="ours"))
+    write_each_way(store)
+    store.copy("copy", (bucket, "small"), ABOUT)
+    other = s3_store(server, bucket, writing=Writing(glance_id="theirs"))
+    for key in ("note", "small", "large", "copy"):
+        assert other.stat(key).glance_id == "ours"
+        assert other.note(key).glance_id == "ours"
+    other.put("small", views(b"another"), about=ABOUT)
+    assert store.stat("small").glance_id == "theirs"
+    client.put_object(Bucket=bucket, Key="note", Body=b"by somebody else")
+    assert store.stat("note").glance_id == store.note("note").glance_id == ""
+    for key in ("note", "small", "large", "copy"):
+        store.delete(key)
+    client.delete_bucket(Bucket=bucket)
 
 
 def test_a_copy_has_nothing_of_what_its_source_had(s3: S3Server) -> None:

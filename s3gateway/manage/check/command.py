@@ -56,12 +56,25 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
             f"S3 stores {names}, default {settings.default_store}",
             "The default store is not S3: uploads that name no store are Glance's.",
         )
+    for whose in {store.writing.glance_id for store in settings.stores.values()}:
+        yield _identity(whose)
     if not settings.show_multiple_locations:
         yield findings.error(
             "configuration",
             "show_multiple_locations is off",
             "All goes to Glance as it is: set it to True in [DEFAULT].",
         )
+
+
+def _identity(whose: str) -> Finding:
+    if whose:
+        return findings.ok("configuration", f"objects belong to Glance {whose}")
+    return findings.warning(
+        "configuration",
+        "objects do not say which Glance they belong to",
+        "gc leaves them alone: set [s3gateway] glance_id, to the same for all gateways "
+        "of this Glance and here.",
+    )
 
 
 def _glance(context: Context) -> Iterator[Finding]:
