@@ -137,6 +137,10 @@ class StoreUnavailable(StoreError):
     status = 503
 
 
+class WriteConflict(StoreUnavailable):
+    """Somebody else wrote the same key at the very same time; nothing was written."""
+
+
 class StoreDenied(StoreError):
     """The store refused our credentials or the operation."""
 

@@ -189,10 +189,10 @@ class Bucket:
             store=self.name,
         )
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str, retry_time: float = CLEANING_TIME) -> None:
         """Delete an object, patiently; it is no error if there is none."""
         self.patiently(
-            key, lambda: self.ask("delete_object", Key=key), retry_time=CLEANING_TIME
+            key, lambda: self.ask("delete_object", Key=key), retry_time=retry_time
         )
 
     def ping(self) -> None:

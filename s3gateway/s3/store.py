@@ -25,6 +25,7 @@ from s3gateway.s3.bucket import NONE
 from s3gateway.s3.bucket import Bucket
 from s3gateway.s3.bucket import Source
 from s3gateway.s3.conditional import ConditionalPut
+from s3gateway.s3.conditional import Knowledge
 from s3gateway.s3.reader import S3Reader
 from s3gateway.s3.writer import S3Writer
 from s3gateway.store import NOTHING
@@ -35,6 +36,8 @@ from s3gateway.store import Note
 from s3gateway.store import ObjectInfo
 
 LOG = logging.getLogger(__name__)
+
+_IGNORED = ConditionalPut.IGNORED
 
 
 class S3Store:
@@ -47,6 +50,7 @@ class S3Store:
         self.settings = settings
         self.bucket = Bucket(settings, transfer)
         self.knows_ranges = True
+        self._knowledge = Knowledge(self.bucket)
 
     @property
     def name(self) -> str:
@@ -61,13 +65,13 @@ class S3Store:
         about: About | None = None,
     ) -> None:
         condition = NONE
-        if if_absent and self._conditional_put is not ConditionalPut.IGNORED:
+        if if_absent and self._knowledge.conditional_put() is not _IGNORED:
             condition = conditional.IF_ABSENT
         put = functools.partial(self.bucket.put, key, data, about, condition=condition)
         self.bucket.patiently(key, put)
 
     def decides_between_writers(self) -> bool:
-        return self._conditional_put is ConditionalPut.DECIDES
+        return self._knowledge.conditional_put() is ConditionalPut.DECIDES
 
     def note(self, key: str, *, cleaning: bool = False) -> Note:
         def read() -> Note:
@@ -120,7 +124,3 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         self.bucket.delete(key)
-
-    @functools.cached_property
-    def _conditional_put(self) -> ConditionalPut:
-        return conditional.conditional_put(self.bucket)

@@ -41,7 +41,13 @@ Probe = Callable[[S3Store, str], Finding]
 
 def conditional_put(store: S3Store, key: str) -> Finding:
     """If-None-Match on a PUT, by which a claim keeps other uploads out."""
-    found = conditional.conditional_put(store.bucket)
+    found = conditional.try_out(store.bucket)
+    if found is None:
+        return findings.warning(
+            "conditional PUT",
+            "not certain",
+            "The server answered differently each time: run this again.",
+        )
     if found is ConditionalPut.DECIDES:
         return findings.ok("conditional PUT", found.value)
     return findings.note("conditional PUT", found.value, _UPLOADS_RACE)
