@@ -8,6 +8,7 @@ what the store's options say of one.
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import threading
 import zlib
@@ -81,8 +82,8 @@ class Bucket:
         *,
         condition: Mapping[str, str] = NONE,
         payload: str = "",
-    ) -> None:
-        """Write an object, once.
+    ) -> str:
+        """Write an object, once; return its etag.
 
         :param about: as of ``ObjectStore.put``
         :param condition: headers that say when not to
@@ -93,7 +94,8 @@ class Bucket:
             **self._checksum(data),
             **condition,
         }
-        self._in_place(lambda: self._send(key, data, headers, payload=payload))
+        send = functools.partial(self._send, key, data, headers, payload=payload)
+        return self._in_place(send).get("ETag", "")
 
     def begin(self, key: str, about: About | None) -> str:
         """Begin a multipart upload, once; return its id."""
@@ -270,7 +272,9 @@ class Bucket:
         """Do something that needs the bucket, which may have to be created."""
         try:
             return do()
-        except ObjectNotFound:
+        except ObjectNotFound as error:
+            if error.code == "NoSuchKey":
+                raise
             if not self.settings.create_bucket:
                 raise StoreError(
                     f"The bucket of store {self.name} does not exist; create it, or "

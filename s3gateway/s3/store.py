@@ -14,6 +14,7 @@ from s3gateway.config.settings import TransferSettings
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import conditional
 from s3gateway.s3 import listing
@@ -62,13 +63,18 @@ class S3Store:
         data: Buffers,
         *,
         if_absent: bool = False,
+        if_match: str = "",
         about: About | None = None,
-    ) -> None:
+    ) -> str:
+        if if_match:
+            return self._replace(key, data, about, if_match)
         condition = NONE
-        if if_absent and self._knowledge.conditional_put() is not _IGNORED:
+        if if_absent and self._knowledge.conditional_put() is _IGNORED:
+            self._must_be_absent(key)
+        elif if_absent:
             condition = conditional.IF_ABSENT
         put = functools.partial(self.bucket.put, key, data, about, condition=condition)
-        self.bucket.patiently(key, put)
+        return self.bucket.patiently(key, put)
 
     def decides_between_writers(self) -> bool:
         return self._knowledge.conditional_put() is ConditionalPut.DECIDES
@@ -124,3 +130,30 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         self.bucket.delete(key)
+
+    def _must_be_absent(self, key: str) -> None:
+        try:
+            self.stat(key)
+        except ObjectNotFound:
+            return
+        raise ObjectExists(f"Store {self.name} has such an object")
+
+    def _replace(self, key: str, data: Buffers, about: About | None, etag: str) -> str:
+        """Replace one version of an object.
+
+        A server that refuses the header twice does not know it; a 4xx may be an
+        accident.  Ceph knows the etag without quotes only, the others either way.
+        """
+        bare = etag.strip('"')
+        put = functools.partial(self.bucket.put, key, data, about)
+        for _ in range(2):
+            try:
+                return self.bucket.patiently(
+                    key, lambda: put(condition={"If-Match": bare})
+                )
+            except StoreError as error:
+                if type(error) is not StoreError:
+                    raise
+        if self.stat(key).etag.strip('"') != bare:
+            raise ObjectExists(f"Store {self.name} has another version")
+        return self.bucket.patiently(key, put)

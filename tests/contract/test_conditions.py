@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from s3gateway.errors import ObjectExists
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import views
 from tests.support import tiers
@@ -68,3 +69,37 @@ def test_an_accident_while_a_store_is_tried_out(
         tried = len([r for r in proxy.requests if "/00000000-" in r.path])
         writes_once(store)
         assert len([r for r in proxy.requests if "/00000000-" in r.path]) == tried
+
+
+def test_a_server_that_knows_no_if_match_is_looked_at_first(
+    s3: S3Server, bucket: str
+) -> None:
+    """Swift is one; and it is asked twice, since one refusal may be an accident."""
+    with FaultProxy(s3.endpoint) as proxy:
+        store = s3_store(s3, bucket, endpoint=proxy.endpoint)
+        first = store.put("key", views(b"first"))
+        refusal = proxy.add(s3_faults.Answer(400, "BadRequest"), method="PUT")
+        store.put("key", views(b"second"), if_match=first)
+        assert refusal.events
+        asked = [r for r in proxy.requests if "if-match" in r.headers]
+        assert len(asked) == 2
+        assert store.note("key").data == b"second"
+        with pytest.raises(ObjectExists):
+            store.put("key", views(b"third"), if_match=first)
+        assert store.note("key").data == b"second"
+        store.delete("key")
+
+
+def test_a_server_that_ignores_conditions_is_looked_at_first(
+    s3: S3Server, bucket: str
+) -> None:
+    with FaultProxy(s3.endpoint) as proxy:
+        ignored = s3_faults.Answer(200, body=b"")
+        proxy.add(ignored, method="PUT", key=PROBE, nth=2)
+        store = s3_store(s3, bucket, endpoint=proxy.endpoint)
+        store.put("key", views(b"first"), if_absent=True)
+        assert ignored.events
+        with pytest.raises(ObjectExists):
+            store.put("key", views(b"second"), if_absent=True)
+        assert store.note("key").data == b"first"
+        store.delete("key")

@@ -126,6 +126,24 @@ def test_a_put_that_must_not_replace(subject: Subject) -> None:
     store.delete(key)
 
 
+def test_a_put_that_replaces_one_version_alone(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    first = store.put(key, views(b"first"))
+    assert first.strip('"') == store.note(key).etag.strip('"')
+    second = store.put(key, views(b"second"), if_match=first)
+    assert store.note(key).data == b"second"
+    try:
+        store.put(key, views(b"third"), if_match=first)
+    except ObjectExists:
+        assert store.note(key).data == b"second"
+        store.put(key, views(b"third"), if_match=second)
+    assert store.note(key).data == b"third"
+    store.delete(key)
+    with pytest.raises((ObjectExists, ObjectNotFound)):
+        store.put(key, views(b"fourth"), if_match=second)
+    assert not list(store.objects(key))
+
+
 def test_one_of_many_writers_wins_where_the_store_decides(subject: Subject) -> None:
     store, key = subject.store, subject.key()
 

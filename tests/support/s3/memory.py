@@ -80,13 +80,17 @@ class MemoryStore:
         data: Buffers,
         *,
         if_absent: bool = False,
+        if_match: str = "",
         about: About | None = None,
-    ) -> None:
+    ) -> str:
         self.count("put", key)
         with self._lock:
             if if_absent and self.decides and key in self.objects_by_key:
                 raise ObjectExists(f"Store {self.name} has such an object")
+            if if_match and etag_of(self._object(key)) != if_match:
+                raise ObjectExists(f"Store {self.name} has another object")
             self.write(key, b"".join(data))
+            return etag_of(self.objects_by_key[key])
 
     def decides_between_writers(self) -> bool:
         return self.decides

@@ -52,7 +52,7 @@ class Server(Bucket):
         self._lock = threading.Lock()
         self._all_have_looked = threading.Barrier(8)
 
-    def put(self, key: str, *data: Any, condition: Any = None, **how: Any) -> None:
+    def put(self, key: str, *data: Any, condition: Any = None, **how: Any) -> str:
         with self._lock:
             self.puts += 1
             number = self.puts
@@ -64,9 +64,10 @@ class Server(Bucket):
             decided = number <= self.in_turn or self._kind is not ConditionalPut.CHECKS
             if not condition or decided:
                 self.keys.add(key)
-                return
+                return ""
         self._all_have_looked.wait(timeout=10)
         self.keys.add(key)
+        return ""
 
     def delete(self, key: str, retry_time: float = 0.0) -> None:
         self.keys.discard(key)
