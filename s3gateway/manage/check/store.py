@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.locations import redaction
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import probes
 from s3gateway.manage.check import reach
@@ -23,6 +25,9 @@ from s3gateway.s3.store import S3Store
 _ACCESS = "access"
 _CONNECT_TIMEOUT = 5.0  # seconds
 _READ_TIMEOUT = 20.0
+
+#: Where a URI in a text ends.
+_ODD = re.compile(r"""[<>'"\\\s]""")
 
 
 def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]:
@@ -36,12 +41,32 @@ def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]
     )
     for found in examine(S3Store(store, impatient)):
         yield found.of(subject)
+    yield from _of_configuration(subject, store)
+
+
+def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
+    """Yield what no server has to be asked for."""
     if not store.endpoint.startswith("https:"):
         yield findings.note(
             subject,
             "without TLS",
-            "Whoever is on the way to it can read the images: use https if that is "
-            "not a network of your own.",
+            "Anybody on the way to it can read the images: use https if that is not "
+            "a network of your own.",
+        )
+    secret_key = store.keys.current().secret_key
+    if len(secret_key) < redaction.MIN_LENGTH:
+        yield findings.warning(
+            subject,
+            f"secret key of fewer than {redaction.MIN_LENGTH} characters",
+            "It is masked in location URIs, but texts that leave are not searched for "
+            "it, because so short a word may occur anywhere: use a longer key.",
+        )
+    if _ODD.search(secret_key):
+        yield findings.warning(
+            subject,
+            "secret key with odd characters",
+            "A location URI in a text, as in an error of Glance's, seems to end at a "
+            "blank or one of < > ' \" \\ in the key: use a key without them.",
         )
 
 
