@@ -83,6 +83,19 @@ BY_CHANCE = {("moto", "conditional PUT"), ("swift", "conditional PUT")}
 @pytest.fixture
 def bucket(server: S3Server) -> Iterator[str]:
     """A bucket; the test fails if anything is left in it."""
+    with _bucket(server) as name:
+        yield name
+
+
+@pytest.fixture
+def bucket_of_swift(s3: S3Server) -> Iterator[str]:
+    """The same on the server that every run has."""
+    with _bucket(s3) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def _bucket(server: S3Server) -> Iterator[str]:
     name = f"examined-{secrets.token_hex(8)}"
     client = server.client()
     client.create_bucket(Bucket=name)
@@ -254,9 +267,28 @@ def test_servers_that_can_do_less(s3: S3Server, name: str) -> None:
     assert finding.advice
     assert found[0].found == "yes"
     assert len(found) == len(TABLE["swift"]) + 2
-    for left in s3.client().list_objects_v2(Bucket=bucket).get("Contents", []):
-        s3.client().delete_object(Bucket=bucket, Key=left["Key"])
+    assert not s3.client().list_objects_v2(Bucket=bucket).get("Contents")
     s3.client().delete_bucket(Bucket=bucket)
+
+
+@pytest.mark.parametrize("code", ["503 SlowDown", "403 AccessDenied"])
+@pytest.mark.parametrize("method", ["PUT", "POST", "GET", "DELETE"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_probes_that_fail_leave_nothing(
+    s3: S3Server, bucket_of_swift: str, code: str, method: str, nth: int
+) -> None:
+    """Whichever request fails, and although it was done."""
+    status, _, word = code.partition(" ")
+    with FaultProxy(s3.endpoint) as proxy:
+        answer = s3_faults.Answer(int(status), word, done=True)
+        key = r"/00000000-|/[^/]+/?$"
+        proxy.add(answer, method=method, key=key, nth=nth)
+        transfer = {"retry_time": 2.0}
+        store = s3_store(
+            s3, bucket_of_swift, endpoint=proxy.endpoint, transfer=transfer
+        )
+        assert examine(store)
+    assert answer.events
 
 
 @pytest.mark.parametrize(

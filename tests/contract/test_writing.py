@@ -11,9 +11,14 @@ import pytest
 
 from s3gateway.config.stores import Writing
 from s3gateway.http.ranges import Span
+from s3gateway.manage.check.findings import Severity
+from s3gateway.manage.check.store import examine
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import views
+from tests.support.faults.fault import Fault
+from tests.support.faults.fault import Request
 from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.s3_faults import Answer
 from tests.support.s3.s3server import S3Server
 from tests.support.s3.stores import s3_store
 
@@ -37,7 +42,7 @@ def write_each_way(store: S3Store) -> None:
 
 
 def heads(server: S3Server, store: S3Store) -> dict[str, Any]:
-    """Return what the server says of the three, and delete them."""
+    """Return what the server says of the three, and delete them and the bucket."""
     client, bucket = server.client(), store.settings.bucket
     found = {}
     for key in ("note", "small", "large"):
@@ -180,3 +185,39 @@ def test_what_is_stored(
         # What is STANDARD is not named.
         expected = "STANDARD" if key == "note" else storage_class
         assert head.get("StorageClass", "STANDARD") == expected
+
+
+class DemandsEncryption(Fault):
+    """A bucket policy that denies to write what is not to be encrypted."""
+
+    def before(self, request: Request) -> None:
+        begins = request.method == "PUT" and "partNumber" not in request.query
+        begins = begins or (request.method, request.query) == ("POST", "uploads")
+        if begins and "x-amz-server-side-encryption" not in request.headers:
+            Answer(403, "AccessDenied").before(request)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("encryption", ["AES256", ""])
+def test_a_bucket_whose_policy_demands_encryption(
+    running: Callable[[str], S3Server], encryption: str
+) -> None:
+    server, bucket = running("moto"), f"writing-{secrets.token_hex(8)}"
+    server.client().create_bucket(Bucket=bucket)
+    with FaultProxy(server.endpoint) as proxy:
+        proxy.add(DemandsEncryption(), times=None)
+        writing = Writing(encryption=encryption)
+        store = s3_store(server, bucket, endpoint=proxy.endpoint, writing=writing)
+        found = examine(store)
+        if encryption:
+            assert max(each.severity for each in found) < Severity.ERROR
+            assert "unknown" not in {each.found for each in found}
+            store.put("claim", views(b"claim"), if_absent=True)
+            store.delete("claim")
+            write_each_way(store)
+            assert len(heads(server, store)) == 3  # and nothing else was there
+            return
+    [access] = found
+    assert access.found == "no write right"
+    assert "set s3_store_server_side_encryption" in access.advice
+    server.client().delete_bucket(Bucket=bucket)  # which is empty

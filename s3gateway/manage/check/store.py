@@ -25,6 +25,7 @@ from s3gateway.s3.store import S3Store
 _ACCESS = "access"
 _CONNECT_TIMEOUT = 5.0  # seconds
 _READ_TIMEOUT = 20.0
+_RETRY_TIME = 2.0
 
 #: Where a URI in a text ends.
 _ODD = re.compile(r"""[<>'"\\\s]""")
@@ -37,7 +38,7 @@ def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]
         transfer,
         connect_timeout=min(transfer.connect_timeout, _CONNECT_TIMEOUT),
         read_timeout=min(transfer.read_timeout, _READ_TIMEOUT),
-        retry_time=0.0,
+        retry_time=_RETRY_TIME,
     )
     for found in examine(S3Store(store, impatient)):
         yield found.of(subject)
@@ -79,7 +80,15 @@ def examine(store: S3Store) -> list[Finding]:
     access = _access(store)
     if access.severity is Severity.ERROR or access.found == "no bucket":
         return [access]
-    return [access, *(_probe(store, probe) for probe in probes.ALL)]
+    key = conditional.PREFIX + secrets.token_hex(8)
+    try:
+        failure = _written(store, key)
+        probed = [] if failure else [_probe(store, each, key) for each in probes.ALL]
+    finally:
+        left = _deleted(store, key)  # a write that failed may have been done
+    if problem := failure or left:
+        return [problem]
+    return [access, *probed]
 
 
 def _access(store: S3Store) -> Finding:
@@ -98,34 +107,40 @@ def _access(store: S3Store) -> Finding:
             return findings.of_error(_ACCESS, store.name, error)
     if bucket.connection.region != region:
         return _moved(store)
-    return _writing(store)
+    return findings.ok(_ACCESS, "yes")
 
 
-def _writing(store: S3Store) -> Finding:
-    key = conditional.PREFIX + secrets.token_hex(8)
+def _written(store: S3Store, key: str) -> Finding | None:
+    """Write the object of all probes; return what is wrong if that is not possible."""
     try:
-        store.bucket.put(key, [])
-    except StoreDenied as error:
-        if error.code == "AccessDenied":
-            return findings.error(
-                _ACCESS,
-                "no write right",
-                "The keys may read the bucket but not write to it; give their user "
-                f"s3:PutObject and s3:DeleteObject ({error}).",
-            )
-        return findings.of_error(_ACCESS, store.name, error)
+        store.bucket.put(key, probes.VIEWS)
     except StoreError as error:
-        return findings.of_error(_ACCESS, store.name, error)
+        if error.code != "AccessDenied":
+            return findings.of_error(_ACCESS, store.name, error)
+        return findings.error(
+            _ACCESS,
+            "no write right",
+            "The keys may read the bucket but not write to it; give their user "
+            "s3:PutObject and s3:DeleteObject. If the bucket's policy demands "
+            f"encryption, set s3_store_server_side_encryption ({error}).",
+        )
+    return None
+
+
+def _deleted(store: S3Store, key: str) -> Finding | None:
+    """Delete the object again; return what is wrong if that is not possible."""
     try:
         store.delete(key)
-    except StoreError as error:
+    except StoreDenied as error:
         return findings.error(
             _ACCESS,
             "no right to delete",
             "Failed uploads and deleted images would stay for ever; give the user "
             f"of the keys s3:DeleteObject ({error}).",
         )
-    return findings.ok(_ACCESS, "yes")
+    except StoreError as error:
+        return findings.of_error(_ACCESS, store.name, error)
+    return None
 
 
 def _no_bucket(store: S3Store, error: StoreError) -> Finding:
@@ -148,8 +163,7 @@ def _moved(store: S3Store) -> Finding:
     )
 
 
-def _probe(store: S3Store, probe: probes.Probe) -> Finding:
-    key = conditional.PREFIX + secrets.token_hex(8)
+def _probe(store: S3Store, probe: probes.Probe, key: str) -> Finding:
     try:
         return probe(store, key)
     except StoreError as error:
