@@ -113,11 +113,13 @@ class StoreError(GatewayError):
 
     :ivar code: the server's error code, or the name of what broke; may be empty
     :ivar region: where the bucket is, if the server says that it is elsewhere
+    :ivar store_wide: whether it says something of the store, not of one object alone
     """
 
     fault = "store"
     code = ""
     region = ""
+    store_wide = False
 
 
 class ObjectNotFound(StoreError):

@@ -35,6 +35,8 @@ LOG = log.getLogger(__name__)
 T = TypeVar("T")
 
 _KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
+#: How long it may take to replace both of two key files, in seconds.
+_ROTATION = 10.0
 
 # The old regional host names, in which glance_store finds the region.
 _AWS_REGION = re.compile(
@@ -141,17 +143,25 @@ class Access:
         """Do something, again with other keys if there are others by now.
 
         Two files are not replaced at one moment: while only one of them is new the
-        keys do not fit each other, so it is tried for a while.
+        keys do not fit each other, so that after a change it is tried for a while.
+        Without one, what was refused stays refused.
         """
         for pause in _KEY_PAUSES:
+            connection = self.connection
             try:
-                return do(self.connection)
+                return do(connection)
             except StoreDenied:
-                if not self._settings.keys.from_files:
+                if not self._may_be_allowed_soon(connection.keys):
                     raise
             time.sleep(pause)
-            self._settings.keys.read_again()
         return do(self.connection)
+
+    def _may_be_allowed_soon(self, used: KeyPair) -> bool:
+        """Whether there are other keys than were used, or will be."""
+        keys = self._settings.keys
+        if not keys.from_files:
+            return False
+        return keys.read_again() != used or keys.changed_within(_ROTATION)
 
     def _follow(self, region: str) -> bool:
         """Go on in the region where a server says that the bucket is."""

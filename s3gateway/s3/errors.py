@@ -31,6 +31,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "EntityTooLarge": StoreFull,
     "IncompleteBody": StoreUnavailable,
     "InsufficientCapacity": StoreFull,
+    "InvalidObjectState": StoreError,  # 403: archived by a lifecycle rule
     "NoSuchBucket": ObjectNotFound,
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
@@ -56,6 +57,15 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     429: StoreUnavailable,
     501: StoreError,
     507: StoreFull,
+}
+
+#: What is said of one object is said of all others.
+_STORE_WIDE = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
 }
 
 #: Where AWS tells where a bucket is.
@@ -84,6 +94,7 @@ def of_answer(store: str, status: int, code: str, region: str = "") -> StoreErro
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, by_status)
     error = kind(f"Store {store} answered {status} {code}".rstrip())
     error.code = code or str(status)
+    error.store_wide = status == 401 or code in _STORE_WIDE
     if status in (301, 307, 400) and _REGION.fullmatch(region):
         error.region = region
     return error
@@ -114,6 +125,7 @@ def _broken(store: str, what: str, error: Exception, *, retriable: bool) -> Stor
     kind = StoreUnavailable if retriable else StoreError
     found = kind(f"Store {store} {what}: {type(error).__name__}")
     found.code = type(error).__name__
+    found.store_wide = True
     return found
 
 
