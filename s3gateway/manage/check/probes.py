@@ -11,14 +11,13 @@ import contextlib
 import datetime
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
-from typing import Any
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.manage.check import findings
+from s3gateway.manage.check import lifecycle as rules
 from s3gateway.manage.check.findings import Finding
 from s3gateway.s3 import conditional
 from s3gateway.s3 import dates
@@ -171,24 +170,10 @@ def lifecycle(store: S3Store, key: str) -> Finding:
     try:
         answer = store.bucket.ask("get_bucket_lifecycle_configuration")
     except ObjectNotFound:
-        rules = []
+        return rules.judged([])
     except StoreError as error:
-        return findings.note("lifecycle", "unknown", f"{error}.")
-    else:
-        found = answer.get("Rules", [])
-        rules = [rule for rule in found if rule["Status"] == "Enabled"]
-    if any(_deletes_objects(rule) for rule in rules):
-        return findings.error(
-            "lifecycle",
-            "expires objects",
-            "A rule of the bucket deletes the data of images that Glance still has; "
-            "remove it.",
-        )
-    if any("AbortIncompleteMultipartUpload" in rule for rule in rules):
-        return findings.ok("lifecycle", "aborts incomplete uploads")
-    return findings.note(
-        "lifecycle", "none", "What killed uploads leave is for gc alone to collect."
-    )
+        return findings.note(rules.SUBJECT, "unknown", f"{error}.")
+    return rules.judged(answer.get("Rules", []))
 
 
 #: In the order of the report.
@@ -203,10 +188,6 @@ ALL: tuple[Probe, ...] = (
     clock,
     lifecycle,
 )
-
-
-def _deletes_objects(rule: Mapping[str, Any]) -> bool:
-    return bool({"Days", "Date"} & set(rule.get("Expiration", {})))
 
 
 @contextlib.contextmanager
