@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
+from s3gateway.errors import GatewayError
 from s3gateway.errors import ObjectNotFound
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
@@ -43,6 +44,7 @@ def run(context: Context) -> bool:
     """Print what is left; collect it if wanted.
 
     :return: whether nothing is left
+    :raises GatewayError: if not all could be listed; what was is printed, or collected
     """
     context.need_locations()
     words, settings = context.conf.command, context.settings
@@ -56,6 +58,8 @@ def run(context: Context) -> bool:
     )
     names = _names(words.store, context.stores)
     found = list(context.output.progress(finder.find(names), "leftovers"))
+    for note in finder.notes:
+        context.output.note(note)
     doubt = "" if words.force else _doubt(finder, found)
     kept = found
     if words.delete and not doubt:
@@ -65,6 +69,8 @@ def run(context: Context) -> bool:
     rows = [_row(leftover) for leftover in kept]
     summary = _summary(found, kept, doubt, delete=words.delete)
     context.output.result(rows, _COLUMNS, summary + _left_alone(finder))
+    if not finder.complete:
+        raise GatewayError("Not all stores could be looked through.")
     return not kept and not any(finder.spared[reason] for reason in DOUBTFUL)
 
 

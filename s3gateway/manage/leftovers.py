@@ -23,6 +23,7 @@ from oslo_utils import timeutils
 
 from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
 from s3gateway.manage.operator import Operator
 from s3gateway.s3 import conditional
 from s3gateway.store import Listed
@@ -67,6 +68,8 @@ class Finder:
     :ivar needed: how many objects of the gateway images refer to
     :ivar spared: how much was left alone, by the reason
     :ivar last_change: when an image was last changed, ``None`` if there is no image
+    :ivar notes: what could not be listed, in sentences
+    :ivar complete: whether that was multipart uploads at most
     :param grace: seconds without progress after which an upload is dead
     :param patience: seconds for which everything is left alone; the grace at least
     :param delayed_delete: whether Glance leaves deleted images' data to its scrubber
@@ -86,6 +89,8 @@ class Finder:
         self.needed = 0
         self.spared: collections.Counter[str] = collections.Counter()
         self.last_change: datetime.datetime | None = None
+        self.notes: list[str] = []
+        self.complete = True
         self._operator = operator
         self._stores = stores
         self._grace = grace
@@ -101,23 +106,16 @@ class Finder:
         The claims of all stores are looked at nevertheless: older gateways kept those
         of every store in the first one.
         """
-        claimed = [
-            Leftover("claim", Attempt(name, listed.key), listed.age)
-            for name, store in self._stores.items()
-            for listed in store.objects(claims.PREFIX)
-        ]
+        claimed, listed_in = self._claims()
+        # Elsewhere nobody knows which uploads are running.
+        names = [name for name in listed_in if name in names]
         dead = [
             claim
             for claim in claimed
             if claim.attempt.store in names and self._is_old(claim.age)
         ]
         busy = {claim.image_id for claim in claimed} - {c.image_id for c in dead}
-        found = [
-            leftover
-            for name, store in self._stores.items()
-            if name in names
-            for leftover in self._in_store(store)
-        ]
+        found = [one for name in names for one in self._in_store(self._stores[name])]
         needed = self._needed_of([*dead, *found])
         for claim in dead:
             if self._is_ours(claim):
@@ -130,12 +128,38 @@ class Finder:
             if self._is_ours(leftover):
                 yield leftover
 
+    def _claims(self) -> tuple[list[Leftover], list[str]]:
+        """Return all claims, and the stores of which all claims are known."""
+        found: dict[str, list[Leftover]] = {}
+        for name, store in self._stores.items():
+            try:
+                found[name] = [
+                    Leftover("claim", Attempt(name, listed.key), listed.age)
+                    for listed in store.objects(claims.PREFIX)
+                ]
+            except StoreError as error:
+                self._not_listed("claims", store, error)
+        first = next(iter(self._stores))
+        names = list(found) if first in found else []
+        return [claim for each in found.values() for claim in each], names
+
     def _in_store(self, store: ObjectStore) -> Iterator[Leftover]:
-        for listed in self._old(store.uploads()):
-            attempt = Attempt(store.name, listed.key, listed.upload_id)
-            yield Leftover("upload", attempt, listed.age)
-        for listed in self._old(store.objects("")):
-            yield Leftover("object", Attempt(store.name, listed.key), listed.age)
+        try:
+            for listed in self._old(store.uploads()):
+                attempt = Attempt(store.name, listed.key, listed.upload_id)
+                yield Leftover("upload", attempt, listed.age)
+        except StoreError as error:
+            self._not_listed("uploads", store, error)
+        try:
+            for listed in self._old(store.objects("")):
+                attempt = Attempt(store.name, listed.key)
+                yield Leftover("object", attempt, listed.age)
+        except StoreError as error:
+            self._not_listed("objects", store, error)
+
+    def _not_listed(self, what: str, store: ObjectStore, error: StoreError) -> None:
+        self.notes.append(f"The {what} in store {store.name} are not listed: {error}")
+        self.complete = self.complete and what == "uploads"
 
     def _old(self, listing: Iterable[Listed]) -> Iterator[Listed]:
         """Yield of a listing what may be ours and has not been touched for long."""

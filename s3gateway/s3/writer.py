@@ -124,7 +124,12 @@ def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
     """Abort the uploads to a key: one that is known, and those that are listed."""
     if upload_id:
         _abort(bucket, key, upload_id)
-    _abort_others(bucket, key)
+    try:
+        _abort_others(bucket, key)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:  # it lists none, or not for us
+        LOG.info("Uploads of object %s were not looked for: %s", key, error)
 
 
 def _clean_up(bucket: Bucket, key: str, but: str) -> None:

@@ -73,8 +73,8 @@ _ADVICE = {
         "no right",
         (
             "The keys are right but may not do this; give their user s3:ListBucket, "
-            "s3:GetObject, s3:PutObject, s3:DeleteObject and "
-            "s3:AbortMultipartUpload on the bucket."
+            "s3:GetObject, s3:PutObject, s3:DeleteObject, s3:AbortMultipartUpload "
+            "and s3:ListBucketMultipartUploads on the bucket."
         ),
     ),
     "InvalidAccessKeyId": (

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import lifecycle as rules
@@ -136,10 +138,16 @@ def part_numbers(store: S3Store, key: str) -> Finding:
 
 def list_uploads(store: S3Store, key: str) -> Finding:
     """Whether uploads that were not completed can be found."""
+    all_keys, by_key = set(), set()
     with _upload(store, key):
-        all_keys = {found.key for found in store.uploads()}
-        page = store.bucket.ask("list_multipart_uploads", Prefix=key)
-        by_key = {upload["Key"] for upload in page.get("Uploads", [])}
+        try:
+            all_keys = {found.key for found in store.uploads()}
+            page = store.bucket.ask("list_multipart_uploads", Prefix=key)
+            by_key = {upload["Key"] for upload in page.get("Uploads", [])}
+        except (StoreDenied, StoreUnavailable):
+            raise
+        except StoreError:
+            pass  # it has no such list
     if key in all_keys:
         return findings.ok("list of uploads", "all")
     return findings.note(
@@ -171,23 +179,33 @@ def lifecycle(store: S3Store, key: str) -> Finding:
         answer = store.bucket.ask("get_bucket_lifecycle_configuration")
     except ObjectNotFound:
         return rules.judged([])
+    except StoreDenied as error:
+        return findings.note(
+            rules.SUBJECT,
+            "no right",
+            f"{error}: give the user of the keys s3:GetLifecycleConfiguration to have "
+            "the rules judged.",
+        )
     except StoreError as error:
         return findings.note(rules.SUBJECT, "unknown", f"{error}.")
     return rules.judged(answer.get("Rules", []))
 
 
-#: In the order of the report.
-ALL: tuple[Probe, ...] = (
-    conditional_put,
-    conditional_complete,
-    versions,
-    ranges,
-    checksums,
-    part_numbers,
-    list_uploads,
-    clock,
-    lifecycle,
-)
+#: In the order of the report: what each looks at, and the rights that it needs.
+ALL: dict[Probe, tuple[str, str]] = {
+    conditional_put: ("conditional PUT", "s3:PutObject and s3:DeleteObject"),
+    conditional_complete: (
+        "conditional Complete",
+        "s3:PutObject and s3:AbortMultipartUpload",
+    ),
+    versions: ("If-Match", "s3:GetObject"),
+    ranges: ("ranges", "s3:GetObject"),
+    checksums: ("checksums", "s3:PutObject"),
+    part_numbers: ("parts", "s3:PutObject and s3:AbortMultipartUpload"),
+    list_uploads: ("list of uploads", "s3:ListBucketMultipartUploads"),
+    clock: ("clock", "s3:ListBucket"),
+    lifecycle: ("lifecycle", "s3:GetLifecycleConfiguration"),
+}
 
 
 @contextlib.contextmanager

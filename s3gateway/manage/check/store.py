@@ -164,8 +164,11 @@ def _moved(store: S3Store) -> Finding:
 
 
 def _probe(store: S3Store, probe: probes.Probe, key: str) -> Finding:
+    subject, rights = probes.ALL[probe]
     try:
         return probe(store, key)
+    except StoreDenied as error:
+        advice = f"{error}: give the user of the keys {rights}."
+        return findings.warning(subject, "no right", advice)
     except StoreError as error:
-        name = probe.__name__.replace("_", " ")
-        return findings.warning(name, "unknown", f"{error}.")
+        return findings.warning(subject, "unknown", f"{error}.")

@@ -5,13 +5,19 @@ from __future__ import annotations
 
 import pathlib
 import uuid
+from collections.abc import Callable
 
 import pytest
 
 from s3gateway.errors import ConfigError
+from s3gateway.errors import GatewayError
+from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from tests.unit.manage.bench import DAY
 from tests.unit.manage.bench import HOUR
 from tests.unit.manage.bench import Bench
+
+Hook = Callable[[str, str], None]
 
 
 @pytest.fixture
@@ -225,3 +231,52 @@ def test_an_upload_that_is_over_when_its_claim_is_looked_at(bench: Bench) -> Non
 def test_what_a_probe_has_left(bench: Bench) -> None:
     nobody = "00000000-0000-0000-0000-000000000000"
     bench.takes(bench.object(nobody), bench.upload(nobody))
+
+
+def refusing(request: str, prefix: str, error: StoreError) -> Hook:
+    def before(asked: str, key: str) -> None:
+        if (asked, key) == (request, prefix):
+            raise error
+
+    return before
+
+
+def test_a_store_that_lists_no_uploads(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = StoreError("Store fast answered 501 NotImplemented")
+    bench.stores["fast"].before = refusing("uploads", "", error)
+    key = bench.object(bench.glance.gone())
+    bench.takes(key, bench.claim(bench.glance.gone(), key))
+    assert "The uploads in store fast are not listed: Store fast answered 501" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_store_that_cannot_be_looked_through(bench: Bench) -> None:
+    for _ in range(10):
+        bench.active("cheap")
+    error = StoreUnavailable("Store fast did not answer: ConnectTimeoutError")
+    bench.stores["fast"].before = refusing("objects", "", error)
+    kept = bench.object(bench.glance.gone())
+    taken = bench.object(bench.glance.gone(), store="cheap")
+    with pytest.raises(GatewayError, match="Not all stores could be looked through"):
+        bench("--delete")
+    assert kept in bench.left()
+    assert taken not in bench.left()
+
+
+@pytest.mark.parametrize(("silent", "other"), [("fast", "cheap"), ("cheap", "fast")])
+def test_claims_that_are_not_known(bench: Bench, silent: str, other: str) -> None:
+    """Those of the first store may be about uploads to any."""
+    for _ in range(10):
+        bench.active("cheap")
+    error = StoreUnavailable("Store did not answer: ConnectTimeoutError")
+    bench.stores[silent].before = refusing("objects", ".s3gateway/", error)
+    keys = {
+        name: bench.object(bench.glance.gone(), store=name) for name in bench.stores
+    }
+    with pytest.raises(GatewayError):
+        bench("--delete")
+    assert keys[silent] in bench.left()
+    assert (keys[other] in bench.left()) is (silent == "fast")
