@@ -28,6 +28,7 @@ from s3gateway.config.settings import TransferSettings
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
 
 LOG = log.getLogger(__name__)
@@ -73,6 +74,10 @@ class Connection:
         session = boto3.session.Session(
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
+        )
+        # A date that cannot be read is no reason to refuse all of an answer.
+        session._session.get_component("response_parser_factory").set_parser_defaults(
+            timestamp_parser=dates.lenient
         )
         cacert = store.cacert or session._session.get_config_variable("ca_bundle")
         self.cacert = cacert or botocore.httpsession.get_cert_path(True)

@@ -26,7 +26,7 @@ def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
     for page in _pages(bucket, "list_objects_v2", where, _behind_objects):
         now = dates.of_answer(page)
         for entry in page.get("Contents", []):
-            age = (now - entry["LastModified"]).total_seconds()
+            age = dates.age(now, entry.get("LastModified"))
             yield Listed(entry["Key"], age, size=entry["Size"])
 
 
@@ -35,7 +35,7 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
     for page in _pages(bucket, "list_multipart_uploads", {}, _behind_uploads):
         now = dates.of_answer(page)
         for entry in page.get("Uploads", []):
-            age = (now - entry["Initiated"]).total_seconds()
+            age = dates.age(now, entry.get("Initiated"))
             yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
 
 

@@ -8,7 +8,6 @@ import functools
 import http.client
 import socket
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import urllib3
@@ -16,6 +15,7 @@ import urllib3
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
+from s3gateway.s3 import dates
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
 from s3gateway.s3 import metadata
@@ -136,14 +136,13 @@ def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
         data = answer.read(_MOST_OF_A_NOTE)
     except s3http.BROKEN as error:
         raise s3errors.of_urllib3(store, error) from None
-    now, then = (
-        parsedate_to_datetime(answer.headers[name])
-        for name in ("Date", "Last-Modified")
+    now, written = (
+        dates.parsed(answer.headers.get(name)) for name in ("Date", "Last-Modified")
     )
     return Note(
         data,
         answer.headers.get("ETag", ""),
-        (now - then).total_seconds(),
+        dates.age(now, written),
         metadata.glance_id(answer.headers),
     )
 

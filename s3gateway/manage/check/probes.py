@@ -159,10 +159,29 @@ def list_uploads(store: S3Store, key: str) -> Finding:
 
 
 def clock(store: S3Store, key: str) -> Finding:
-    """How far the server's clock is from this host's."""
+    """How far the server's clock is from this host's, and whether it shows dates."""
     page = store.bucket.ask("list_objects_v2", Prefix=key, MaxKeys=1)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    skew = (dates.of_answer(page) - now).total_seconds()
+    entries = page.get("Contents", [])
+    written = [dates.known(entry.get("LastModified")) for entry in entries]
+    with contextlib.closing(store.bucket.get(key)) as answer:
+        written.append(dates.parsed(answer.headers.get("Last-Modified")))
+    if None in written:
+        return findings.warning(
+            "clock",
+            "no Last-Modified",
+            "All in the bucket seems to be new: gc collects nothing, and what a killed "
+            "upload leaves keeps its image busy. Look for a proxy in front of the "
+            "server that drops headers.",
+        )
+    shown = dates.of_answer(page)
+    if shown is None:
+        return findings.note(
+            "clock",
+            "no Date",
+            "The age of claims is reckoned by the clocks of the gateways' hosts: let "
+            "NTP set them.",
+        )
+    skew = (shown - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     state = f"{skew:+.0f} s"
     if abs(skew) < _SKEW:
         return findings.ok("clock", state)
