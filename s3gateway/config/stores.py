@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+import ssl
 from typing import Any
 
 from oslo_config import cfg
@@ -130,7 +131,7 @@ def read_store(
         large_object_size=section["s3_store_large_object_size"] * MIB,
         part_size=_part_size(section),
         max_parts_in_flight=_max_parts_in_flight(section),
-        cacert=section["s3_store_cacert"],
+        cacert=_cacert(section),
         request_checksums=request_checksums if protected else "when_required",
         writing=_writing(section, glance_id),
     )
@@ -175,6 +176,22 @@ def _endpoint(section: Section) -> str:
             "not a host, host:port or http(s) URL without user, query or fragment",
         )
     return match.group()
+
+
+def _cacert(section: Section) -> str:
+    """Return the file of the CAs; without https nobody reads it."""
+    path: str = section["s3_store_cacert"] or ""
+    if path and _endpoint(section).startswith("https:"):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ConfigError(
+                section.name,
+                "s3_store_cacert",
+                f"{path} is no file of CA certificates in PEM format: {reason}",
+            ) from error
+    return path
 
 
 def _addressing(section: Section) -> str:

@@ -56,7 +56,14 @@ def _bad_tls(
 ) -> Finding | None:
     if not store.endpoint.startswith("https:"):
         return None
-    context = ssl.create_default_context(cafile=cacert)
+    try:
+        context = ssl.create_default_context(cafile=cacert)
+    except OSError:
+        return _finding(
+            "no CA certificates",
+            f"{cacert} is no file of CA certificates in PEM format; set "
+            f"s3_store_cacert in [{store.name}], or AWS_CA_BUNDLE, to one.",
+        )
     try:
         with contextlib.closing(context.wrap_socket(connection, server_hostname=host)):
             return None
