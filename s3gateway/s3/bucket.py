@@ -231,8 +231,13 @@ class Bucket:
         return self.settings.request_checksums == "when_supported"
 
     def _checksum(self, data: Buffers) -> dict[str, str]:
-        """Return the header with the checksum of a body, if it is to have one."""
-        return {_CHECKSUM: _crc32(data)} if self._adds_checksums else {}
+        """Return the headers with the checksum of a body, if it is to have one.
+
+        A bucket with object lock wants to be told of which kind it is.
+        """
+        if not self._adds_checksums:
+            return {}
+        return {_CHECKSUM: _crc32(data), "x-amz-sdk-checksum-algorithm": "CRC32"}
 
     def _options(self, about: About | None) -> dict[str, Any]:
         """Return what boto3 is told of an object that it makes."""

@@ -90,3 +90,13 @@ def test_the_checksum_of_a_part_that_the_server_copied(s3: S3Server) -> None:
         source = ("any", "key")
         entry = store.bucket.copy_part("key", "an-id", 7, source, Span(0, 9))
     assert entry == {"PartNumber": 7, "ETag": '"e"', "ChecksumCRC32": CRC32}
+
+
+def test_an_object_lock_is_told_of_which_kind_a_checksum_is(s3: S3Server) -> None:
+    with FaultProxy(s3.endpoint) as proxy:
+        proxy.add(s3_faults.Answer(200, body=b""), times=None)
+        with_checksums(s3, "any", proxy.endpoint).put("key", views(DATA))
+        s3_store(s3, "any", endpoint=proxy.endpoint).put("key", views(DATA))
+    names = ("x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32")
+    sent = [[r.headers.get(name) for name in names] for r in proxy.requests]
+    assert sent == [["CRC32", CRC32], [None, None]]

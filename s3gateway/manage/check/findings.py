@@ -112,6 +112,14 @@ _ADVICE = {
             "s3_store_request_checksum_calculation = when_required in [{store}]."
         ),
     ),
+    "InvalidRequest": (
+        "request refused",
+        (
+            "A bucket with object lock wants a checksum with every write; set "
+            "s3_store_enable_data_integrity_protection = true and "
+            "s3_store_request_checksum_calculation = when_supported in [{store}]."
+        ),
+    ),
     "SlowDown": ("overloaded", "The server is overloaded; try again later."),
 }
 _WRONG_REGION = (

@@ -192,22 +192,40 @@ def clock(store: S3Store, key: str) -> Finding:
     )
 
 
+def versioning(store: S3Store, key: str) -> Finding:
+    """Whether what is deleted stays as a version, with a marker before it."""
+    try:
+        status = store.bucket.ask("get_bucket_versioning").get("Status", "")
+    except StoreError as error:
+        return _not_told("versioning", error, "s3:GetBucketVersioning")
+    if status != "Enabled":
+        return findings.ok("versioning", "off")
+    return findings.note(
+        "versioning",
+        "on",
+        "Deleted images cost as much as before, and each claim and each check leaves "
+        "versions and a marker: let a lifecycle rule expire noncurrent versions and "
+        "expired delete markers.",
+    )
+
+
 def lifecycle(store: S3Store, key: str) -> Finding:
     """What rules of the bucket do to images and to incomplete uploads."""
     try:
         answer = store.bucket.ask("get_bucket_lifecycle_configuration")
     except ObjectNotFound:
         return rules.judged([])
-    except StoreDenied as error:
-        return findings.note(
-            rules.SUBJECT,
-            "no right",
-            f"{error}: give the user of the keys s3:GetLifecycleConfiguration to have "
-            "the rules judged.",
-        )
     except StoreError as error:
-        return findings.note(rules.SUBJECT, "unknown", f"{error}.")
+        return _not_told(rules.SUBJECT, error, "s3:GetLifecycleConfiguration")
     return rules.judged(answer.get("Rules", []))
+
+
+def _not_told(subject: str, error: StoreError, right: str) -> Finding:
+    """Return the finding that something of the bucket is not shown to us."""
+    if isinstance(error, StoreDenied):
+        advice = f"{error}: give the user of the keys {right} to have it looked at."
+        return findings.note(subject, "no right", advice)
+    return findings.note(subject, "unknown", f"{error}.")
 
 
 #: In the order of the report: what each looks at, and the rights that it needs.
@@ -223,7 +241,8 @@ ALL: dict[Probe, tuple[str, str]] = {
     part_numbers: ("parts", "s3:PutObject and s3:AbortMultipartUpload"),
     list_uploads: ("list of uploads", "s3:ListBucketMultipartUploads"),
     clock: ("clock", "s3:ListBucket"),
-    lifecycle: ("lifecycle", "s3:GetLifecycleConfiguration"),
+    versioning: ("versioning", "s3:GetBucketVersioning"),
+    lifecycle: (rules.SUBJECT, "s3:GetLifecycleConfiguration"),
 }
 
 
