@@ -113,11 +113,13 @@ class StoreError(GatewayError):
 
     :ivar code: the server's error code, or the name of what broke; may be empty
     :ivar region: where the bucket is, if the server says that it is elsewhere
+    :ivar store_wide: whether it says something of the store, not of one object alone
     """
 
     fault = "store"
     code = ""
     region = ""
+    store_wide = False
 
 
 class ObjectNotFound(StoreError):
@@ -135,6 +137,10 @@ class StoreUnavailable(StoreError):
     """
 
     status = 503
+
+
+class WriteConflict(StoreUnavailable):
+    """Somebody else wrote the same key at the very same time; nothing was written."""
 
 
 class StoreDenied(StoreError):

@@ -35,7 +35,6 @@ from s3gateway.standalone import start
 from s3gateway.standalone.start import Surroundings
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
-from s3gateway.store import ObjectStore
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.claims import Claims
 from s3gateway.upload.handler import Uploads
@@ -149,7 +148,7 @@ def _spare_what_is_there() -> None:
         gc.freeze()
 
 
-def s3_stores(settings: Settings) -> dict[str, ObjectStore]:
+def s3_stores(settings: Settings) -> dict[str, S3Store]:
     """Make the stores; none of them connects before it is used."""
     return {
         name: S3Store(store, settings.transfer)
@@ -203,4 +202,10 @@ def _report(settings: Settings) -> None:
         LOG.error(
             "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
             "as they are, because the gateway can neither see nor register locations"
+        )
+    elif not all(s.writing.glance_id for s in settings.stores.values()):
+        LOG.warning(
+            "[s3gateway] glance_id is not set, and there is no [database] connection "
+            "to compute it from: objects will not say which Glance they belong to, and "
+            "s3gateway-manage gc will leave them alone"
         )

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an object store is, whichever one it is.
 
-``upload.py`` and ``download.py`` know stores only by these protocols; they are
-handed ``s3.py``'s.  Every method raises the ``StoreError`` family and nothing
-else.  Keys are relative to the store's bucket.
+``upload`` and ``download`` know stores only by these protocols; they are handed
+those of ``s3``.  Every method raises the ``StoreError`` family and nothing else.
+Keys are relative to the store's bucket.  A store writes with every object which
+Glance it belongs to, so that nobody who writes can forget it.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ class Note:
     """A small object, read into memory.
 
     :ivar age: how long ago it was written, in seconds by the store's own clock
+    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
     """
 
     data: bytes
     etag: str
     age: float
+    glance_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +57,14 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: its size in bytes and its etag."""
+    """What a store says of an object: its size in bytes, its etag, whose it is.
+
+    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
+    """
 
     size: int
     etag: str
+    glance_id: str = ""
 
 
 class ObjectReader(Protocol):
@@ -130,18 +137,25 @@ class ObjectStore(Protocol):
         data: Buffers,
         *,
         if_absent: bool = False,
+        if_match: str = "",
         about: About | None = None,
-    ) -> None:
-        """Store a small object in one request.
+    ) -> str:
+        """Store a small object in one request; return its etag.
 
+        :param if_absent: whether it must not replace one that is there
+        :param if_match: the etag of the only one that it may replace; a store that
+            knows no such condition looks first, and replaces any a moment later
         :param about: what is known of the image that it is; ``None`` if it is none
-        :param if_absent: whether it must not replace one that is there; a store
-            that cannot tell replaces it nevertheless
-        :raises ObjectExists: if there is one and it must not
+        :return: empty if the store does not say
+        :raises ObjectExists: if there is another one than the condition says
+        :raises ObjectNotFound: if there is none that it could replace
         """
 
     def decides_between_writers(self) -> bool:
-        """Whether ``if_absent`` lets exactly one of several writers write."""
+        """Whether ``if_absent`` lets exactly one of several writers write.
+
+        Elsewhere a store looks first and writes a moment later, so that several may.
+        """
 
     def note(self, key: str, *, cleaning: bool = False) -> Note:
         """Read a small object.

@@ -115,19 +115,13 @@ STORE_OPTS = [
     cfg.BoolOpt(
         "s3_store_enable_data_integrity_protection",
         default=False,
-        help="Use the two checksum options below.",
+        help="Use the checksum option below.",
     ),
     cfg.StrOpt(
         "s3_store_request_checksum_calculation",
         default="when_required",
         choices=["when_required", "when_supported"],
         help="When boto3 adds checksums to requests.",
-    ),
-    cfg.StrOpt(
-        "s3_store_response_checksum_validation",
-        default="when_required",
-        choices=["when_required", "when_supported"],
-        help="When boto3 checks the checksums of answers.",
     ),
     # Those that follow are the gateway's own; Glance does not look at them.
     cfg.StrOpt(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import threading
+import time
 
 from oslo_log import log as logging
 
@@ -41,6 +42,7 @@ class Keys:
         self._lock = threading.Lock()
         self._versions = self._look()
         self._pair = self._read()
+        self._changed = time.monotonic()
 
     @property
     def from_files(self) -> bool:
@@ -56,11 +58,18 @@ class Keys:
     def read_again(self) -> KeyPair:
         """Read the files, changed or not; the keys stay if that is not possible."""
         with self._lock:
+            before = (self._versions, self._pair)
             try:
                 self._versions, self._pair = self._look(), self._read()
             except OSError as error:
                 LOG.error("A key file cannot be read: %s", error)
+            if (self._versions, self._pair) != before:
+                self._changed = time.monotonic()
             return self._pair
+
+    def changed_within(self, seconds: float) -> bool:
+        """Whether the files were first read, or found to be others, so lately."""
+        return self.from_files and time.monotonic() - self._changed < seconds
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         """Return what tells one version of each file from the next."""

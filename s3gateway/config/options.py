@@ -68,6 +68,21 @@ As ``s3_store_access_key_file``.
 """,
     ),
     cfg.StrOpt(
+        "glance_id",
+        default="",
+        sample_default="<computed from [database] connection>",
+        help="""
+Which Glance the objects that are written belong to.
+
+Each object carries it as metadata, and ``s3gateway-manage gc`` deletes no object that
+carries another or none. It must be the same for all gateways of a Glance and where
+``s3gateway-manage`` runs, and another for each other Glance that may come to use the
+bucket: the output of ``uuidgen`` is a good one. By default it is computed from host,
+port and name of Glance's database in ``[database] connection``. A stand-alone gateway
+does not know the database: set it there, and to the same in Glance's own configuration.
+""",
+    ),
+    cfg.StrOpt(
         "policy_file",
         default="",
         help="""

@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from oslo_config import cfg
 
+from s3gateway.config import glance_id
 from s3gateway.config import glance_options
 from s3gateway.config import options
 from s3gateway.config.stores import MIB
@@ -142,8 +143,9 @@ def read(conf: cfg.ConfigOpts) -> Settings:
     glance = Section("DEFAULT", conf)
     image_format = Section("image_format", conf.image_format)
     multi_store = bool(glance["enabled_backends"])
+    owner = glance_id.read(conf)
     stores, default_store = (
-        _multi(conf, glance, ours) if multi_store else _single(conf, ours)
+        _multi(conf, glance, ours, owner) if multi_store else _single(conf, ours, owner)
     )
     for one, other in itertools.combinations(stores.values(), 2):
         _refuse_overlap(one, other)
@@ -177,7 +179,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
 
 
 def _multi(
-    conf: cfg.ConfigOpts, glance: Section, ours: Section
+    conf: cfg.ConfigOpts, glance: Section, ours: Section, owner: str
 ) -> tuple[dict[str, StoreSettings], str]:
     backends: dict[str, str] = glance["enabled_backends"]
     default = Section("glance_store", conf.glance_store, conf)["default_backend"]
@@ -190,21 +192,21 @@ def _multi(
         )
     conf.register_opts(glance_options.STORE_OPTS, group=glance_options.BACKEND_DEFAULTS)
     return {
-        name: read_store(name, _backend_section(conf, name), ours)
+        name: read_store(name, _backend_section(conf, name), ours, owner)
         for name, kind in backends.items()
         if kind == "s3"
     }, default
 
 
 def _single(
-    conf: cfg.ConfigOpts, ours: Section
+    conf: cfg.ConfigOpts, ours: Section, owner: str
 ) -> tuple[dict[str, StoreSettings], str]:
     default: str = conf.glance_store.default_store
     if SINGLE_STORE not in conf.glance_store.stores:
         return {}, default
     conf.register_opts(glance_options.STORE_OPTS, group="glance_store")
     section = Section("glance_store", conf.glance_store)
-    return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours)}, default
+    return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours, owner)}, default
 
 
 def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:

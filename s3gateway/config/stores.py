@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import re
+import ssl
 from typing import Any
 
 from oslo_config import cfg
@@ -38,12 +39,14 @@ class Writing:
     :param kms_key: the id of a KMS key
     :param storage_class: of images
     :param metadata: whether images carry their id and their hash
+    :param glance_id: of the Glance that all objects belong to
     """
 
     encryption: str = ""
     kms_key: str = ""
     storage_class: str = ""
     metadata: bool = False
+    glance_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,6 @@ class StoreSettings:
     max_parts_in_flight: int
     cacert: str
     request_checksums: str
-    response_checksums: str
     writing: Writing = Writing()
 
     @property
@@ -106,15 +108,17 @@ class Section:
         return value
 
 
-def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
+def read_store(
+    name: str, section: Section, ours: Section, glance_id: str = ""
+) -> StoreSettings:
     """Read and check the section of the S3 store with this identifier.
 
     :param ours: the section ``[s3gateway]``
+    :param glance_id: of the Glance that what is written belongs to
     :raises ConfigError: if it cannot be used
     """
     protected = section["s3_store_enable_data_integrity_protection"]
     request_checksums = section["s3_store_request_checksum_calculation"]
-    response_checksums = section["s3_store_response_checksum_validation"]
     addressing = _addressing(section)
     return StoreSettings(
         name=name,
@@ -127,10 +131,9 @@ def read_store(name: str, section: Section, ours: Section) -> StoreSettings:
         large_object_size=section["s3_store_large_object_size"] * MIB,
         part_size=_part_size(section),
         max_parts_in_flight=_max_parts_in_flight(section),
-        cacert=section["s3_store_cacert"],
+        cacert=_cacert(section),
         request_checksums=request_checksums if protected else "when_required",
-        response_checksums=response_checksums if protected else "when_required",
-        writing=_writing(section),
+        writing=_writing(section, glance_id),
     )
 
 
@@ -175,6 +178,22 @@ def _endpoint(section: Section) -> str:
     return match.group()
 
 
+def _cacert(section: Section) -> str:
+    """Return the file of the CAs; without https nobody reads it."""
+    path: str = section["s3_store_cacert"] or ""
+    if path and _endpoint(section).startswith("https:"):
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ConfigError(
+                section.name,
+                "s3_store_cacert",
+                f"{path} is no file of CA certificates in PEM format: {reason}",
+            ) from error
+    return path
+
+
 def _addressing(section: Section) -> str:
     style: str = section["s3_store_bucket_url_format"]
     if style not in ADDRESSING_STYLES:
@@ -207,7 +226,7 @@ def _can_be_host(bucket: str) -> bool:
     return False
 
 
-def _writing(section: Section) -> Writing:
+def _writing(section: Section, glance_id: str) -> Writing:
     encryption = section["s3_store_server_side_encryption"]
     kms_key = section["s3_store_kms_key_id"]
     storage_class = section["s3_store_storage_class"]
@@ -228,6 +247,7 @@ def _writing(section: Section) -> Writing:
         kms_key=kms_key,
         storage_class=storage_class,
         metadata=section["s3_store_object_metadata"],
+        glance_id=glance_id,
     )
 
 

@@ -6,18 +6,21 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import re
 from collections.abc import Callable
 from collections.abc import Sequence
 
 from oslo_config import cfg
 
+from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
 from s3gateway.manage import migrate
 from s3gateway.manage import verify
 from s3gateway.manage.check import command
 from s3gateway.manage.context import Context
-from s3gateway.manage.gc import Collector
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _DESCRIPTION = """
 Looks after the images that s3gateway keeps in S3. It runs where Glance is installed
@@ -70,11 +73,22 @@ gets another updated_at. Images that are not active are skipped.
 _GC = """
 Finds what uploads and copies that died have left: claims, multipart uploads and
 objects. Nothing is deleted without --delete, nothing that is younger than
-[s3gateway] claim_grace, that an image refers to, whose upload is alive, or that the
-gateway has not written. Exit code 1: something was found, or had to stay.
+[s3gateway] claim_grace, that an image refers to, whose upload is alive, or that does
+not say that it belongs to this Glance ([s3gateway] glance_id).
+
+A bucket belongs to exactly one Glance database. To a database that is empty, or older
+than the bucket, the newer images' objects belong to nobody: after Glance's database
+was restored from a backup, do not run this with --delete until the images that are
+newer than the backup are registered again or given up. It leaves alone what is newer
+than the last change in the database and what is of images that the database has never
+had, and deletes nothing if the database has no image, or if more than 100 objects or
+a tenth of all would go. --force leaves these checks out.
+
+Exit code 1: something was found, or had to stay.
 
   s3gateway-manage gc
   s3gateway-manage gc --delete
+  s3gateway-manage gc --delete --store fast --older-than 7d --limit 50
 """
 
 _METRICS = """
@@ -143,10 +157,7 @@ def _add_commands(
         "--from", dest="source", metavar="STORE", required=True, help="any store"
     )
     _add_target(moved)
-    gc = _add(commands, "gc", _gc, _GC, "what uploads that died have left")
-    gc.add_argument(
-        "--delete", action="store_true", help="collect it; without this it is shown"
-    )
+    _add_gc(commands)
     _add_locations(commands)
     shown = _add(commands, "metrics", metrics.run, _METRICS, "what was counted")
     shown.add_argument(
@@ -189,6 +200,50 @@ def _add_verify(
     )
 
 
+def _add_gc(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = _add(commands, "gc", gc.run, _GC, "what uploads that died have left")
+    parser.add_argument(
+        "--delete", action="store_true", help="collect it; without this it is shown"
+    )
+    parser.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="look only here; may be repeated",
+    )
+    parser.add_argument(
+        "--older-than",
+        type=_age,
+        metavar="AGE",
+        default=0.0,
+        help="leave alone what is younger: 90s, 30m, 12h or 7d",
+    )
+    parser.add_argument(
+        "--limit", type=_number, metavar="N", help="collect no more than N"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="collect even if the database seems to be the wrong one",
+    )
+
+
+def _age(text: str) -> float:
+    """Return an age of the command line in seconds."""
+    match = re.fullmatch(r"([0-9]+)([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no age, as 90s, 30m, 12h or 7d")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _number(text: str) -> int:
+    """Return a number of the command line that is 1 or more."""
+    if not re.fullmatch("[0-9]*[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
+    return int(text)
+
+
 def _add_target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", metavar="STORE", required=True, help="an S3 store")
     parser.add_argument(
@@ -212,12 +267,6 @@ def _audit(context: Context) -> bool:
 
 def _scrub(context: Context) -> bool:
     return locations.scrub(context.glance, context.output)
-
-
-def _gc(context: Context) -> bool:
-    context.need_locations()
-    collector = Collector(context.glance, context.stores, context.settings)
-    return collector.run(context.output, delete=context.conf.command.delete)
 
 
 def _glance_files() -> list[str]:

@@ -15,7 +15,7 @@ from s3gateway.factory import s3_stores
 from s3gateway.manage import operator
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.store import ObjectStore
+from s3gateway.s3.store import S3Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Context:
         return gateway_settings.read(self.conf)
 
     @functools.cached_property
-    def stores(self) -> dict[str, ObjectStore]:
+    def stores(self) -> dict[str, S3Store]:
         """The S3 stores."""
         return s3_stores(self.settings)
 

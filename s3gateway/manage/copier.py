@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import DigestMismatch
@@ -22,14 +21,11 @@ from s3gateway.errors import GlanceError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
-from s3gateway.http.ranges import Span
 from s3gateway.manage import copies
-from s3gateway.manage import sources
 from s3gateway.manage.context import Context
 from s3gateway.manage.registering import add_location
 from s3gateway.manage.registering import remove_store
 from s3gateway.manage.server_copy import duplicate
-from s3gateway.s3.store import S3Store
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
@@ -141,22 +137,23 @@ class Copier:
     def _bring(self, image: Image, key: str, claim: Claim, moved: Moved) -> str:
         """Store the image under a key; return how."""
         near = self._near(image)
-        if near is not None and isinstance(self._store, S3Store):
-            try:
-                duplicate(
-                    self._store,
-                    (near.bucket, near.key),
-                    key,
-                    size=image.size or 0,
-                    began=claim.began,
-                    moved=moved,
-                )
-            except StoreError:
-                pass  # the store may not read there: the bytes take the long way
-            else:
-                return "copied inside of S3"
-        self._stream(image, key, claim, moved)
-        return "copied"
+        if near is None:
+            self._stream(image, key, claim, moved)
+            return "copied"
+        try:
+            duplicate(
+                self._store,
+                (near.bucket, near.key),
+                key,
+                size=image.size or 0,
+                about=_about(image),
+                began=claim.began,
+                moved=moved,
+            )
+        except StoreError as error:  # it may not read there, or not copy at all
+            self._stream(image, key, claim, moved)
+            return f"copied, but not inside of S3: {error}"
+        return "copied inside of S3"
 
     def _near(self, image: Image) -> Copy | None:
         """Return a copy on the same server as the store."""
@@ -169,11 +166,11 @@ class Copier:
     def _stream(self, image: Image, key: str, claim: Claim, moved: Moved) -> None:
         size = image.size or 0
         algorithm, expected = copies.digest_of(image)
-        source = sources.Pieces(self._pieces(image), size, moved)
+        source = copies.Pieces(self._pieces(image), size, moved)
         with (
             self._slabs.in_use(),
             Digests([algorithm]) as digests,
-            self._outgoing(key, size, claim, digests) as outgoing,
+            self._outgoing(image, key, claim, digests) as outgoing,
         ):
             for part in cut(
                 source,
@@ -193,14 +190,11 @@ class Copier:
         found = [copies.copy_at(place, self._stores) for place in image.locations]
         ours = [copy for copy in found if copy is not None]
         if not ours:
-            return sources.of_glance(self._glance, image)
-        span = Span(0, image.size or 0)
-        retry_time = self._transfer.retry_time
-        reader = Copies(image.id, ours, span, size=span.length, retry_time=retry_time)
-        return sources.of_copies(reader, span)
+            return copies.of_glance(self._glance, image)
+        return copies.of_copies(image, ours, self._transfer.retry_time)
 
     def _outgoing(
-        self, key: str, size: int, claim: Claim, digests: Digests
+        self, image: Image, key: str, claim: Claim, digests: Digests
     ) -> Outgoing:
         def release(part: Part) -> None:
             digests.wait(part.stop)
@@ -209,11 +203,12 @@ class Copier:
         return Outgoing(
             self._store,
             key,
-            length=size,
+            length=image.size,
             most_bytes=self._transfer.upload_buffer,
             budget=self._budget,
             began=claim.began,
             release=release,
+            about=_about(image),
         )
 
     def _verify(self, image: Image, copy: Copy, moved: Moved) -> None:
@@ -241,3 +236,9 @@ def check(image: Image) -> None:
         raise Unfit("it has no data")
     if not copies.digest_of(image)[1]:
         raise Unfit("Glance knows no digest of it, so a copy could not be verified")
+
+
+def _about(image: Image) -> dict[str, str]:
+    """Return what S3 is told of a copy: as much as of an upload, but sooner."""
+    algorithm, digest = copies.digest_of(image)
+    return {"image-id": image.id, algorithm: digest}

@@ -1,59 +1,81 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``gc``: what uploads that died have left, and nothing else.
+"""``gc``: collects what uploads that died have left, and nothing else.
 
-Never touched are: what is younger than the grace time, what an image refers to or
-may refer to, and whatever the gateway has not written itself.
+Never touched are: what is younger than the grace time, what an image refers to or may
+refer to, and what does not say that it belongs to this Glance.  Nothing at all is
+deleted if it would be so much that the database is rather the wrong one.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import time
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
+from collections.abc import Sequence
 
-from s3gateway import uris
 from s3gateway.config.settings import Settings
+from s3gateway.errors import ConfigError
+from s3gateway.errors import GatewayError
+from s3gateway.errors import ObjectNotFound
+from s3gateway.manage.context import Context
+from s3gateway.manage.leftovers import DOUBTFUL
+from s3gateway.manage.leftovers import Finder
+from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.operator import Operator
-from s3gateway.manage.output import Output
-from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.claims import Claim
 from s3gateway.upload.leftovers import collect
-from s3gateway.upload.leftovers import refers_to
 
 _COLUMNS = ("kind", "store", "key", "age")
-
-# <image id>.<nonce>, as upload.py makes them
-_OUR_KEY = re.compile(r"[0-9a-f-]{36}\.[0-9a-f]{16}")
 
 #: An upload that is alive after all notices within this time that its claim is gone.
 _SETTLE = 5.0  # seconds
 
+#: So many objects, or one of so many, do not go without --force.
+_MANY = 100
+_OF = 10
 
-@dataclasses.dataclass(frozen=True)
-class Leftover:
-    """Something that an upload left behind.
+_ADVICE = "look at [database] connection; --force collects them all the same"
 
-    :ivar kind: ``claim``, ``upload`` or ``object``
-    :ivar age: in seconds
+
+def run(context: Context) -> bool:
+    """Print what is left; collect it if wanted.
+
+    :return: whether nothing is left
+    :raises GatewayError: if not all could be listed; what was is printed, or collected
     """
-
-    kind: str
-    attempt: Attempt
-    age: float
-
-    @property
-    def image_id(self) -> str:
-        return uris.image_id_of(self.attempt.key.removeprefix(claims.PREFIX))
+    context.need_locations()
+    words, settings = context.conf.command, context.settings
+    finder = Finder(
+        context.glance,
+        context.stores,
+        grace=settings.claim_grace,
+        patience=words.older_than,
+        delayed_delete=settings.delayed_delete,
+        trusting=words.force,
+    )
+    names = _names(words.store, context.stores)
+    found = list(context.output.progress(finder.find(names), "leftovers"))
+    for note in finder.notes:
+        context.output.note(note)
+    doubt = "" if words.force else _doubt(finder, found)
+    kept = found
+    if words.delete and not doubt:
+        collector = Collector(context.glance, context.stores, settings)
+        kept = collector.collect(found[: words.limit])
+        kept += found[len(found[: words.limit]) :]
+    rows = [_row(leftover) for leftover in kept]
+    summary = _summary(found, kept, doubt, delete=words.delete)
+    context.output.result(rows, _COLUMNS, summary + _left_alone(finder))
+    if not finder.complete:
+        raise GatewayError("Not all stores could be looked through.")
+    return not kept and not any(finder.spared[reason] for reason in DOUBTFUL)
 
 
 class Collector:
-    """Finds and collects leftovers."""
+    """Collects leftovers."""
 
     def __init__(
         self,
@@ -66,69 +88,36 @@ class Collector:
         self._grace = settings.claim_grace
         self._delayed_delete = settings.delayed_delete
 
-    def run(self, output: Output, *, delete: bool) -> bool:
-        """Print what is left; collect it if wanted.
-
-        :return: whether nothing is left
-        """
-        found = list(output.progress(self.find(), "leftovers"))
-        kept = self.collect(found) if delete and found else found
-        rows = [
-            {
-                "kind": leftover.kind,
-                "store": leftover.attempt.store,
-                "key": leftover.attempt.key,
-                "age": f"{leftover.age:.0f} s",
-            }
-            for leftover in (kept if delete else found)
-        ]
-        done = f"{len(found) - len(kept)} collected, {len(kept)} left"
-        advice = f"{len(found)} found" + ("; --delete collects them" if found else "")
-        output.result(rows, _COLUMNS, done if delete else advice)
-        return not kept
-
-    def find(self) -> Iterator[Leftover]:
-        """Yield what may be collected, claims before what they name."""
-        busy = set()
-        first = next(iter(self._stores.values()))
-        for claim in first.objects(claims.PREFIX):
-            if claim.age < self._grace:
-                busy.add(claim.key.removeprefix(claims.PREFIX))
-            else:
-                yield Leftover("claim", Attempt(first.name, claim.key), claim.age)
-        for name, store in self._stores.items():
-            for upload in self._old(store.uploads(), busy):
-                attempt = Attempt(name, upload.key, upload.upload_id)
-                yield Leftover("upload", attempt, upload.age)
-            for listed in self._old(store.objects(""), busy):
-                if not self._is_needed(listed.key):
-                    yield Leftover("object", Attempt(name, listed.key), listed.age)
-
-    def collect(self, found: Iterable[Leftover]) -> list[Leftover]:
+    def collect(self, found: Sequence[Leftover]) -> list[Leftover]:
         """Collect leftovers; return those that had to stay."""
-        found = list(found)
-        claims_taken = {
+        taken = {
             leftover: self._take_over(leftover)
             for leftover in found
             if leftover.kind == "claim"
         }
-        if claims_taken:
+        if taken:
             time.sleep(_SETTLE)
         kept = []
         for leftover in found:
-            claim = claims_taken.get(leftover)
+            claim = taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
+            if leftover in taken and claim is None:
+                continue  # its upload is over after all
             if not self._drop(leftover.image_id, attempts):
                 kept.append(leftover)
             elif claim:
                 claim.release()
         return kept
 
-    def _take_over(self, leftover: Leftover) -> Claim:
+    def _take_over(self, leftover: Leftover) -> Claim | None:
         """Make a claim ours, so that its upload notices should it be alive."""
         store = self._stores[leftover.attempt.store]
         claim = Claim(store, leftover.image_id, leftover.attempt, self._grace)
-        claim.leftovers = claims.read(store, claim.key).attempts
+        claim.key = leftover.attempt.key  # an older gateway may spell the id otherwise
+        try:
+            claim.leftovers = claims.read(store, claim.key).attempts
+        except ObjectNotFound:
+            return None
         claim.write()
         return claim
 
@@ -138,16 +127,51 @@ class Collector:
             return False
         return not collect(attempts, image, self._stores)
 
-    def _old(self, listing: Iterable[Listed], busy: set[str]) -> Iterator[Listed]:
-        """Yield of a listing what is ours and has not been touched for long."""
-        for listed in listing:
-            if (
-                _OUR_KEY.fullmatch(listed.key)
-                and listed.age >= self._grace
-                and uris.image_id_of(listed.key) not in busy
-            ):
-                yield listed
 
-    def _is_needed(self, key: str) -> bool:
-        image = self._operator.find(uris.image_id_of(key))
-        return self._delayed_delete if image is None else refers_to(image, key)
+def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:
+    """Return the names of the stores to look through.
+
+    :raises ConfigError: if there is no store of a name
+    """
+    for name in wanted:
+        if name not in stores:
+            raise ConfigError("command line", "--store", f"{name!r} is no S3 store")
+    return wanted or list(stores)
+
+
+def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
+    """Return why the database is rather the wrong one, empty if it seems right."""
+    going = sum(leftover.kind == "object" for leftover in found)
+    there = finder.needed + going
+    if finder.last_change is None and finder.spared:
+        return f"Glance's database has no image: {_ADVICE}"
+    if going > _MANY or going * _OF > there:
+        return f"{going} of {there} objects would go: {_ADVICE}"
+    return ""
+
+
+def _summary(
+    found: Sequence[Leftover], kept: Sequence[Leftover], doubt: str, *, delete: bool
+) -> str:
+    if doubt:
+        return f"{len(found)} found, 0 collected: {doubt}"
+    if delete:
+        return f"{len(found) - len(kept)} collected, {len(kept)} left"
+    return f"{len(found)} found" + ("; --delete collects them" if found else "")
+
+
+def _left_alone(finder: Finder) -> str:
+    return "".join(
+        f"; left alone: {count} {reason}"
+        for reason, count in sorted(finder.spared.items())
+    )
+
+
+def _row(leftover: Leftover) -> dict[str, str]:
+    values = (
+        leftover.kind,
+        leftover.attempt.store,
+        leftover.attempt.key,
+        f"{leftover.age:.0f} s",
+    )
+    return dict(zip(_COLUMNS, values, strict=True))

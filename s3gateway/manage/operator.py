@@ -49,6 +49,8 @@ class Operator:
 
     :ivar traits: of the Glance that is asked
     :param identity: makes a request an admin's
+    :param remembers: says whether Glance's database has an image, deleted ones as well;
+        ``None`` where the database is not reached from here
     """
 
     def __init__(
@@ -56,10 +58,12 @@ class Operator:
         app: WSGIApplication,
         identity: Callable[[wsgi.Environ], wsgi.Environ],
         traits: Traits,
+        remembers: Callable[[str], bool] | None = None,
     ) -> None:
         self.glance = Glance(app)
         self.traits = traits
         self._identity = identity
+        self._remembers = remembers
 
     def environ(self) -> wsgi.Environ:
         """Return a request that questions can be derived from."""
@@ -70,6 +74,13 @@ class Operator:
         for hidden in ("false", "true"):
             query = f"limit={_PAGE}&visibility=all&os_hidden={hidden}"
             yield from self.glance.images(self.environ(), query)
+
+    def remembers(self, image_id: str) -> bool | None:
+        """Whether Glance's database has an image, ``None`` if that cannot be known.
+
+        Of one that was deleted it knows until it is purged; the API does not show it.
+        """
+        return self._remembers(image_id) if self._remembers else None
 
     def find(self, image_id: str) -> Image | None:
         """Return an image, ``None`` if there is none."""
@@ -164,7 +175,21 @@ def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     paste = f"config:{config._get_deployment_config_file()}"
     context = deploy.loadfilter(paste, name="context")
     app = context(deploy.loadapp(paste, name="rootapp"))
-    return Operator(app, lambda asked: {**asked, **_ADMIN}, releases.installed())
+    return Operator(
+        app, lambda asked: {**asked, **_ADMIN}, releases.installed(), _in_database
+    )
+
+
+def _in_database(image_id: str) -> bool:
+    """Whether the installed Glance's database has an image, deleted or not."""
+    exception = import_module("glance.common.exception")
+    admin = import_module("glance.context").RequestContext(is_admin=True)
+    database = import_module("glance.db").get_api()
+    try:
+        database.image_get(admin, image_id, force_show_deleted=True)
+    except exception.NotFound:
+        return False
+    return True
 
 
 def _create_stores(reserved: dict[str, str]) -> None:

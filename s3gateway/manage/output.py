@@ -69,11 +69,13 @@ class Output:
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
+        self._printed = False
 
     def result(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], summary: str
     ) -> None:
         """Print rows as a table and what they add up to, or all of it as JSON."""
+        self._printed = True
         if self._as_json:
             print(json.dumps({"rows": list(rows), "summary": summary}, indent=2))
             return
@@ -86,8 +88,11 @@ class Output:
         print(text, file=sys.stderr, flush=True)
 
     def failure(self, text: str) -> None:
-        """Say why there is no result, for programs in the place of one."""
-        if self._as_json:
+        """Say why there is no result, for programs in the place of one.
+
+        After a result it is why it is not complete; standard output has one document.
+        """
+        if self._as_json and not self._printed:
             print(json.dumps({"error": text}, indent=2))
         print(f"s3gateway-manage: {text}", file=sys.stderr)
 

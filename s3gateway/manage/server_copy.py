@@ -7,8 +7,10 @@ from collections.abc import Callable
 from concurrent import futures
 
 from s3gateway.http.ranges import Span
+from s3gateway.s3.bucket import Source
 from s3gateway.s3.store import S3Store
 from s3gateway.s3.writer import S3Writer
+from s3gateway.store import About
 from s3gateway.upload.parts import part_size
 
 #: A part that is copied costs a request and no memory, so it may be larger.
@@ -17,33 +19,30 @@ _FACTOR = 8
 
 def duplicate(
     store: S3Store,
-    source: tuple[str, str],
+    source: Source,
     key: str,
     *,
     size: int,
+    about: About,
     began: Callable[[str], None],
     moved: Callable[[int], None],
 ) -> None:
     """Copy an object of the same server to a key of a store.
 
-    :param source: its bucket and key
-    :param size: its size in bytes
+    :param size: the object's size in bytes
+    :param about: what is known of the image
     :param began: called with the upload id before the first part is copied
     :param moved: called with the number of bytes whenever some are there
     :raises StoreError: if it was not copied; there is no upload left then
     """
-    bucket, name = source
-    origin = {"Bucket": bucket, "Key": name}
     if size < store.settings.large_object_size:
-        store.patiently(
-            key, lambda: store.ask("copy_object", Key=key, CopySource=origin)
-        )
+        store.copy(key, source, about)
         moved(size)
         return
-    writer = store.begin(key)
+    writer = store.begin(key, about)
     try:
         began(writer.upload_id)
-        _copy_parts(store, writer, key, origin, size, moved)
+        _copy_parts(store, writer, source, size, moved)
         writer.commit()
     except BaseException:
         writer.abort()
@@ -53,24 +52,12 @@ def duplicate(
 def _copy_parts(
     store: S3Store,
     writer: S3Writer,
-    key: str,
-    origin: dict[str, str],
+    source: Source,
     size: int,
     moved: Callable[[int], None],
 ) -> None:
     def copy(number: int, span: Span) -> int:
-        answer = store.patiently(
-            key,
-            lambda: store.ask(
-                "upload_part_copy",
-                Key=key,
-                UploadId=writer.upload_id,
-                PartNumber=number,
-                CopySource=origin,
-                CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
-            ),
-        )
-        writer.add(number, answer["CopyPartResult"]["ETag"], span.length)
+        writer.copy(number, source, span)
         return span.length
 
     step = part_size(_FACTOR * store.settings.part_size, 0, size)
@@ -81,5 +68,6 @@ def _copy_parts(
             for done in futures.as_completed(copies):
                 moved(done.result())
         except BaseException:
+            writer.cancel()
             pool.shutdown(cancel_futures=True)
             raise

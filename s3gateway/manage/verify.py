@@ -38,7 +38,7 @@ class Verdict:
 
 
 class Verifier:
-    """Looks at copies; of a store that is down it asks no more."""
+    """Looks at copies; a store that says no to all is asked no more."""
 
     def __init__(self, context: Context, *, deep: bool) -> None:
         self._context = context
@@ -75,11 +75,11 @@ class Verifier:
             return Verdict(image.id, name, UNKNOWN, self._down[name])
         try:
             problem = self._problem(image, copy, moved)
-        except (StoreUnavailable, StoreDenied) as error:
-            self._down[name] = str(error)
-            return Verdict(image.id, name, UNKNOWN, str(error))
         except StoreError as error:
-            return Verdict(image.id, name, BAD, str(error))
+            if error.store_wide:
+                self._down[name] = str(error)
+            state = UNKNOWN if error.store_wide or _may_pass(error) else BAD
+            return Verdict(image.id, name, state, str(error))
         return Verdict(image.id, name, BAD if problem else OK, problem)
 
     def _problem(self, image: Image, copy: Copy, moved: Moved) -> str:
@@ -96,6 +96,11 @@ class Verifier:
             moved=moved,
         )
         return "" if same else "its digest is another one"
+
+
+def _may_pass(error: StoreError) -> bool:
+    """Whether an object may be read another time, or by somebody else."""
+    return isinstance(error, (StoreUnavailable, StoreDenied))
 
 
 def run(context: Context) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How one S3 server is reached: the boto3 client, and what it knows.
+"""How one S3 server is reached: the boto3 client, with which keys, in which region.
 
 A boto3 session costs fifteen times a client, so there is one of each for a
 store and process.  Addressing, region and proxies are decided by botocore; the
@@ -11,17 +11,33 @@ from __future__ import annotations
 import dataclasses
 import logging
 import re
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
+from typing import TypeVar
 from urllib import parse
 
 import boto3
 import botocore.client
 import botocore.httpsession
+from oslo_log import log
 
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.settings import TransferSettings
 from s3gateway.config.stores import StoreSettings
+from s3gateway.errors import StoreDenied
+from s3gateway.errors import StoreError
+from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
+
+LOG = log.getLogger(__name__)
+
+T = TypeVar("T")
+
+_KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
+#: How long it may take to replace both of two key files, in seconds.
+_ROTATION = 10.0
 
 # The old regional host names, in which glance_store finds the region.
 _AWS_REGION = re.compile(
@@ -59,6 +75,10 @@ class Connection:
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
         )
+        # A date that cannot be read is no reason to refuse all of an answer.
+        session._session.get_component("response_parser_factory").set_parser_defaults(
+            timestamp_parser=dates.lenient
+        )
         cacert = store.cacert or session._session.get_config_variable("ca_bundle")
         self.cacert = cacert or botocore.httpsession.get_cert_path(True)
         self.client = session.client("s3", **_client_options(store, transfer, cacert))
@@ -89,6 +109,78 @@ class Connection:
         base, _, query = url.partition("?")
         scope = parse.parse_qs(query)["X-Amz-Credential"][0].split("/")
         return base.removesuffix("-"), scope[-3]
+
+
+class Access:
+    """One process's access to one store.
+
+    :ivar region: where the server has said that the bucket is, empty if it has not
+    """
+
+    def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
+        self.region = ""
+        self._settings = settings
+        self._transfer = transfer
+        self._connection: Connection | None = None
+        self._connecting = threading.Lock()
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, another one when the keys have changed."""
+        keys = self._settings.keys.current()
+        with self._connecting:
+            if self._connection is None or self._connection.keys != keys:
+                self._connection = Connection(
+                    self._settings, self._transfer, keys, self.region
+                )
+            return self._connection
+
+    def allowed(self, do: Callable[[Connection], T]) -> T:
+        """Do something, again in another region if the bucket is there."""
+        try:
+            return self._with_keys(do)
+        except StoreError as error:
+            if not self._follow(error.region):
+                raise
+        return self._with_keys(do)
+
+    def _with_keys(self, do: Callable[[Connection], T]) -> T:
+        """Do something, again with other keys if there are others by now.
+
+        Two files are not replaced at one moment: while only one of them is new the
+        keys do not fit each other, so that after a change it is tried for a while.
+        Without one, what was refused stays refused.
+        """
+        for pause in _KEY_PAUSES:
+            connection = self.connection
+            try:
+                return do(connection)
+            except StoreDenied:
+                if not self._may_be_allowed_soon(connection.keys):
+                    raise
+            time.sleep(pause)
+        return do(self.connection)
+
+    def _may_be_allowed_soon(self, used: KeyPair) -> bool:
+        """Whether there are other keys than were used, or will be."""
+        keys = self._settings.keys
+        if not keys.from_files:
+            return False
+        return keys.read_again() != used or keys.changed_within(_ROTATION)
+
+    def _follow(self, region: str) -> bool:
+        """Go on in the region where a server says that the bucket is."""
+        if not region or region == self.connection.region:
+            return False
+        LOG.warning(
+            "The bucket of store %(store)s is in region %(region)s: set "
+            "s3_store_region_name = %(region)s in [%(store)s]",
+            {"store": self._settings.name, "region": region},
+        )
+        with self._connecting:
+            self.region = region
+            self._connection = None
+        return True
 
 
 def _elsewhere(store: StoreSettings, region: str) -> StoreSettings:
@@ -135,7 +227,8 @@ def _config(store: StoreSettings, transfer: TransferSettings) -> botocore.client
     }
     checksums = {
         "request_checksum_calculation": store.request_checksums,
-        "response_checksum_validation": store.response_checksums,
+        # No answer that holds an image comes through the client.
+        "response_checksum_validation": "when_required",
     }
     try:
         return botocore.client.Config(**options, **checksums)

@@ -19,6 +19,7 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import WriteConflict
 
 #: By error code, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 #: and what MinIO and Ceph RGW add to it.
@@ -26,10 +27,11 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "BadDigest": StoreUnavailable,  # the bytes were damaged on their way
     "BucketAlreadyExists": ObjectExists,
     "BucketAlreadyOwnedByYou": ObjectExists,
-    "ConditionalRequestConflict": ObjectExists,
+    "ConditionalRequestConflict": WriteConflict,
     "EntityTooLarge": StoreFull,
     "IncompleteBody": StoreUnavailable,
     "InsufficientCapacity": StoreFull,
+    "InvalidObjectState": StoreError,  # 403: archived by a lifecycle rule
     "NoSuchBucket": ObjectNotFound,
     "NoSuchKey": ObjectNotFound,
     "NoSuchUpload": ObjectNotFound,
@@ -55,6 +57,15 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     429: StoreUnavailable,
     501: StoreError,
     507: StoreFull,
+}
+
+#: What is said of one object is said of all others.
+_STORE_WIDE = {
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
 }
 
 #: Where AWS tells where a bucket is.
@@ -83,6 +94,7 @@ def of_answer(store: str, status: int, code: str, region: str = "") -> StoreErro
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, by_status)
     error = kind(f"Store {store} answered {status} {code}".rstrip())
     error.code = code or str(status)
+    error.store_wide = status == 401 or code in _STORE_WIDE
     if status in (301, 307, 400) and _REGION.fullmatch(region):
         error.region = region
     return error
@@ -113,6 +125,7 @@ def _broken(store: str, what: str, error: Exception, *, retriable: bool) -> Stor
     kind = StoreUnavailable if retriable else StoreError
     found = kind(f"Store {store} {what}: {type(error).__name__}")
     found.code = type(error).__name__
+    found.store_wide = True
     return found
 
 

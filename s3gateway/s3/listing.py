@@ -1,45 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listings of a bucket, page by page."""
+"""Listings of a bucket, page by page.
+
+Some servers do not say where the next page begins, or say only a part of it: it begins
+behind the last entry then.
+"""
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
-from s3gateway.s3.conditional import date as date_of
+from s3gateway.s3 import dates
+from s3gateway.s3.bucket import Bucket
 from s3gateway.store import Listed
 
-if TYPE_CHECKING:
-    from s3gateway.s3.store import S3Store
+Page = dict[str, Any]
+Where = dict[str, str]
 
 
-def objects(store: S3Store, prefix: str) -> Iterator[Listed]:
+def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
     """Yield all objects whose keys begin with a prefix."""
-    more: dict[str, str] = {"Prefix": prefix}
-    while True:
-        ask = functools.partial(store.ask, "list_objects_v2", **more)
-        page = store.patiently(prefix, ask)
-        now = date_of(page)
+    where = {"Prefix": prefix}
+    for page in _pages(bucket, "list_objects_v2", where, _behind_objects):
+        now = dates.of_answer(page)
         for entry in page.get("Contents", []):
-            age = (now - entry["LastModified"]).total_seconds()
+            age = dates.age(now, entry.get("LastModified"))
             yield Listed(entry["Key"], age, size=entry["Size"])
-        if not page.get("IsTruncated"):
-            return
-        more["ContinuationToken"] = page["NextContinuationToken"]
 
 
-def uploads(store: S3Store) -> Iterator[Listed]:
+def uploads(bucket: Bucket) -> Iterator[Listed]:
     """Yield the multipart uploads that the server lists."""
-    more: dict[str, str] = {}
-    while True:
-        ask = functools.partial(store.ask, "list_multipart_uploads", **more)
-        page = store.patiently("", ask)
-        now = date_of(page)
+    for page in _pages(bucket, "list_multipart_uploads", {}, _behind_uploads):
+        now = dates.of_answer(page)
         for entry in page.get("Uploads", []):
-            age = (now - entry["Initiated"]).total_seconds()
+            age = dates.age(now, entry.get("Initiated"))
             yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
-        if not page.get("IsTruncated"):
+
+
+def _pages(
+    bucket: Bucket, operation: str, where: Where, behind: Callable[[Page], Where]
+) -> Iterator[Page]:
+    """Yield pages; a server that begins the same one again is not asked for more."""
+    more: Where = {}
+    while True:
+        ask = functools.partial(bucket.ask, operation, **where, **more)
+        page = bucket.patiently(where.get("Prefix", ""), ask)
+        yield page
+        before, more = more, behind(page) if page.get("IsTruncated") else {}
+        if not more or more == before:
             return
-        more["KeyMarker"] = page["NextKeyMarker"]
-        more["UploadIdMarker"] = page["NextUploadIdMarker"]
+
+
+def _behind_objects(page: Page) -> Where:
+    if token := page.get("NextContinuationToken"):
+        return {"ContinuationToken": token}
+    entries = page.get("Contents")
+    return {"StartAfter": entries[-1]["Key"]} if entries else {}
+
+
+def _behind_uploads(page: Page) -> Where:
+    if key := page.get("NextKeyMarker"):
+        upload_id = page.get("NextUploadIdMarker")
+        return {
+            "KeyMarker": key,
+            **({"UploadIdMarker": upload_id} if upload_id else {}),
+        }
+    if entries := page.get("Uploads"):
+        last = entries[-1]
+        return {"KeyMarker": last["Key"], "UploadIdMarker": last["UploadId"]}
+    return {}

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a write tells S3 besides the bytes: encryption, storage class, metadata."""
+"""What a write tells S3 besides the bytes: encryption, storage class, metadata.
+
+All objects say which Glance they belong to (``x-amz-meta-glance-id``).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from s3gateway.config.stores import Writing
 from s3gateway.store import About
+
+_PREFIX = "x-amz-meta-"
+_GLANCE_ID = "glance-id"
 
 
 def parameters(writing: Writing, about: About | None) -> dict[str, Any]:
@@ -17,10 +24,11 @@ def parameters(writing: Writing, about: About | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ServerSideEncryption": writing.encryption,
         "SSEKMSKeyId": writing.kms_key,
+        "Metadata": {_GLANCE_ID: writing.glance_id} if writing.glance_id else {},
     }
     if about is not None:
         found["StorageClass"] = writing.storage_class
-        found["Metadata"] = dict(about) if writing.metadata else {}
+        found["Metadata"] |= about if writing.metadata else {}
     return {name: value for name, value in found.items() if value}
 
 
@@ -30,8 +38,17 @@ def headers(writing: Writing, about: About | None) -> dict[str, str]:
     metadata = found.pop("Metadata", {})
     return {
         **{_HEADERS[name]: value for name, value in found.items()},
-        **{f"x-amz-meta-{name}": value for name, value in metadata.items()},
+        **{_PREFIX + name: value for name, value in metadata.items()},
     }
+
+
+def glance_id(answer: Mapping[str, str]) -> str:
+    """Return which Glance an object belongs to, empty if it does not say.
+
+    :param answer: the headers of an answer, with or without the prefix
+    """
+    named = (_GLANCE_ID, _PREFIX + _GLANCE_ID)
+    return next((v for name, v in answer.items() if name.lower() in named), "")
 
 
 _HEADERS = {

@@ -15,10 +15,14 @@ import urllib3
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
+from s3gateway.s3 import dates
 from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import http as s3http
+from s3gateway.s3 import metadata
+from s3gateway.store import Note
 
 _SKIPPED_AT_ONCE = 1024**2
+_MOST_OF_A_NOTE = 64 * 1024
 
 _Received = TypeVar("_Received", bytes, int)
 
@@ -121,6 +125,26 @@ class S3Reader:
         """A server that does not know If-Match hands out any version."""
         if etag and self.etag.strip('"') != etag.strip('"'):
             raise ObjectNotFound(f"Store {self._store} has another version")
+
+
+def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
+    """Return a small object in an answer to GET; the answer stays open.
+
+    :param store: the store's identifier, for error texts
+    """
+    try:
+        data = answer.read(_MOST_OF_A_NOTE)
+    except s3http.BROKEN as error:
+        raise s3errors.of_urllib3(store, error) from None
+    now, written = (
+        dates.parsed(answer.headers.get(name)) for name in ("Date", "Last-Modified")
+    )
+    return Note(
+        data,
+        answer.headers.get("ETag", ""),
+        dates.age(now, written),
+        metadata.glance_id(answer.headers),
+    )
 
 
 def _source(

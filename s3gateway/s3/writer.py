@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A multipart upload to S3."""
+"""A multipart upload to S3: it is begun, completed, or abandoned."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import TYPE_CHECKING
 from typing import Any
-from urllib import parse
 
 from oslo_log import log as logging
 
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.http.ranges import Span
+from s3gateway.s3.bucket import CLEANING_TIME
+from s3gateway.s3.bucket import Bucket
+from s3gateway.s3.bucket import Source
+from s3gateway.store import About
 from s3gateway.store import Buffers
-
-if TYPE_CHECKING:
-    from s3gateway.s3.store import S3Store
 
 LOG = logging.getLogger(__name__)
 
@@ -24,9 +25,9 @@ LOG = logging.getLogger(__name__)
 class S3Writer:
     """A multipart upload; parts may come from several threads at once."""
 
-    def __init__(self, store: S3Store, key: str, upload_id: str) -> None:
+    def __init__(self, bucket: Bucket, key: str, upload_id: str) -> None:
         self.upload_id = upload_id
-        self._store = store
+        self._bucket = bucket
         self._key = key
         self._cancelled = threading.Event()
         self._parts: dict[int, dict[str, Any]] = {}
@@ -34,36 +35,40 @@ class S3Writer:
         self._lock = threading.Lock()
 
     def send(self, number: int, part: Buffers) -> None:
-        query = parse.urlencode({"partNumber": number, "uploadId": self.upload_id})
-        headers = self._store.patiently(
+        entry = self._bucket.patiently(
             self._key,
-            lambda: self._store.send("PUT", self._key, part, query=query),
+            lambda: self._bucket.put_part(self._key, self.upload_id, number, part),
             cancelled=self._cancelled,
         )
-        entry = {"PartNumber": number, "ETag": headers.get("ETag", "")}
-        if checksum := headers.get("x-amz-checksum-crc32"):
-            entry["ChecksumCRC32"] = checksum
-        with self._lock:
-            self._parts[number] = entry
-            self._size += sum(map(len, part))
+        self._took(entry, sum(map(len, part)))
 
-    def add(self, number: int, etag: str, size: int) -> None:
-        """Take note of a part that came into the upload in another way."""
-        with self._lock:
-            self._parts[number] = {"PartNumber": number, "ETag": etag}
-            self._size += size
+    def copy(self, number: int, source: Source, span: Span) -> None:
+        """Have the server copy a part out of an object of its own."""
+        entry = self._bucket.patiently(
+            self._key,
+            lambda: self._bucket.copy_part(
+                self._key, self.upload_id, number, source, span
+            ),
+            cancelled=self._cancelled,
+        )
+        self._took(entry, span.length)
 
     def commit(self) -> None:
-        self._store.patiently(self._key, self._complete)
+        self._bucket.patiently(self._key, self._complete)
 
     def cancel(self) -> None:
         self._cancelled.set()
 
     def abort(self) -> None:
         try:
-            self._store.abandon(self._key, self.upload_id)
+            abandon(self._bucket, self._key, self.upload_id)
         except StoreError as error:
             LOG.error("An upload of %s was left behind: %s", self._key, error)
+
+    def _took(self, entry: dict[str, Any], size: int) -> None:
+        with self._lock:
+            self._parts[entry["PartNumber"]] = entry
+            self._size += size
 
     def _complete(self) -> None:
         """Complete the upload, once, and find out what a strange answer means.
@@ -73,7 +78,7 @@ class S3Writer:
         """
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
-            self._store.ask(
+            self._bucket.ask(
                 "complete_multipart_upload",
                 Key=self._key,
                 UploadId=self.upload_id,
@@ -84,7 +89,72 @@ class S3Writer:
                 raise error from None
 
     def _is_there(self) -> bool:
+        ask = self._bucket.ask
         try:
-            return self._store.stat(self._key).size == self._size
+            head = self._bucket.patiently(
+                self._key, lambda: ask("head_object", Key=self._key)
+            )
         except StoreError:
             return False
+        return bool(head["ContentLength"] == self._size)
+
+
+def begin(bucket: Bucket, key: str, about: About) -> S3Writer:
+    """Begin a multipart upload, and no second one should the answer get lost."""
+    answer_lost = False
+
+    def create() -> str:
+        nonlocal answer_lost
+        try:
+            return bucket.begin(key, about)
+        except StoreUnavailable:
+            answer_lost = True
+            raise
+
+    upload_id = ""
+    try:
+        upload_id = bucket.patiently(key, create)
+    finally:
+        if answer_lost:
+            _clean_up(bucket, key, but=upload_id)
+    return S3Writer(bucket, key, upload_id)
+
+
+def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
+    """Abort the uploads to a key: one that is known, and those that are listed."""
+    if upload_id:
+        _abort(bucket, key, upload_id)
+    try:
+        _abort_others(bucket, key)
+    except StoreUnavailable:
+        raise
+    except StoreError as error:  # it lists none, or not for us
+        LOG.info("Uploads of object %s were not looked for: %s", key, error)
+
+
+def _clean_up(bucket: Bucket, key: str, but: str) -> None:
+    """Abort the uploads that began although their answers were lost."""
+    try:
+        _abort_others(bucket, key, but=but)
+    except StoreError as error:
+        LOG.warning("An upload of object %s may have been left: %s", key, error)
+
+
+def _abort_others(bucket: Bucket, key: str, but: str = "") -> None:
+    page = bucket.patiently(
+        key,
+        lambda: bucket.ask("list_multipart_uploads", Prefix=key),
+        retry_time=CLEANING_TIME,
+    )
+    for upload in page.get("Uploads", []):
+        if upload["Key"] == key and upload["UploadId"] != but:
+            _abort(bucket, key, upload["UploadId"])
+
+
+def _abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    with contextlib.suppress(ObjectNotFound):
+        bucket.patiently(
+            key,
+            lambda: bucket.ask("abort_multipart_upload", Key=key, UploadId=upload_id),
+            retry_time=CLEANING_TIME,
+        )

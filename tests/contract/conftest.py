@@ -13,16 +13,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from s3gateway.config.stores import Writing
 from s3gateway.s3.store import S3Store
 from s3gateway.store import ObjectStore
 from tests.conftest import S3_SERVER
 from tests.support.s3 import catalog
 from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
 from tests.support.s3.s3server import S3Server
 from tests.support.s3.stores import bucket_of
 from tests.support.s3.stores import s3_store
 
 _COUNT = itertools.count(1)
+
+GLANCE_ID = "of-the-contract"
 
 Running = Callable[[str], S3Server]
 
@@ -96,13 +100,14 @@ def server(request: pytest.FixtureRequest, running: Running) -> S3Server:
 @pytest.fixture(params=["memory", *[of_server(name) for name in catalog.NAMES]])
 def subject(request: pytest.FixtureRequest, running: Running) -> Iterator[Subject]:
     """A store; the test fails if it leaves an object or an upload behind."""
+    writing = Writing(glance_id=GLANCE_ID)
     if request.param == "memory":
-        found = Subject(MemoryStore(), None)
+        found = Subject(MemoryStore(store_settings(writing=writing)), None)
     else:
         server = running(request.param)
         bucket = f"contract-{secrets.token_hex(8)}"
         server.client().create_bucket(Bucket=bucket)
-        found = Subject(s3_store(server, bucket), server)
+        found = Subject(s3_store(server, bucket, writing=writing), server)
     yield found
     assert found.left() == []
     if isinstance(found.store, S3Store) and found.server is not None:

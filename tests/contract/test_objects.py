@@ -10,6 +10,7 @@ import pytest
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.http.ranges import Span
+from tests.contract.conftest import GLANCE_ID
 from tests.contract.conftest import Subject
 from tests.contract.objects import DATA
 from tests.contract.objects import content
@@ -44,6 +45,19 @@ def test_what_is_put_is_there(subject: Subject, data: bytes) -> None:
     assert [(o.key, o.size) for o in store.objects(key)] == [(key, len(data))]
     store.delete(key)
     assert not list(store.objects(key))
+
+
+def test_everything_says_which_glance_it_belongs_to(subject: Subject) -> None:
+    store, keys = subject.store, [subject.key() for _ in range(3)]
+    store.put(keys[0], views(b"a note"))
+    store.put(keys[1], views(b"an image"), about={"image-id": "an-id"})
+    writer = store.begin(keys[2])
+    writer.send(1, views(b"a large image"))
+    writer.commit()
+    for key in keys:
+        whose = (store.stat(key).glance_id, store.note(key).glance_id)
+        assert whose == (GLANCE_ID, GLANCE_ID)
+        store.delete(key)
 
 
 def test_a_put_replaces(subject: Subject) -> None:
@@ -110,6 +124,24 @@ def test_a_put_that_must_not_replace(subject: Subject) -> None:
     store.put(key, views(b"third"), if_absent=True)
     assert store.note(key).data == b"third"
     store.delete(key)
+
+
+def test_a_put_that_replaces_one_version_alone(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
+    first = store.put(key, views(b"first"))
+    assert first.strip('"') == store.note(key).etag.strip('"')
+    second = store.put(key, views(b"second"), if_match=first)
+    assert store.note(key).data == b"second"
+    try:
+        store.put(key, views(b"third"), if_match=first)
+    except ObjectExists:
+        assert store.note(key).data == b"second"
+        store.put(key, views(b"third"), if_match=second)
+    assert store.note(key).data == b"third"
+    store.delete(key)
+    with pytest.raises((ObjectExists, ObjectNotFound)):
+        store.put(key, views(b"fourth"), if_match=second)
+    assert not list(store.objects(key))
 
 
 def test_one_of_many_writers_wins_where_the_store_decides(subject: Subject) -> None:

@@ -16,7 +16,6 @@ import pytest
 
 from s3gateway.http.ranges import Span
 from s3gateway.manage.check.store import examine
-from s3gateway.s3 import buckets
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import content
@@ -94,7 +93,7 @@ def test_a_region_that_only_the_header_tells(s3: S3Server, status: int) -> None:
         with used(store, s3):
             works(store)
         assert fault.events
-        assert store.connection.region == "us-east-1"
+        assert store.bucket.connection.region == "us-east-1"
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_aws_has_a_host_for_each_region(
     store = s3_store(s3, "images", endpoint=endpoint, addressing=addressing)
     settings = store.settings
     keys = settings.keys.current()
-    moved = Connection(settings, store.transfer, keys, "eu-west-1")
+    moved = Connection(settings, store.bucket.transfer, keys, "eu-west-1")
     assert moved.region == "eu-west-1"
     base = moved.url("images", "key").partition("://")[2]
     by_path = addressing == "path" or host == "192.0.2.7"
@@ -128,7 +127,7 @@ def test_no_region_at_all(s3: S3Server) -> None:
     assert store.settings.region == ""
     with used(store, s3):
         works(store)
-        assert examine(store)[0].state == "yes"
+        assert examine(store)[0].found == "yes"
 
 
 @pytest.fixture
@@ -181,7 +180,7 @@ def test_minio_in_a_region_of_its_own(workspace: pathlib.Path) -> None:
             store = s3_store(server, bucket, region=region, create_bucket=True)
             with used(store, server):
                 works(store)
-            assert store.connection.region == "dc-1-north"
+            assert store.bucket.connection.region == "dc-1-north"
 
 
 @pytest.mark.full
@@ -213,7 +212,7 @@ def test_a_new_bucket_says_where_it_is_to_be(s3: S3Server, region: str) -> None:
     """AWS wants the region named, but not its first one."""
     with FaultProxy(s3.endpoint) as proxy:
         sent = proxy.add(Bodies(), method="PUT")
-        buckets.create(s3_store(s3, "a", endpoint=proxy.endpoint), region)
+        s3_store(s3, "a", endpoint=proxy.endpoint).bucket.create(region)
     assert sent.events
     constraint = b"<LocationConstraint>eu-west-1</LocationConstraint>"
     assert (constraint in sent.found) == (region == "eu-west-1")

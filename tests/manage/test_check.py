@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.server
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -70,6 +71,8 @@ def test_a_good_set_up(managed: Manage) -> None:
     assert " 0 errors" in done.summary
     for subject in ("configuration", "paste file", "Glance", "store fast"):
         assert "ok" in states(done, subject), subject
+    found = [row["found"] for row in done.about("configuration")]
+    assert any(re.fullmatch("objects belong to Glance [0-9a-f]{16}", f) for f in found)
     found = [row["found"] for row in done.about("store cheap")]
     assert "access: yes" in found
     assert any(text.startswith("conditional PUT: ") for text in found)

@@ -16,6 +16,7 @@ import pytest
 from tests.support import formats
 from tests.support.clients.api import Api
 from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.s3_faults import Answer
 from tests.support.faults.s3_faults import Stall
 from tests.support.people import ADMIN
 from tests.support.people import ALICE
@@ -89,6 +90,24 @@ def test_copy_inside_of_one_server(
     assert again.rows[0]["detail"] == "was there already, verified"
     assert stock.delete(image_id).status == 204
     assert managed.cloud.kept(image_id) == []
+
+
+@pytest.mark.full
+def test_a_server_that_does_not_copy(managed: Manage, api: Api) -> None:
+    """The bytes come through here then, and the result says why."""
+    image_id = made(api, SMALL, "fast")
+    with FaultProxy(managed.cloud.s3.endpoint) as proxy:
+        refusal = Answer(403, "AccessDenied")
+        fault = proxy.add(refusal, method="PUT", key=rf"/{image_id}\.")
+        behind = {"s3_store_host": proxy.endpoint}
+        done = managed(
+            "copy", image_id, "--to", "cheap", config={"fast": behind, "cheap": behind}
+        )
+    assert fault.events
+    assert done.code == 0, done.text
+    why = "copied, but not inside of S3: Store cheap answered 403 AccessDenied"
+    assert done.rows[0]["detail"] == why
+    assert api.download(image_id).body == SMALL
 
 
 def test_migrate_from_files(managed: Manage, api: Api, stock: Api) -> None:

@@ -4,106 +4,27 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
-import json
-import secrets
-import threading
-import time
+import itertools
+import pathlib
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
+from tests.manage.planted import DATA
+from tests.manage.planted import Planted
+from tests.manage.planted import key
 from tests.support.clients.api import Api
-from tests.support.people import ADMIN
 from tests.support.people import ALICE
+from tests.support.s3.s3server import S3Server
+from tests.support.servers import glance
+from tests.support.servers.cloud import Cloud
+from tests.support.servers.glance import Config
 from tests.support.servers.manage import Manage
+from tests.support.servers.mariadb import MariaDB
 
-DATA = b"of an image\n" * 1000
 PATIENT = {"s3gateway": {"claim_grace": "86400"}}
-
-
-def key(image_id: str = "") -> str:
-    """Return a key as an upload makes one."""
-    return f"{image_id or uuid.uuid4()}.{secrets.token_hex(8)}"
-
-
-class Planted:
-    """What stands in the buckets of a cloud, put there as a crash would leave it."""
-
-    def __init__(self, managed: Manage) -> None:
-        self._client = managed.cloud.s3.client()
-        self._cloud = managed.cloud
-        self.api = Api(managed.glance.url, ALICE)
-        self.admin = Api(managed.glance.url, ADMIN)
-
-    def object(self, name: str, store: str = "fast") -> str:
-        bucket = self._cloud.bucket(store)
-        self._client.put_object(Bucket=bucket, Key=name, Body=DATA)
-        return name
-
-    def upload(self, name: str, store: str = "fast") -> tuple[str, str]:
-        bucket = self._cloud.bucket(store)
-        begun = self._client.create_multipart_upload(Bucket=bucket, Key=name)
-        self._client.upload_part(
-            Bucket=bucket, Key=name, UploadId=begun["UploadId"], PartNumber=1, Body=DATA
-        )
-        return name, begun["UploadId"]
-
-    def claim(self, image_id: str, *attempts: tuple[str, str, str]) -> str:
-        """Write a claim into the bucket of the first S3 store."""
-        fields = ("store", "key", "upload_id")
-        named = [dict(zip(fields, attempt, strict=True)) for attempt in attempts]
-        content = {"nonce": "dead", "gateway": "elsewhere", "attempts": named}
-        name = f".s3gateway/{image_id}"
-        bucket = self._cloud.bucket("cheap")
-        self._client.put_object(
-            Bucket=bucket, Key=name, Body=json.dumps(content).encode()
-        )
-        return name
-
-    @contextlib.contextmanager
-    def beating(self, image_id: str) -> Iterator[str]:
-        """Keep a claim alive, as a running upload does."""
-        name, over = self.claim(image_id), threading.Event()
-
-        def beat() -> None:
-            while not over.wait(0.1):
-                self.claim(image_id)
-
-        thread = threading.Thread(target=beat)
-        thread.start()
-        yield name
-        over.set()
-        thread.join()
-
-    def image(self, **fields: str) -> tuple[str, str]:
-        """Upload an image; return its id and its object's key."""
-        image_id = self.api.create(**fields)
-        assert self.api.upload(image_id, DATA).status == 204
-        [name] = [k for k in self._cloud.objects("fast") if k.startswith(image_id)]
-        return image_id, name
-
-    def names(self) -> set[str]:
-        """Return all keys of objects and uploads in both buckets."""
-        return set(self._cloud.kept())
-
-    def are_older_than(self, seconds: float) -> None:
-        """Wait until all that is planted is older, by the server's own clock."""
-        youngest = max(
-            found["LastModified"]
-            for store in ("fast", "cheap")
-            for found in self._client.list_objects_v2(
-                Bucket=self._cloud.bucket(store)
-            ).get("Contents", [])
-        )
-        while True:
-            answer = self._client.list_buckets()["ResponseMetadata"]["HTTPHeaders"]
-            now = datetime.datetime.strptime(answer["date"], "%a, %d %b %Y %H:%M:%S %Z")
-            age = now.replace(tzinfo=datetime.timezone.utc) - youngest
-            if age.total_seconds() > seconds:
-                return
-            time.sleep(0.1)
+_COUNT = itertools.count(1)
 
 
 @pytest.fixture
@@ -111,28 +32,39 @@ def planted(managed: Manage) -> Planted:
     return Planted(managed)
 
 
+@pytest.fixture(scope="session")
+def _crowd(managed: Manage) -> None:
+    Planted(managed).crowd()
+
+
+@pytest.mark.usefixtures("_crowd")
 def test_gc(managed: Manage, planted: Planted) -> None:
     image_id, needed = planted.image()
     asleep, kept = planted.image()
     path = f"/v2/images/{asleep}/actions/deactivate"
     assert planted.admin.request("POST", path).status == 204
-    running = str(uuid.uuid4())
-    dead = str(uuid.uuid4())
+    running, dead, deleted_image = (planted.gone() for _ in range(3))
     never = {
         needed,
         kept,  # where a deactivated image's data is is not shown
         planted.object("backup/notes.txt"),
-        planted.object(str(uuid.uuid4())),  # a key of Glance's own
+        planted.object(deleted_image),  # a key of Glance's own
+        planted.object(key(deleted_image), whose=""),
+        planted.object(key(deleted_image), whose="another"),
+        planted.object(key(str(uuid.uuid4()))),
         planted.object(key(running)),
+        planted.upload(key(str(uuid.uuid4())))[0],
+        planted.claim(str(uuid.uuid4())),
     }
     upload, upload_id = planted.upload(key(dead))
     attempts = [("fast", upload, upload_id), ("cheap", key(dead), "")]
     gone = {
-        planted.object(key()),
+        planted.object(key(deleted_image)),
+        planted.object(key(deleted_image.upper())),
         planted.object(key(image_id)),  # the image has other data
         planted.object(attempts[1][1], "cheap"),
-        planted.upload(key())[0],
-        planted.claim(dead, *attempts),
+        planted.upload(key(deleted_image))[0],
+        planted.claim(dead, *attempts, store="cheap"),  # the first store, the old place
         upload,
     }
     planted.are_older_than(1)
@@ -149,7 +81,7 @@ def test_gc(managed: Manage, planted: Planted) -> None:
         assert gone | never | {alive} <= planted.names()  # it was only shown
 
         deleted = managed("gc", "--delete")
-        assert deleted.code == 0, deleted.text
+        assert " 0 left" in deleted.summary, deleted.text
         left = planted.names()
     assert not gone & left
     assert never | {alive} <= left
@@ -165,9 +97,137 @@ def test_an_upload_that_was_left_open_under_an_images_own_key(
     """As after an answer that got lost: one of two was completed."""
     image_id, needed = planted.image()
     planted.upload(needed)
-    planted.object(key())  # whose age can be waited for
+    planted.object(key(planted.gone()), whose="another")  # its age can be waited for
     planted.are_older_than(1)
     deleted = managed("gc", "--delete")
-    assert deleted.code == 0, deleted.text
+    assert " 0 left" in deleted.summary, deleted.text
     assert needed not in managed.cloud.uploads("fast")
     assert planted.api.download(image_id).body == DATA
+
+
+class Databases:
+    """Other databases than the one that the images of a cloud are in."""
+
+    def __init__(self, managed: Manage, server: MariaDB) -> None:
+        self._managed = managed
+        self._server = server
+        config = glance.parsed(
+            (managed.glance.directory / "glance-api.conf").read_text()
+        )
+        url = config["database"]["connection"]
+        self._live = url.partition("?")[0].rpartition("/")[2]
+
+    def empty(self) -> str:
+        """Return the URL of one without images."""
+        url = self._server.create(f"gc{next(_COUNT)}")
+        cloud = self._managed.cloud
+        glance.create_database(cloud.bin_dir, self._managed.glance.directory, url)
+        return url
+
+    def backup(self) -> str:
+        """Return the URL of one that is as the cloud's is now."""
+        name = f"gc{next(_COUNT)}"
+        url = self._server.create(name)
+        for table in self._server.execute(f"SHOW TABLES FROM {self._live}").split():
+            copy = f"{name}.{table}"
+            source = f"{self._live}.{table}"
+            self._server.execute(f"CREATE TABLE {copy} LIKE {source}")
+            self._server.execute(f"INSERT INTO {copy} SELECT * FROM {source}")  # noqa: S608
+        return url
+
+
+@pytest.fixture
+def databases(managed: Manage, database: MariaDB) -> Databases:
+    return Databases(managed, database)
+
+
+def restored(url: str, planted: Planted) -> Config:
+    """Return what makes a database the live one's own, only from another time."""
+    return {"database": {"connection": url}, "s3gateway": {"glance_id": planted.whose}}
+
+
+@pytest.mark.usefixtures("_crowd")
+def test_a_database_from_before(
+    managed: Manage, planted: Planted, databases: Databases
+) -> None:
+    """One image was there without data then, another one was not."""
+    waiting = planted.api.create()
+    planted.are_older_than(2)
+    url = databases.backup()
+    planted.are_older_than(2)
+    names = {planted.uploaded(waiting)}
+    image_id, name = planted.image()
+    names.add(name)
+    planted.are_older_than(1)
+    done = managed("gc", "--delete", config=restored(url, planted))
+    assert done.code == 1, done.text
+    assert "newer than the last change in Glance's database" in done.summary
+    assert "of images that Glance's database has never had" in done.summary
+    assert names <= planted.names()
+    for each in (waiting, image_id):
+        assert planted.api.download(each).body == DATA
+
+
+def test_an_empty_database(
+    managed: Manage, planted: Planted, databases: Databases
+) -> None:
+    image_id, _ = planted.image()
+    planted.are_older_than(1)
+    before = planted.names()
+    url = databases.empty()
+    done = managed("gc", "--delete", config=restored(url, planted))
+    assert done.code == 1, done.text
+    assert "Glance's database has no image" in done.summary
+    # Without the id, it is simply another Glance.
+    other = managed(
+        "gc", "--delete", "--force", config={"database": {"connection": url}}
+    )
+    assert "of another Glance" in other.summary
+    assert planted.names() == before
+    assert planted.api.download(image_id).body == DATA
+
+
+@pytest.mark.full
+def test_most_of_the_objects_do_not_go(managed: Manage, planted: Planted) -> None:
+    image_id, _ = planted.image()
+    wrong = [planted.object(key(image_id)) for _ in range(30)]
+    planted.are_older_than(1)
+    done = managed("gc", "--delete")
+    assert done.code == 1, done.text
+    assert "objects would go: look at [database] connection" in done.summary
+    assert set(wrong) <= planted.names()
+    forced = managed("gc", "--delete", "--force")
+    assert " 0 left" in forced.summary, forced.text
+    assert not set(wrong) & planted.names()
+    assert planted.api.download(image_id).body == DATA
+
+
+@pytest.fixture
+def neighbour(
+    managed: Manage, workspace: pathlib.Path, database: MariaDB, s3: S3Server
+) -> Iterator[Manage]:
+    """Another Glance, whose stores are the same buckets."""
+    config: dict[str, dict[str, str]] = {"s3gateway": {"claim_grace": "1"}}
+    for store in ("fast", "cheap"):
+        config[store] = {"s3_store_bucket": managed.cloud.bucket(store)}
+    with contextlib.ExitStack() as stack:
+        home = workspace / "neighbour"
+        cloud = Cloud(33, home, database, s3, stack, name="neighbour")
+        yield Manage(cloud, cloud.glance(gateway=True, config=config))
+
+
+def test_two_glances_on_one_bucket(
+    managed: Manage, planted: Planted, neighbour: Manage
+) -> None:
+    api = Api(neighbour.glance.url, ALICE)
+    mine, _ = planted.image()
+    theirs = api.create()
+    assert api.upload(theirs, DATA).status == 204
+    planted.are_older_than(1)
+    api.create()
+    for manage in (managed, neighbour):
+        for words in ((), ("--force",)):
+            done = manage("gc", "--delete", *words)
+            assert "of another Glance" in done.summary, done.text
+            assert planted.api.download(mine).body == DATA
+            assert api.download(theirs).body == DATA

@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 
 from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
-from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance.api import Refused
@@ -17,20 +15,16 @@ from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
 from s3gateway.manage.check.findings import Finding
-from s3gateway.manage.check.store import examine
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check.findings import Severity
+from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
-from s3gateway.s3.store import S3Store
-
-_CONNECT_TIMEOUT = 5.0  # seconds
-_READ_TIMEOUT = 20.0
 
 
 def run(context: Context) -> bool:
     """Print what is found out; return whether nothing is an error."""
     rows = list(context.output.progress(_all(context), "checks"))
-    errors = sum(row.state is Severity.ERROR for row in rows)
-    warnings = sum(row.state is Severity.WARNING for row in rows)
+    errors = sum(row.severity is Severity.ERROR for row in rows)
+    warnings = sum(row.severity is Severity.WARNING for row in rows)
     summary = f"{len(rows)} checks, {errors} errors, {warnings} warnings"
     context.output.result([row.row() for row in rows], findings.COLUMNS, summary)
     return not errors
@@ -42,7 +36,7 @@ def _all(context: Context) -> Iterator[Finding]:
         yield from paste_file.check(context.conf)
     yield from keystone.check(context.conf)
     for store in context.settings.stores.values():
-        yield from _store(store, context.settings)
+        yield from check_store(store, context.settings.transfer)
     yield from _glance(context)
     yield from member.check(context.conf)
 
@@ -59,12 +53,13 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
         found = f"S3 stores {names}, default {settings.default_store}"
         yield findings.ok("configuration", found)
     else:
-        yield Finding(
-            Severity.NOTE,
+        yield findings.note(
             "configuration",
             f"S3 stores {names}, default {settings.default_store}",
             "The default store is not S3: uploads that name no store are Glance's.",
         )
+    for whose in {store.writing.glance_id for store in settings.stores.values()}:
+        yield _identity(whose)
     if not settings.show_multiple_locations:
         yield findings.error(
             "configuration",
@@ -73,30 +68,15 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _store(store: StoreSettings, settings: Settings) -> Iterator[Finding]:
-    """Yield what one store answers, and what it can do."""
-    subject = f"store {store.name}"
-    transfer = dataclasses.replace(
-        settings.transfer,
-        connect_timeout=min(settings.transfer.connect_timeout, _CONNECT_TIMEOUT),
-        read_timeout=min(settings.transfer.read_timeout, _READ_TIMEOUT),
-        retry_time=0.0,
+def _identity(whose: str) -> Finding:
+    if whose:
+        return findings.ok("configuration", f"objects belong to Glance {whose}")
+    return findings.warning(
+        "configuration",
+        "objects do not say which Glance they belong to",
+        "gc leaves them alone: set [s3gateway] glance_id, to the same for all gateways "
+        "of this Glance and here.",
     )
-    for found in examine(S3Store(store, transfer)):
-        yield Finding(
-            Severity(found.severity),
-            subject,
-            f"{found.capability}: {found.state}",
-            found.consequence,
-        )
-    if not store.endpoint.startswith("https:"):
-        yield Finding(
-            Severity.NOTE,
-            subject,
-            "without TLS",
-            "Whoever is on the way to it can read the images: use https if that is "
-            "not a network of your own.",
-        )
 
 
 def _glance(context: Context) -> Iterator[Finding]:
@@ -115,8 +95,7 @@ def _glance(context: Context) -> Iterator[Finding]:
     else:
         yield findings.ok("Glance", "its API lists images")
         if glance.traits.credentials_in_uris:
-            yield Finding(
-                Severity.WARNING,
+            yield findings.warning(
                 "Glance",
                 "glance_store before 5.6",
                 "It keeps the S3 keys in its database: upgrade, then run locations "

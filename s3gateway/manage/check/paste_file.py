@@ -11,7 +11,6 @@ from oslo_config import cfg
 
 from s3gateway.manage.check import findings
 from s3gateway.manage.check.findings import Finding
-from s3gateway.manage.check.store_findings import Severity
 
 _OURS = ("egg:s3gateway#s3gateway", "s3gateway.factory:filter_factory")
 _SUBJECT = "paste file"
@@ -62,8 +61,7 @@ def _position(parser: configparser.RawConfigParser, file: str, flavor: str) -> F
             f"use = {_OURS[0]}, and restart Glance.",
         )
     if pipeline[-2:-1] != names:
-        return Finding(
-            Severity.WARNING,
+        return findings.warning(
             _SUBJECT,
             f"s3gateway is not the last filter of pipeline {flavor}",
             f"Put it once, directly before {pipeline[-1]} in {file}: filters behind it "

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a server can do, each found out by trying it on an object of no image.
 
-A probe is handed a store and a key, and leaves nothing under the key; should it be
-killed, ``gc`` collects what it left.
+A probe is handed a store and the key of an object that is there.  It may replace the
+object, and leaves no upload; should it be killed, ``gc`` collects what it left.
 """
 
 from __future__ import annotations
@@ -11,24 +11,23 @@ import contextlib
 import datetime
 from collections.abc import Callable
 from collections.abc import Iterator
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-from typing import Any
 
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
-from s3gateway.manage.check.store_findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check import findings
+from s3gateway.manage.check import lifecycle as rules
+from s3gateway.manage.check.findings import Finding
 from s3gateway.s3 import conditional
+from s3gateway.s3 import dates
 from s3gateway.s3.conditional import ConditionalPut
+from s3gateway.s3.store import S3Store
 
-if TYPE_CHECKING:
-    from s3gateway.s3.store import S3Store
-
-_DATA = b"0123456789"
-_VIEWS = (memoryview(_DATA),)
+DATA = b"0123456789"
+VIEWS = (memoryview(DATA),)
 _WRONG_HASH = "0" * 64
 _MOST_PARTS = 10_000
 _SKEW = 60.0  # seconds that nobody minds
@@ -38,25 +37,30 @@ _UPLOADS_RACE = (
     "registers one, and the image decides which of them counts."
 )
 
-Probe = Callable[["S3Store", str], Finding]
+Probe = Callable[[S3Store, str], Finding]
 
 
 def conditional_put(store: S3Store, key: str) -> Finding:
     """If-None-Match on a PUT, by which a claim keeps other uploads out."""
-    found = conditional.conditional_put(store)
+    found = conditional.try_out(store.bucket)
+    if found is None:
+        return findings.warning(
+            "conditional PUT",
+            "not certain",
+            "The server answered differently each time: run this again.",
+        )
     if found is ConditionalPut.DECIDES:
-        return Finding("conditional PUT", found.value, Severity.OK)
-    return Finding("conditional PUT", found.value, Severity.NOTE, _UPLOADS_RACE)
+        return findings.ok("conditional PUT", found.value)
+    return findings.note("conditional PUT", found.value, _UPLOADS_RACE)
 
 
 def conditional_complete(store: S3Store, key: str) -> Finding:
     """If-None-Match on a CompleteMultipartUpload; nothing depends on it."""
-    store.put(key, _VIEWS)
-    state = "ignored"
+    subject = "conditional Complete"
     with _upload(store, key) as upload_id:
-        parts = [{"PartNumber": 1, "ETag": _send_part(store, key, upload_id, 1)}]
+        parts = [store.bucket.put_part(key, upload_id, 1, VIEWS)]
         try:
-            store.ask(
+            store.bucket.ask(
                 "complete_multipart_upload",
                 Key=key,
                 UploadId=upload_id,
@@ -64,47 +68,30 @@ def conditional_complete(store: S3Store, key: str) -> Finding:
                 IfNoneMatch="*",
             )
         except ObjectExists:
-            state = "checks"
-    store.delete(key)
-    return Finding(
-        "conditional Complete",
-        state,
-        Severity.OK,
-        "" if state == "checks" else "Not needed: every upload has a key of its own.",
-    )
+            return findings.ok(subject, "checks")
+    remark = "Not needed: every upload has a key of its own."
+    return findings.ok(subject, "ignored", remark)
 
 
 def versions(store: S3Store, key: str) -> Finding:
     """If-Match on a GET, by which a download that goes on stays in one version."""
-    store.put(key, _VIEWS)
     try:
-        store.get(key, {"If-Match": '"another"'}).close()
+        store.bucket.get(key, {"If-Match": '"another"'}).close()
     except ObjectExists:
-        return Finding("If-Match", "checks", Severity.OK)
-    finally:
-        store.delete(key)
-    return Finding(
-        "If-Match",
-        "ignored",
-        Severity.OK,
-        "The gateway compares the etag of every answer.",
-    )
+        return findings.ok("If-Match", "checks")
+    remark = "The gateway compares the etag of every answer."
+    return findings.ok("If-Match", "ignored", remark)
 
 
 def ranges(store: S3Store, key: str) -> Finding:
     """Range on a GET."""
-    store.put(key, _VIEWS)
-    try:
-        reader = store.read(key, Span(2, 5), size=len(_DATA))
-        reader.close()
-    finally:
-        store.delete(key)
+    reader = store.read(key, Span(2, 5), size=len(DATA))
+    reader.close()
     if reader.ranged:
-        return Finding("ranges", "yes", Severity.OK)
-    return Finding(
+        return findings.ok("ranges", "yes")
+    return findings.warning(
         "ranges",
         "ignored",
-        Severity.WARNING,
         "Downloads use one connection; a part of an image, and a download that was "
         "broken off, cost all that lies before them.",
     )
@@ -112,17 +99,15 @@ def ranges(store: S3Store, key: str) -> Finding:
 
 def checksums(store: S3Store, key: str) -> Finding:
     """Whether a body is refused that is not what was signed."""
-    if store.connection.secure:
-        return Finding("checksums", "TLS", Severity.OK)
+    if store.bucket.connection.secure:
+        return findings.ok("checksums", "TLS")
     try:
-        store.send("PUT", key, _VIEWS, payload=_WRONG_HASH)
+        store.bucket.put(key, VIEWS, payload=_WRONG_HASH)
     except StoreError:
-        return Finding("checksums", "enforced", Severity.OK)
-    store.delete(key)
-    return Finding(
+        return findings.ok("checksums", "enforced")
+    return findings.warning(
         "checksums",
         "ignored",
-        Severity.WARNING,
         "A byte that is damaged on its way is stored as it is, and found by a "
         "download with verify_downloads only; use https.",
     )
@@ -133,16 +118,19 @@ def part_numbers(store: S3Store, key: str) -> Finding:
     with _upload(store, key) as upload_id:
         for number in (_MOST_PARTS, 1000):
             with contextlib.suppress(StoreError):
-                _send_part(store, key, upload_id, number)
+                store.bucket.put_part(key, upload_id, number, VIEWS)
                 break
         else:
-            return Finding("parts", "unknown", Severity.WARNING)
+            return findings.warning(
+                "parts",
+                "unknown",
+                "The server took neither part 10,000 nor part 1,000.",
+            )
     if number == _MOST_PARTS:
-        return Finding("parts", f"{number:,}", Severity.OK)
-    return Finding(
+        return findings.ok("parts", f"{number:,}")
+    return findings.warning(
         "parts",
         f"fewer than {_MOST_PARTS:,}",
-        Severity.WARNING,
         f"Images of more than {number:,} parts of s3_store_large_object_chunk_size "
         "cannot be uploaded; raise that option, or the server's limit.",
     )
@@ -150,82 +138,112 @@ def part_numbers(store: S3Store, key: str) -> Finding:
 
 def list_uploads(store: S3Store, key: str) -> Finding:
     """Whether uploads that were not completed can be found."""
+    all_keys, by_key = set(), set()
     with _upload(store, key):
-        all_keys = {found.key for found in store.uploads()}
-        page = store.ask("list_multipart_uploads", Prefix=key)
-        by_key = {upload["Key"] for upload in page.get("Uploads", [])}
+        try:
+            all_keys = {found.key for found in store.uploads()}
+            page = store.bucket.ask("list_multipart_uploads", Prefix=key)
+            by_key = {upload["Key"] for upload in page.get("Uploads", [])}
+        except (StoreDenied, StoreUnavailable):
+            raise
+        except StoreError:
+            pass  # it has no such list
     if key in all_keys:
-        return Finding("list of uploads", "all", Severity.OK)
-    return Finding(
+        return findings.ok("list of uploads", "all")
+    return findings.note(
         "list of uploads",
         "by whole key" if key in by_key else "none",
-        Severity.NOTE,
         "gc finds the uploads that claims name, and no others; let a lifecycle rule "
         "abort incomplete uploads.",
     )
 
 
 def clock(store: S3Store, key: str) -> Finding:
-    """How far the server's clock is from this host's."""
-    page = store.ask("list_objects_v2", Prefix=key, MaxKeys=1)
-    now = datetime.datetime.now(datetime.timezone.utc)
-    skew = (conditional.date(page) - now).total_seconds()
+    """How far the server's clock is from this host's, and whether it shows dates."""
+    page = store.bucket.ask("list_objects_v2", Prefix=key, MaxKeys=1)
+    entries = page.get("Contents", [])
+    written = [dates.known(entry.get("LastModified")) for entry in entries]
+    with contextlib.closing(store.bucket.get(key)) as answer:
+        written.append(dates.parsed(answer.headers.get("Last-Modified")))
+    if None in written:
+        return findings.warning(
+            "clock",
+            "no Last-Modified",
+            "All in the bucket seems to be new: gc collects nothing, and what a killed "
+            "upload leaves keeps its image busy. Look for a proxy in front of the "
+            "server that drops headers.",
+        )
+    shown = dates.of_answer(page)
+    if shown is None:
+        return findings.note(
+            "clock",
+            "no Date",
+            "The age of claims is reckoned by the clocks of the gateways' hosts: let "
+            "NTP set them.",
+        )
+    skew = (shown - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     state = f"{skew:+.0f} s"
     if abs(skew) < _SKEW:
-        return Finding("clock", state, Severity.OK)
-    return Finding(
+        return findings.ok("clock", state)
+    return findings.warning(
         "clock",
         state,
-        Severity.WARNING,
         "S3 refuses requests when the clocks are 15 minutes apart; let NTP set both.",
+    )
+
+
+def versioning(store: S3Store, key: str) -> Finding:
+    """Whether what is deleted stays as a version, with a marker before it."""
+    try:
+        status = store.bucket.ask("get_bucket_versioning").get("Status", "")
+    except StoreError as error:
+        return _not_told("versioning", error, "s3:GetBucketVersioning")
+    if status != "Enabled":
+        return findings.ok("versioning", "off")
+    return findings.note(
+        "versioning",
+        "on",
+        "Deleted images cost as much as before, and each claim and each check leaves "
+        "versions and a marker: let a lifecycle rule expire noncurrent versions and "
+        "expired delete markers.",
     )
 
 
 def lifecycle(store: S3Store, key: str) -> Finding:
     """What rules of the bucket do to images and to incomplete uploads."""
     try:
-        answer = store.ask("get_bucket_lifecycle_configuration")
+        answer = store.bucket.ask("get_bucket_lifecycle_configuration")
     except ObjectNotFound:
-        rules = []
+        return rules.judged([])
     except StoreError as error:
-        return Finding("lifecycle", "unknown", Severity.NOTE, f"{error}.")
-    else:
-        found = answer.get("Rules", [])
-        rules = [rule for rule in found if rule["Status"] == "Enabled"]
-    if any(_deletes_objects(rule) for rule in rules):
-        return Finding(
-            "lifecycle",
-            "expires objects",
-            Severity.ERROR,
-            "A rule of the bucket deletes the data of images that Glance still has; "
-            "remove it.",
-        )
-    if any("AbortIncompleteMultipartUpload" in rule for rule in rules):
-        return Finding("lifecycle", "aborts incomplete uploads", Severity.OK)
-    return Finding(
-        "lifecycle",
-        "none",
-        Severity.NOTE,
-        "What killed uploads leave is for gc alone to collect.",
-    )
+        return _not_told(rules.SUBJECT, error, "s3:GetLifecycleConfiguration")
+    return rules.judged(answer.get("Rules", []))
 
 
-#: In the order of the report.
-ALL: tuple[Probe, ...] = (
-    conditional_put,
-    conditional_complete,
-    versions,
-    ranges,
-    checksums,
-    part_numbers,
-    list_uploads,
-    clock,
-    lifecycle,
-)
+def _not_told(subject: str, error: StoreError, right: str) -> Finding:
+    """Return the finding that something of the bucket is not shown to us."""
+    if isinstance(error, StoreDenied):
+        advice = f"{error}: give the user of the keys {right} to have it looked at."
+        return findings.note(subject, "no right", advice)
+    return findings.note(subject, "unknown", f"{error}.")
 
 
-def _deletes_objects(rule: Mapping[str, Any]) -> bool:
-    return bool({"Days", "Date"} & set(rule.get("Expiration", {})))
+#: In the order of the report: what each looks at, and the rights that it needs.
+ALL: dict[Probe, tuple[str, str]] = {
+    conditional_put: ("conditional PUT", "s3:PutObject and s3:DeleteObject"),
+    conditional_complete: (
+        "conditional Complete",
+        "s3:PutObject and s3:AbortMultipartUpload",
+    ),
+    versions: ("If-Match", "s3:GetObject"),
+    ranges: ("ranges", "s3:GetObject"),
+    checksums: ("checksums", "s3:PutObject"),
+    part_numbers: ("parts", "s3:PutObject and s3:AbortMultipartUpload"),
+    list_uploads: ("list of uploads", "s3:ListBucketMultipartUploads"),
+    clock: ("clock", "s3:ListBucket"),
+    versioning: ("versioning", "s3:GetBucketVersioning"),
+    lifecycle: (rules.SUBJECT, "s3:GetLifecycleConfiguration"),
+}
 
 
 @contextlib.contextmanager
@@ -236,8 +254,3 @@ def _upload(store: S3Store, key: str) -> Iterator[str]:
         yield upload_id
     finally:
         store.abandon(key, upload_id)
-
-
-def _send_part(store: S3Store, key: str, upload_id: str, number: int) -> str:
-    query = f"partNumber={number}&uploadId={upload_id}"
-    return store.send("PUT", key, _VIEWS, query=query).get("ETag", "")

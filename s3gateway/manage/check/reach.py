@@ -9,8 +9,8 @@ import ssl
 from urllib import parse
 
 from s3gateway.config.stores import StoreSettings
-from s3gateway.manage.check.store_findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check import findings
+from s3gateway.manage.check.findings import Finding
 from s3gateway.s3 import http as s3http
 
 #: X509_verify_cert's, https://docs.openssl.org/3.0/man3/X509_STORE_CTX_get_error/
@@ -56,7 +56,14 @@ def _bad_tls(
 ) -> Finding | None:
     if not store.endpoint.startswith("https:"):
         return None
-    context = ssl.create_default_context(cafile=cacert)
+    try:
+        context = ssl.create_default_context(cafile=cacert)
+    except OSError:
+        return _finding(
+            "no CA certificates",
+            f"{cacert} is no file of CA certificates in PEM format; set "
+            f"s3_store_cacert in [{store.name}], or AWS_CA_BUNDLE, to one.",
+        )
     try:
         with contextlib.closing(context.wrap_socket(connection, server_hostname=host)):
             return None
@@ -92,5 +99,5 @@ def _bad_certificate(
     )
 
 
-def _finding(state: str, consequence: str) -> Finding:
-    return Finding("access", state, Severity.ERROR, consequence)
+def _finding(found: str, advice: str) -> Finding:
+    return findings.error("access", found, advice)

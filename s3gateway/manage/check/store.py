@@ -3,111 +3,172 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.locations import redaction
+from s3gateway.manage.check import findings
 from s3gateway.manage.check import probes
 from s3gateway.manage.check import reach
-from s3gateway.manage.check import store_findings
-from s3gateway.manage.check.store_findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check.findings import Finding
+from s3gateway.manage.check.findings import Severity
 from s3gateway.s3 import conditional
+from s3gateway.s3.store import S3Store
 
-__all__ = ["Finding", "Severity", "examine"]
+_ACCESS = "access"
+_CONNECT_TIMEOUT = 5.0  # seconds
+_READ_TIMEOUT = 20.0
+_RETRY_TIME = 2.0
 
-if TYPE_CHECKING:
-    from s3gateway.s3.store import S3Store
+#: Where a URI in a text ends.
+_ODD = re.compile(r"""[<>'"\\\s]""")
+
+
+def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]:
+    """Yield what is found out about a store, for the report."""
+    subject = f"store {store.name}"
+    impatient = dataclasses.replace(
+        transfer,
+        connect_timeout=min(transfer.connect_timeout, _CONNECT_TIMEOUT),
+        read_timeout=min(transfer.read_timeout, _READ_TIMEOUT),
+        retry_time=_RETRY_TIME,
+    )
+    for found in examine(S3Store(store, impatient)):
+        yield found.of(subject)
+    yield from _of_configuration(subject, store)
+
+
+def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
+    """Yield what no server has to be asked for."""
+    if not store.endpoint.startswith("https:"):
+        yield findings.note(
+            subject,
+            "without TLS",
+            "Anybody on the way to it can read the images: use https if that is not "
+            "a network of your own.",
+        )
+    secret_key = store.keys.current().secret_key
+    if len(secret_key) < redaction.MIN_LENGTH:
+        yield findings.warning(
+            subject,
+            f"secret key of fewer than {redaction.MIN_LENGTH} characters",
+            "It is masked in location URIs, but texts that leave are not searched for "
+            "it, because so short a word may occur anywhere: use a longer key.",
+        )
+    if _ODD.search(secret_key):
+        yield findings.warning(
+            subject,
+            "secret key with odd characters",
+            "A location URI in a text, as in an error of Glance's, seems to end at a "
+            "blank or one of < > ' \" \\ in the key: use a key without them.",
+        )
 
 
 def examine(store: S3Store) -> list[Finding]:
-    """Find out all about a store; takes seconds and leaves nothing behind.
+    """Find out all that a store's server says; takes seconds and leaves nothing.
 
-    The first finding is ``access``.  If its severity is ``ERROR`` the store cannot
-    be used at all, and it is the only one.  Never raises a ``StoreError``.
+    The first finding is ``access``.  If it is an error the store cannot be used at
+    all, and it is the only one.  Never raises a ``StoreError``.
     """
     access = _access(store)
-    if access.severity is Severity.ERROR or access.state == "no bucket":
+    if access.severity is Severity.ERROR or access.found == "no bucket":
         return [access]
-    return [access, *(_probe(store, probe) for probe in probes.ALL)]
+    key = conditional.PREFIX + secrets.token_hex(8)
+    try:
+        failure = _written(store, key)
+        probed = [] if failure else [_probe(store, each, key) for each in probes.ALL]
+    finally:
+        left = _deleted(store, key)  # a write that failed may have been done
+    if problem := failure or left:
+        return [problem]
+    return [access, *probed]
 
 
 def _access(store: S3Store) -> Finding:
     """Find out whether a store can be read and written, and if not why."""
-    connection = store.connection
-    timeout = store.transfer.connect_timeout
+    bucket = store.bucket
+    connection, timeout = bucket.connection, bucket.transfer.connect_timeout
     if failure := reach.unreachable(store.settings, connection.cacert, timeout):
         return failure
     region = connection.region
     try:
-        store.ask("list_objects_v2", MaxKeys=1)
+        bucket.ask("list_objects_v2", MaxKeys=1)
     except ObjectNotFound as error:
         return _no_bucket(store, error)
     except StoreError as error:
         if error.code != "AccessDenied":  # writing may be allowed nevertheless
-            return store_findings.of_error("access", store.name, error)
-    if store.connection.region != region:
+            return findings.of_error(_ACCESS, store.name, error)
+    if bucket.connection.region != region:
         return _moved(store)
-    return _writing(store)
+    return findings.ok(_ACCESS, "yes")
 
 
-def _writing(store: S3Store) -> Finding:
-    key = conditional.PREFIX + secrets.token_hex(8)
+def _written(store: S3Store, key: str) -> Finding | None:
+    """Write the object of all probes; return what is wrong if that is not possible."""
     try:
-        store.send("PUT", key, [])
-    except StoreDenied as error:
-        if error.code == "AccessDenied":
-            return Finding(
-                "access",
-                "no write right",
-                Severity.ERROR,
-                "The keys may read the bucket but not write to it; give their user "
-                f"s3:PutObject and s3:DeleteObject ({error}).",
-            )
-        return store_findings.of_error("access", store.name, error)
+        store.bucket.put(key, probes.VIEWS)
     except StoreError as error:
-        return store_findings.of_error("access", store.name, error)
+        if error.code != "AccessDenied":
+            return findings.of_error(_ACCESS, store.name, error)
+        return findings.error(
+            _ACCESS,
+            "no write right",
+            "The keys may read the bucket but not write to it; give their user "
+            "s3:PutObject and s3:DeleteObject. If the bucket's policy demands "
+            f"encryption, set s3_store_server_side_encryption ({error}).",
+        )
+    return None
+
+
+def _deleted(store: S3Store, key: str) -> Finding | None:
+    """Delete the object again; return what is wrong if that is not possible."""
     try:
         store.delete(key)
-    except StoreError as error:
-        return Finding(
-            "access",
+    except StoreDenied as error:
+        return findings.error(
+            _ACCESS,
             "no right to delete",
-            Severity.ERROR,
             "Failed uploads and deleted images would stay for ever; give the user "
             f"of the keys s3:DeleteObject ({error}).",
         )
-    return Finding("access", "yes", Severity.OK)
+    except StoreError as error:
+        return findings.of_error(_ACCESS, store.name, error)
+    return None
 
 
 def _no_bucket(store: S3Store, error: StoreError) -> Finding:
     if not store.settings.create_bucket:
-        return store_findings.of_error("access", store.name, error)
-    return Finding(
-        "access",
+        return findings.of_error(_ACCESS, store.name, error)
+    return findings.note(
+        _ACCESS,
         "no bucket",
-        Severity.NOTE,
         "The bucket does not exist; the first upload creates it. Check again then.",
     )
 
 
 def _moved(store: S3Store) -> Finding:
-    return Finding(
-        "access",
+    return findings.warning(
+        _ACCESS,
         "wrong region",
-        Severity.WARNING,
         "The bucket is in another region, which the gateway finds out anew in every "
-        f"process; set s3_store_region_name = {store.connection.region} in "
+        f"process; set s3_store_region_name = {store.bucket.connection.region} in "
         f"[{store.name}].",
     )
 
 
-def _probe(store: S3Store, probe: probes.Probe) -> Finding:
-    key = conditional.PREFIX + secrets.token_hex(8)
+def _probe(store: S3Store, probe: probes.Probe, key: str) -> Finding:
+    subject, rights = probes.ALL[probe]
     try:
         return probe(store, key)
+    except StoreDenied as error:
+        advice = f"{error}: give the user of the keys {rights}."
+        return findings.warning(subject, "no right", advice)
     except StoreError as error:
-        name = probe.__name__.replace("_", " ")
-        return Finding(name, "unknown", Severity.WARNING, f"{error}.")
+        return findings.warning(subject, "unknown", f"{error}.")

@@ -42,7 +42,6 @@ def store_settings(name: str = "fast", **changes: object) -> StoreSettings:
         "max_parts_in_flight": 4,
         "cacert": "",
         "request_checksums": "when_required",
-        "response_checksums": "when_required",
     }
     return StoreSettings(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -51,6 +50,7 @@ class MemoryStore:
     """A bucket in memory.
 
     :ivar now: its clock, in seconds; it moves when the test moves it
+    :ivar whose: which Glance each object belongs to
     :ivar decides: whether it knows conditional writes
     :ivar before: called before each request with its name and key; what it
         raises is the store's answer
@@ -60,6 +60,7 @@ class MemoryStore:
         self.settings = settings or store_settings()
         self.objects_by_key: dict[str, bytes] = {}
         self.written: dict[str, float] = {}
+        self.whose: dict[str, str] = {}
         self.now = 0.0
         self.decides = True
         self.knows_ranges = True
@@ -79,14 +80,17 @@ class MemoryStore:
         data: Buffers,
         *,
         if_absent: bool = False,
+        if_match: str = "",
         about: About | None = None,
-    ) -> None:
+    ) -> str:
         self.count("put", key)
         with self._lock:
             if if_absent and self.decides and key in self.objects_by_key:
                 raise ObjectExists(f"Store {self.name} has such an object")
-            self.objects_by_key[key] = b"".join(data)
-            self.written[key] = self.now
+            if if_match and etag_of(self._object(key)) != if_match:
+                raise ObjectExists(f"Store {self.name} has another object")
+            self.write(key, b"".join(data))
+            return etag_of(self.objects_by_key[key])
 
     def decides_between_writers(self) -> bool:
         return self.decides
@@ -94,7 +98,8 @@ class MemoryStore:
     def note(self, key: str, *, cleaning: bool = False) -> Note:
         self.count("note", key)
         data = self._object(key)
-        return Note(data, etag_of(data), self.now - self.written.get(key, 0))
+        age = self.now - self.written.get(key, 0)
+        return Note(data, etag_of(data), age, self.whose.get(key, ""))
 
     def objects(self, prefix: str) -> Iterator[Listed]:
         self.count("objects", prefix)
@@ -118,7 +123,8 @@ class MemoryStore:
 
     def stat(self, key: str) -> ObjectInfo:
         self.count("stat", key)
-        return ObjectInfo(len(self._object(key)), etag_of(self._object(key)))
+        data = self._object(key)
+        return ObjectInfo(len(data), etag_of(data), self.whose.get(key, ""))
 
     def read(
         self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""
@@ -135,6 +141,12 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         self.count("delete", key)
         self.objects_by_key.pop(key, None)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Have an object, as one that this store's Glance has written now."""
+        self.objects_by_key[key] = data
+        self.written[key] = self.now
+        self.whose[key] = self.settings.writing.glance_id
 
     def count(self, request: str, key: str) -> None:
         """Count a request, and let it fail if the test wants it to."""
@@ -199,7 +211,7 @@ class MemoryWriter:
             if self._store.objects_by_key.get(self._key) == data:
                 return  # it was done before, and the answer was lost
             raise ObjectNotFound(f"Store {self._store.name} has no such upload")
-        self._store.objects_by_key[self._key] = data
+        self._store.write(self._key, data)
 
     def cancel(self) -> None:
         self.cancelled = True

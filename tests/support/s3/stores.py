@@ -16,7 +16,7 @@ from tests.support.s3.s3server import S3Server
 
 MIB = 1024**2
 
-_TRANSFER = TransferSettings(
+TRANSFER = TransferSettings(
     fast_lanes=True,
     upload_buffer=64 * MIB,
     upload_memory=512 * MIB,
@@ -52,7 +52,7 @@ def s3_store(
             **changes,
         }
     )
-    return S3Store(settings, dataclasses.replace(_TRANSFER, **(transfer or {})))
+    return S3Store(settings, dataclasses.replace(TRANSFER, **(transfer or {})))
 
 
 def bucket_of(store: ObjectStore) -> str:

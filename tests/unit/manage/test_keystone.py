@@ -13,7 +13,7 @@ from oslo_config import cfg
 
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check.findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check.findings import Severity
 from tests.support.servers import web
 
 SECRET = "a-password-that-nobody-sees"
@@ -74,7 +74,7 @@ def test_nothing_is_asked_where_nothing_is_configured(tmp_path: pathlib.Path) ->
 
 def test_a_user_that_gets_a_token(tmp_path: pathlib.Path, url: str) -> None:
     [finding] = found(tmp_path, **user(url))
-    assert finding.state is Severity.OK
+    assert finding.severity is Severity.OK
     assert finding.subject == "Keystone, [service_user]"
 
 
@@ -91,6 +91,6 @@ def test_each_failure_has_its_sentence(
     tmp_path: pathlib.Path, url: str, changes: dict[str, str], words: str
 ) -> None:
     [finding] = found(tmp_path, **user(url, **changes))
-    assert finding.state is Severity.ERROR
+    assert finding.severity is Severity.ERROR
     assert words in finding.advice
     assert SECRET not in repr(finding)

@@ -46,6 +46,17 @@ def test_a_failure_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "/nowhere.conf" in printed.err
 
 
+def test_a_result_that_is_not_complete_is_one_document_nevertheless(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = Output(as_json=True)
+    output.result([{"a": 1}], ("a",), "one row")
+    output.failure("two could not be looked at")
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {"rows": [{"a": 1}], "summary": "one row"}
+    assert "two could not be looked at" in printed.err
+
+
 @pytest.mark.parametrize(
     "words",
     [

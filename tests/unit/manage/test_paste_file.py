@@ -10,7 +10,7 @@ from oslo_config import cfg
 
 from s3gateway.manage.check import paste_file
 from s3gateway.manage.check.findings import Finding
-from s3gateway.manage.check.store_findings import Severity
+from s3gateway.manage.check.findings import Severity
 
 PASTE = """
 [composite:glance-api-keystone]
@@ -57,7 +57,7 @@ def test_where_it_stands(
     tmp_path: pathlib.Path, words: str, section: str, state: Severity
 ) -> None:
     finding = found(tmp_path, PASTE.format(words, section), "keystone")
-    assert finding.state is state
+    assert finding.severity is state
     assert bool(finding.advice) is (state is not Severity.OK)
 
 
@@ -73,5 +73,5 @@ def test_what_cannot_be_looked_at(
     tmp_path: pathlib.Path, paste: str | None, flavor: str, words: str
 ) -> None:
     finding = found(tmp_path, paste, flavor)
-    assert finding.state is Severity.ERROR
+    assert finding.severity is Severity.ERROR
     assert words in finding.advice

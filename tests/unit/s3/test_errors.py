@@ -16,6 +16,7 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import WriteConflict
 from s3gateway.s3 import errors
 
 HOST = "s3.secret-host.example"
@@ -64,8 +65,9 @@ def test_which_are_worth_another_try(kind: Any, expected: type[StoreError]) -> N
         (403, "403", StoreDenied),
         (403, "SignatureDoesNotMatch", StoreDenied),
         (403, "RequestTimeTooSkewed", StoreDenied),
+        (403, "InvalidObjectState", StoreError),
         (403, "QuotaExceeded", StoreFull),
-        (409, "ConditionalRequestConflict", ObjectExists),
+        (409, "ConditionalRequestConflict", WriteConflict),
         (412, "PreconditionFailed", ObjectExists),
         (416, "InvalidRange", ObjectNotFound),
         (500, "InternalError", StoreUnavailable),
@@ -90,6 +92,33 @@ def test_answers(status: int, code: str, expected: type[StoreError]) -> None:
     found = errors.of_boto("fast", error)
     assert type(found) is expected
     assert HOST not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (403, "InvalidAccessKeyId", True),
+        (403, "SignatureDoesNotMatch", True),
+        (403, "RequestTimeTooSkewed", True),
+        (401, "", True),
+        (403, "AccessDenied", False),
+        (403, "InvalidObjectState", False),
+        (400, "KMS.DisabledException", False),
+        (404, "NoSuchKey", False),
+        (500, "InternalError", False),
+        (503, "SlowDown", False),
+    ],
+)
+def test_what_is_said_of_the_whole_store(
+    status: int, code: str, *, expected: bool
+) -> None:
+    assert errors.of_answer("fast", status, code).store_wide is expected
+
+
+def test_a_connection_is_the_whole_stores() -> None:
+    assert errors.of_urllib3("fast", ConnectionResetError()).store_wide
+    refused = boto.EndpointConnectionError(endpoint_url=HOST)
+    assert errors.of_boto("fast", refused).store_wide
 
 
 @pytest.mark.parametrize(

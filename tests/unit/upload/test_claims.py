@@ -115,12 +115,12 @@ def test_a_lost_answer_is_no_conflict(store: MemoryStore) -> None:
     """The store has our claim, and says on the second try that it exists."""
     put, first = store.put, True
 
-    def twice(*arguments: Any, **options: Any) -> None:
+    def twice(*arguments: Any, **options: Any) -> str:
         nonlocal first
         if first:
             first = False
             put(*arguments, **options)
-        put(*arguments, **options)
+        return put(*arguments, **options)
 
     store.put = twice  # type: ignore[method-assign]
     take(store)
@@ -130,7 +130,7 @@ def lose_answers(store: MemoryStore) -> None:
     """Let the store write what it is asked to, and break off."""
     put = store.put
 
-    def lost(*arguments: Any, **options: Any) -> None:
+    def lost(*arguments: Any, **options: Any) -> str:
         put(*arguments, **options)
         raise StoreUnavailable("Store fast broke off")
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a bucket's lifecycle rules do to images: pure functions of the rules.
+
+A rule counts if it can hit the key of an image, ``<uuid>`` or ``<uuid>.<nonce>``, which
+has no tags.  https://docs.aws.amazon.com/AmazonS3/latest/API/API_LifecycleRule.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
+
+from s3gateway.manage.check import findings
+from s3gateway.manage.check.findings import Finding
+
+SUBJECT = "lifecycle"
+
+#: An image's key, ``h`` for a hexadecimal digit.
+_KEY = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh.hhhhhhhhhhhhhhhh"
+#: What is in these has to be restored before it can be read.
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
+
+
+def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
+    """Return what the rules of a bucket mean."""
+    ours = [rule for rule in rules if _hits_images(rule)]
+    if any({"Days", "Date"} & set(rule.get("Expiration", {})) for rule in ours):
+        return findings.error(
+            SUBJECT,
+            "expires objects",
+            "A rule of the bucket deletes the data of images that Glance still has; "
+            "remove it.",
+        )
+    if any(_archives(rule) for rule in ours):
+        return findings.error(
+            SUBJECT,
+            "archives objects",
+            "A rule of the bucket moves images into a class in which they cannot be "
+            "read; remove it, or move them to GLACIER_IR.",
+        )
+    if any("AbortIncompleteMultipartUpload" in rule for rule in ours):
+        return findings.ok(SUBJECT, "aborts incomplete uploads")
+    return findings.note(
+        SUBJECT, "none", "What killed uploads leave is for gc alone to collect."
+    )
+
+
+def _hits_images(rule: Mapping[str, Any]) -> bool:
+    if rule.get("Status") != "Enabled":
+        return False
+    found = rule.get("Filter") or {}
+    found = found.get("And") or found
+    if "Tag" in found or found.get("Tags"):
+        return False
+    return _may_begin_a_key(found.get("Prefix") or rule.get("Prefix") or "")
+
+
+def _may_begin_a_key(prefix: str) -> bool:
+    if len(prefix) > len(_KEY):
+        return False
+    form = _KEY[: len(prefix)].replace(".", r"\.").replace("h", "[0-9a-fA-F]")
+    return re.fullmatch(form, prefix) is not None
+
+
+def _archives(rule: Mapping[str, Any]) -> bool:
+    moves = [*rule.get("Transitions", []), rule.get("Transition", {})]
+    return any(move.get("StorageClass") in _ARCHIVES for move in moves)

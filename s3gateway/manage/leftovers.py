@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What uploads that died have left in the buckets, and whose it is.
+
+Only what belongs to this Glance is found.  An object says whose it is; one that does
+not, or that names another Glance, is nobody's to collect, whatever its key looks like.
+A claim of an older gateway, and a multipart upload, say nothing: they are this Glance's
+if it has or had their image.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import re
+import time
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+
+from oslo_utils import timeutils
+
+from s3gateway import uris
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
+from s3gateway.manage.operator import Operator
+from s3gateway.s3 import conditional
+from s3gateway.store import Listed
+from s3gateway.store import ObjectStore
+from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.leftovers import refers_to
+
+# <image id>.<nonce>, as the upload's handler makes them; ids in any spelling
+_OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
+
+#: Why something is left alone.
+NAMELESS = "of no Glance that they name"
+FOREIGN = "of another Glance"
+#: The same, of what may be collected all the same if the operator says so.
+NEWER = "newer than the last change in Glance's database"
+UNHEARD_OF = "of images that Glance's database has never had"
+DOUBTFUL = (NEWER, UNHEARD_OF)
+
+
+@dataclasses.dataclass(frozen=True)
+class Leftover:
+    """Something that an upload left behind.
+
+    :ivar kind: ``claim``, ``upload`` or ``object``
+    :ivar age: in seconds
+    """
+
+    kind: str
+    attempt: Attempt
+    age: float
+
+    @property
+    def image_id(self) -> str:
+        """The id as Glance spells it."""
+        return _image_of(self.attempt.key)
+
+
+class Finder:
+    """Looks through the buckets, and then at all images.
+
+    :ivar needed: how many objects of the gateway images refer to
+    :ivar spared: how much was left alone, by the reason
+    :ivar last_change: when an image was last changed, ``None`` if there is no image
+    :ivar notes: what could not be listed, in sentences
+    :ivar complete: whether that was multipart uploads at most
+    :param grace: seconds without progress after which an upload is dead
+    :param patience: seconds for which everything is left alone; the grace at least
+    :param delayed_delete: whether Glance leaves deleted images' data to its scrubber
+    :param trusting: whether doubtful things are found too
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        stores: Mapping[str, ObjectStore],
+        *,
+        grace: float,
+        patience: float,
+        delayed_delete: bool = False,
+        trusting: bool = False,
+    ) -> None:
+        self.needed = 0
+        self.spared: collections.Counter[str] = collections.Counter()
+        self.last_change: datetime.datetime | None = None
+        self.notes: list[str] = []
+        self.complete = True
+        self._operator = operator
+        self._stores = stores
+        self._grace = grace
+        self._patience = max(grace, patience)
+        self._delayed_delete = delayed_delete
+        self._trusting = trusting
+        self._began = time.monotonic()
+        self._shown: set[str] = set()
+
+    def find(self, names: Collection[str]) -> Iterator[Leftover]:
+        """Yield what may be collected in some stores, claims before what they name.
+
+        The claims of all stores are looked at nevertheless: older gateways kept those
+        of every store in the first one.
+        """
+        claimed, listed_in = self._claims()
+        # Elsewhere nobody knows which uploads are running.
+        names = [name for name in listed_in if name in names]
+        dead = [
+            claim
+            for claim in claimed
+            if claim.attempt.store in names and self._is_old(claim.age)
+        ]
+        busy = {claim.image_id for claim in claimed} - {c.image_id for c in dead}
+        found = [one for name in names for one in self._in_store(self._stores[name])]
+        needed = self._needed_of([*dead, *found])
+        for claim in dead:
+            if self._is_ours(claim):
+                yield claim
+            else:
+                busy.add(claim.image_id)
+        for leftover in found:
+            if leftover.image_id in busy or leftover in needed:
+                continue
+            if self._is_ours(leftover):
+                yield leftover
+
+    def _claims(self) -> tuple[list[Leftover], list[str]]:
+        """Return all claims, and the stores of which all claims are known."""
+        found: dict[str, list[Leftover]] = {}
+        for name, store in self._stores.items():
+            try:
+                found[name] = [
+                    Leftover("claim", Attempt(name, listed.key), listed.age)
+                    for listed in store.objects(claims.PREFIX)
+                ]
+            except StoreError as error:
+                self._not_listed("claims", store, error)
+        first = next(iter(self._stores))
+        names = list(found) if first in found else []
+        return [claim for each in found.values() for claim in each], names
+
+    def _in_store(self, store: ObjectStore) -> Iterator[Leftover]:
+        try:
+            for listed in self._old(store.uploads()):
+                attempt = Attempt(store.name, listed.key, listed.upload_id)
+                yield Leftover("upload", attempt, listed.age)
+        except StoreError as error:
+            self._not_listed("uploads", store, error)
+        try:
+            for listed in self._old(store.objects("")):
+                attempt = Attempt(store.name, listed.key)
+                yield Leftover("object", attempt, listed.age)
+        except StoreError as error:
+            self._not_listed("objects", store, error)
+
+    def _not_listed(self, what: str, store: ObjectStore, error: StoreError) -> None:
+        self.notes.append(f"The {what} in store {store.name} are not listed: {error}")
+        self.complete = self.complete and what == "uploads"
+
+    def _old(self, listing: Iterable[Listed]) -> Iterator[Listed]:
+        """Yield of a listing what may be ours and has not been touched for long."""
+        for listed in listing:
+            if _OUR_KEY.fullmatch(listed.key) and self._is_old(listed.age):
+                yield listed
+
+    def _is_old(self, age: float) -> bool:
+        """Whether something was old already when the claims were listed.
+
+        No claim is known of an upload that began later, while buckets were listed.
+        """
+        return age - (time.monotonic() - self._began) >= self._patience
+
+    def _needed_of(self, found: Iterable[Leftover]) -> set[Leftover]:
+        """Look at all images; return the objects that they may need."""
+        by_image: dict[str, list[Leftover]] = {}
+        for leftover in found:
+            by_image.setdefault(leftover.image_id, []).append(leftover)
+        needed = set()
+        for image in self._operator.images():
+            changed = timeutils.parse_isotime(image.properties["updated_at"])
+            self.last_change = max(self.last_change or changed, changed)
+            for leftover in by_image.pop(image.id, ()):
+                self._shown.add(image.id)
+                if leftover.kind == "object" and refers_to(image, leftover.attempt.key):
+                    needed.add(leftover)
+        if self._delayed_delete:  # then what is deleted is glance-scrubber's
+            needed |= {one for each in by_image.values() for one in each}
+        self.needed = len(needed)
+        return needed
+
+    def _is_ours(self, leftover: Leftover) -> bool:
+        """Whether something belongs to this Glance, and to what it is now."""
+        try:
+            objection = self._objection(leftover, self._whose(leftover))
+        except ObjectNotFound:  # it went this very moment
+            return False
+        if objection in DOUBTFUL and self._trusting:
+            return True
+        if objection:
+            self.spared[objection] += 1
+        return not objection
+
+    def _whose(self, leftover: Leftover) -> str:
+        """Return the id of the Glance that something names, if it names one."""
+        store, key = self._stores[leftover.attempt.store], leftover.attempt.key
+        if leftover.kind == "claim":
+            return store.note(key).glance_id
+        return store.stat(key).glance_id if leftover.kind == "object" else ""
+
+    def _objection(self, leftover: Leftover, whose: str) -> str:
+        settings = self._stores[leftover.attempt.store].settings
+        if whose not in ("", settings.writing.glance_id):
+            return FOREIGN
+        if not whose and leftover.kind == "object":
+            return NAMELESS
+        had = self._has_had(leftover)
+        if not whose and not had:
+            return NAMELESS
+        if had is False:
+            return UNHEARD_OF
+        newer = self._is_newer(leftover.age) and self._may_be_data(leftover)
+        return NEWER if newer else ""
+
+    def _has_had(self, leftover: Leftover) -> bool | None:
+        """Whether Glance has or had the image, ``None`` if it does not say."""
+        if leftover.attempt.key.startswith(conditional.PREFIX):
+            return True  # it is of no image
+        if leftover.image_id in self._shown:
+            return True
+        return self._operator.remembers(leftover.image_id)
+
+    def _is_newer(self, age: float) -> bool:
+        """Whether something was written when Glance's database ends already.
+
+        Then the database may be an older one that was restored.
+        """
+        if self.last_change is None:
+            return True
+        quiet = timeutils.utcnow(with_timezone=True) - self.last_change
+        return age < quiet.total_seconds() - self._grace
+
+    def _may_be_data(self, leftover: Leftover) -> bool:
+        """Whether an image's data may be lost with it; an open upload is no data."""
+        if leftover.kind != "claim":
+            return leftover.kind == "object"
+        store = self._stores[leftover.attempt.store]
+        named = claims.read(store, leftover.attempt.key).attempts
+        return any(self._is_there(attempt) for attempt in named)
+
+    def _is_there(self, attempt: Attempt) -> bool:
+        store = self._stores.get(attempt.store)
+        if store is None:  # then it is not deleted either
+            return False
+        try:
+            store.stat(attempt.key)
+        except ObjectNotFound:
+            return False
+        return True
+
+
+def _image_of(key: str) -> str:
+    return uris.image_id_of(key.removeprefix(claims.PREFIX)).lower()

@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One bucket of an S3 server: how it is asked, written to, created and pinged.
+
+Every object that is written goes through ``put``, ``begin`` or ``copy``, which add
+what the store's options say of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import threading
+import zlib
+from base64 import b64encode
+from collections.abc import Callable
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+from typing import TypeVar
+from urllib import parse
+
+import urllib3
+from botocore import exceptions as boto
+from oslo_log import log as logging
+
+from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import StoreSettings
+from s3gateway.errors import ObjectExists
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
+from s3gateway.http.ranges import Span
+from s3gateway.s3 import errors as s3errors
+from s3gateway.s3 import http as s3http
+from s3gateway.s3 import metadata
+from s3gateway.s3.connection import Access
+from s3gateway.s3.connection import Connection
+from s3gateway.store import About
+from s3gateway.store import Buffers
+from s3gateway.streams.retries import patiently
+
+LOG = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A bucket of the same server, and the key of an object in it.
+Source = tuple[str, str]
+
+_CHECKSUM = "x-amz-checksum-crc32"
+NONE: Mapping[str, str] = MappingProxyType({})
+#: Cleaning up is tried for so long: who waits for the answer has failed already.
+CLEANING_TIME = 5.0  # seconds
+
+
+class Bucket:
+    """A bucket; it connects when it is first asked, not when it is made.
+
+    WSGI servers fork after they have loaded the application, and a connection
+    must not be shared by two processes.
+    """
+
+    def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
+        self.settings = settings
+        self.transfer = transfer
+        self._access = Access(settings, transfer)
+
+    @property
+    def name(self) -> str:
+        """The store's identifier."""
+        return self.settings.name
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, another one when the keys have changed."""
+        return self._access.connection
+
+    def put(
+        self,
+        key: str,
+        data: Buffers,
+        about: About | None = None,
+        *,
+        condition: Mapping[str, str] = NONE,
+        payload: str = "",
+    ) -> str:
+        """Write an object, once; return its etag.
+
+        :param about: as of ``ObjectStore.put``
+        :param condition: headers that say when not to
+        :param payload: what the signature says of the body, if not the truth
+        """
+        headers = {
+            **metadata.headers(self.settings.writing, about),
+            **self._checksum(data),
+            **condition,
+        }
+        send = functools.partial(self._send, key, data, headers, payload=payload)
+        return self._in_place(send).get("ETag", "")
+
+    def begin(self, key: str, about: About | None) -> str:
+        """Begin a multipart upload, once; return its id."""
+        options = self._options(about)
+        answer = self._in_place(
+            lambda: self.ask("create_multipart_upload", Key=key, **options)
+        )
+        return str(answer["UploadId"])
+
+    def put_part(
+        self, key: str, upload_id: str, number: int, data: Buffers
+    ) -> dict[str, Any]:
+        """Send a part, once; return what completes the upload with it."""
+        query = parse.urlencode({"partNumber": number, "uploadId": upload_id})
+        checksum = self._checksum(data)
+        answer = self._send(key, data, checksum, query)
+        entry = {"PartNumber": number, "ETag": answer.get("ETag", "")}
+        if checksum:
+            entry["ChecksumCRC32"] = checksum[_CHECKSUM]
+        return entry
+
+    def copy(self, key: str, source: Source, about: About | None) -> None:
+        """Have the server copy an object of its own, once.
+
+        What S3 is told of the copy is what it is told of any other object, and not
+        what it was told of the source.
+        """
+        self.ask(
+            "copy_object",
+            Key=key,
+            CopySource=_source(source),
+            MetadataDirective="REPLACE",
+            **self._options(about),
+        )
+
+    def copy_part(
+        self, key: str, upload_id: str, number: int, source: Source, span: Span
+    ) -> dict[str, Any]:
+        """Have the server copy a part, once; return what completes the upload."""
+        answer = self.ask(
+            "upload_part_copy",
+            Key=key,
+            UploadId=upload_id,
+            PartNumber=number,
+            CopySource=_source(source),
+            CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
+        )
+        result = answer["CopyPartResult"]
+        names = ("ETag", "ChecksumCRC32")
+        return {"PartNumber": number, **{n: result[n] for n in names if n in result}}
+
+    def get(
+        self, key: str, headers: Mapping[str, str] = NONE, bucket: str = ""
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask for an object, once; return the answer with its body unread.
+
+        :param bucket: where it is; this bucket if empty
+        """
+
+        def get(connection: Connection) -> urllib3.BaseHTTPResponse:
+            url = connection.url(bucket or self.settings.bucket, key)
+            signed = connection.signer.headers("GET", url, headers, s3http.EMPTY)
+            return connection.http.send("GET", url, signed)
+
+        return self._access.allowed(get)
+
+    def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        """Do one of boto3's operations on the bucket, once."""
+
+        def do(connection: Connection) -> dict[str, Any]:
+            method = getattr(connection.client, operation)
+            try:
+                return method(Bucket=self.settings.bucket, **parameters)  # type: ignore[no-any-return]
+            except (boto.BotoCoreError, boto.ClientError) as error:
+                raise s3errors.of_boto(self.name, error) from None
+
+        return self._access.allowed(do)
+
+    def patiently(
+        self,
+        key: str,
+        do: Callable[[], T],
+        *,
+        cancelled: threading.Event | None = None,
+        retry_time: float = math.inf,
+    ) -> T:
+        """Try again what the store is not available for, for a limited time."""
+        return patiently(
+            do,
+            about=f"object {key}",
+            retry_time=min(self.transfer.retry_time, retry_time),
+            cancelled=cancelled,
+            store=self.name,
+        )
+
+    def delete(self, key: str, retry_time: float = CLEANING_TIME) -> None:
+        """Delete an object, patiently; it is no error if there is none."""
+        self.patiently(
+            key, lambda: self.ask("delete_object", Key=key), retry_time=retry_time
+        )
+
+    def ping(self) -> None:
+        """Ask the bucket for a sign of life, once; one to be created has none.
+
+        :raises StoreError: if there is none
+        """
+        # Not HEAD: an error in answer to it has no body that says which one.
+        try:
+            self.ask("list_objects_v2", Prefix="-", MaxKeys=1)
+        except ObjectNotFound:
+            if not self.settings.create_bucket:
+                raise
+
+    def create(self, region: str) -> None:
+        """Create the bucket; it is no error if there is one by now.
+
+        :param region: where, may be empty
+        :raises StoreError: if there is no bucket then
+        """
+        LOG.info("Creating the bucket of store %s", self.name)
+        # S3's first region is the one that may not be named here.
+        named = region and region != "us-east-1"
+        try:
+            self._create({"LocationConstraint": region} if named else {})
+        except StoreError as error:
+            # To Ceph the constraint is a zonegroup, which a region is often not.
+            if not named or "LocationConstraint" not in error.code:
+                raise
+            self._create({})
+
+    @property
+    def _adds_checksums(self) -> bool:
+        return self.settings.request_checksums == "when_supported"
+
+    def _checksum(self, data: Buffers) -> dict[str, str]:
+        """Return the headers with the checksum of a body, if it is to have one.
+
+        A bucket with object lock wants to be told of which kind it is.
+        """
+        if not self._adds_checksums:
+            return {}
+        return {_CHECKSUM: _crc32(data), "x-amz-sdk-checksum-algorithm": "CRC32"}
+
+    def _options(self, about: About | None) -> dict[str, Any]:
+        """Return what boto3 is told of an object that it makes."""
+        options = metadata.parameters(self.settings.writing, about)
+        return options | (
+            {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
+        )
+
+    def _create(self, where: Mapping[str, str]) -> None:
+        configuration = {"CreateBucketConfiguration": where} if where else {}
+        with contextlib.suppress(ObjectExists):  # somebody else was faster
+            self.ask("create_bucket", **configuration)
+
+    def _send(
+        self,
+        key: str,
+        data: Buffers,
+        headers: Mapping[str, str],
+        query: str = "",
+        payload: str = "",
+    ) -> Mapping[str, str]:
+        """Send a body, once; return the headers of the answer."""
+        headers = {**headers, "Content-Length": str(sum(map(len, data)))}
+
+        def put(connection: Connection) -> urllib3.BaseHTTPResponse:
+            # Over plain http the signature must vouch for the bytes; TLS does it.
+            digest = s3http.UNSIGNED if connection.secure else s3http.payload_hash(data)
+            url = connection.url(self.settings.bucket, key, query)
+            signed = connection.signer.headers("PUT", url, headers, payload or digest)
+            return connection.http.send("PUT", url, signed, data)
+
+        answer = self._access.allowed(put)
+        answer.drain_conn()
+        return answer.headers
+
+    def _in_place(self, do: Callable[[], T]) -> T:
+        """Do something that needs the bucket, which may have to be created."""
+        try:
+            return do()
+        except ObjectNotFound as error:
+            if error.code == "NoSuchKey":
+                raise
+            if not self.settings.create_bucket:
+                raise StoreError(
+                    f"The bucket of store {self.name} does not exist; create it, or "
+                    f"set s3_store_create_bucket_on_put in [{self.name}]"
+                ) from None
+        self.create(self._access.region or self.settings.region)
+        return do()
+
+
+def _source(source: Source) -> dict[str, str]:
+    return dict(zip(("Bucket", "Key"), source, strict=True))
+
+
+def _crc32(data: Buffers) -> str:
+    checksum = 0
+    for buffer in data:
+        checksum = zlib.crc32(buffer, checksum)
+    return b64encode(checksum.to_bytes(4, "big")).decode()

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``s3_store_request_checksum_calculation = when_supported``: every body's CRC32."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator
+
+import pytest
+
+from s3gateway.http.ranges import Span
+from s3gateway.s3.store import S3Store
+from tests.contract.objects import DATA
+from tests.contract.objects import content
+from tests.contract.objects import views
+from tests.support.faults import s3_faults
+from tests.support.faults.faultproxy import FaultProxy
+from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import s3_store
+
+CRC32 = b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
+
+
+@pytest.fixture
+def bucket(server: S3Server) -> Iterator[str]:
+    name = f"checksums-{secrets.token_hex(8)}"
+    server.client().create_bucket(Bucket=name)
+    yield name
+    server.client().delete_bucket(Bucket=name)
+
+
+def with_checksums(server: S3Server, bucket: str, endpoint: str = "") -> S3Store:
+    return s3_store(
+        server,
+        bucket,
+        endpoint=endpoint or server.endpoint,
+        request_checksums="when_supported",
+    )
+
+
+def _without_checksums(raw: bytes) -> bytes:
+    return re.sub(rb"(?im)^x-amz-checksum-.*\r\n", b"", raw)
+
+
+def test_every_way_to_write(server: S3Server, bucket: str) -> None:
+    store = with_checksums(server, bucket)
+    store.put("put", views(DATA))
+    store.copy("copied", (bucket, "put"), {})
+    writer = store.begin("parts")
+    writer.send(1, views(DATA))
+    writer.commit()
+    writer = store.begin("copied-parts")
+    writer.copy(1, (bucket, "put"), Span(0, len(DATA)))
+    writer.commit()
+    for key in ("put", "copied", "parts", "copied-parts"):
+        assert content(store, key, len(DATA)) == DATA
+        store.delete(key)
+
+
+def test_a_parts_checksum_is_the_one_that_was_sent(s3: S3Server) -> None:
+    """Whether or not a proxy lets the answer's through, Complete is to name it."""
+    name = f"checksums-{secrets.token_hex(8)}"
+    s3.client().create_bucket(Bucket=name)
+    with FaultProxy(s3.endpoint) as proxy:
+        fault = proxy.add(s3_faults.ChangedHead(_without_checksums), times=None)
+        store = with_checksums(s3, name, proxy.endpoint)
+        upload_id = store.bucket.begin("key", None)
+        entry = store.bucket.put_part("key", upload_id, 1, views(DATA))
+        store.abandon("key", upload_id)
+    assert fault.events
+    assert entry["ChecksumCRC32"] == CRC32
+    assert entry["ETag"]
+    s3.client().delete_bucket(Bucket=name)
+
+
+def test_the_checksum_of_a_part_that_the_server_copied(s3: S3Server) -> None:
+    """AWS refuses a Complete that leaves it out."""
+    body = (
+        "<CopyPartResult><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
+        f"<ETag>&quot;e&quot;</ETag><ChecksumCRC32>{CRC32}</ChecksumCRC32>"
+        "</CopyPartResult>"
+    )
+    with FaultProxy(s3.endpoint) as proxy:
+        answer = s3_faults.Answer(200, body=body.encode())
+        proxy.add(answer, method="PUT", query="partNumber=7")
+        store = with_checksums(s3, "any", proxy.endpoint)
+        source = ("any", "key")
+        entry = store.bucket.copy_part("key", "an-id", 7, source, Span(0, 9))
+    assert entry == {"PartNumber": 7, "ETag": '"e"', "ChecksumCRC32": CRC32}
+
+
+def test_an_object_lock_is_told_of_which_kind_a_checksum_is(s3: S3Server) -> None:
+    with FaultProxy(s3.endpoint) as proxy:
+        proxy.add(s3_faults.Answer(200, body=b""), times=None)
+        with_checksums(s3, "any", proxy.endpoint).put("key", views(DATA))
+        s3_store(s3, "any", endpoint=proxy.endpoint).put("key", views(DATA))
+    names = ("x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32")
+    sent = [[r.headers.get(name) for name in names] for r in proxy.requests]
+    assert sent == [["CRC32", CRC32], [None, None]]

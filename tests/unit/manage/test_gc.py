@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``gc`` takes, and what it leaves alone: every reason there is."""
+
+from __future__ import annotations
+
+import pathlib
+import uuid
+from collections.abc import Callable
+
+import pytest
+
+from s3gateway.errors import ConfigError
+from s3gateway.errors import GatewayError
+from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
+from tests.unit.manage.bench import DAY
+from tests.unit.manage.bench import HOUR
+from tests.unit.manage.bench import Bench
+
+Hook = Callable[[str, str], None]
+
+
+@pytest.fixture
+def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    monkeypatch.setattr("s3gateway.manage.gc._SETTLE", 0.0)
+    return Bench(tmp_path)
+
+
+def test_what_died_is_collected(bench: Bench) -> None:
+    image_id = bench.active()  # has other data
+    named = bench.object(bench.glance.gone())
+    bench.takes(
+        bench.object(image_id),
+        bench.object(bench.glance.gone(), store="cheap"),
+        bench.upload(bench.glance.gone()),
+        named,
+        bench.claim(bench.glance.gone(), named),
+    )
+    assert bench("--delete") == (
+        True,
+        {"rows": [], "summary": "0 collected, 0 left"},
+    )
+
+
+@pytest.mark.parametrize("store", ["fast", "cheap"])
+def test_a_claim_is_found_in_every_store(bench: Bench, store: str) -> None:
+    """Older gateways kept all of them in the first one."""
+    image_id = bench.glance.gone()
+    key = bench.object(image_id, store="fast")
+    bench.claim(image_id, key, age=1.0, store=store)
+    bench.spares(key)
+    bench.takes(key, bench.claim(image_id, key, store=store))
+
+
+def test_whose_claim_was_written_by_an_older_gateway(bench: Bench) -> None:
+    image_id = bench.active()
+    bench.takes(bench.claim(image_id, whose=""))
+    other = str(uuid.uuid4())
+    bench.spares(bench.claim(other, whose=""))
+
+
+def test_ids_in_upper_case(bench: Bench) -> None:
+    """As older gateways wrote keys for who asked for an image that way."""
+    image_id = bench.glance.gone()
+    upper = image_id.upper()
+    bench.claim(image_id, age=1.0)
+    key = bench.object(upper)
+    bench.spares(key)  # as long as an upload to the image is alive
+    del bench.stores["fast"].objects_by_key[f".s3gateway/{image_id}"]
+    claim = bench.claim(upper, key)
+    bench.takes(key, claim)
+    active = bench.active()
+    [needed] = bench.glance.shown[active]
+    wrong = bench.object(active.upper())
+    bench.takes(wrong)
+    assert needed in bench.left()
+
+
+def test_what_another_glance_has_written(bench: Bench) -> None:
+    """Also where it has had an image of the same id, as a copied database has."""
+    image_id = bench.glance.gone()
+    summary = bench.spares(
+        bench.object(str(uuid.uuid4()), whose="theirs"),
+        bench.object(image_id, whose="theirs"),
+        bench.claim(image_id, whose="theirs"),
+        bench.object(bench.glance.gone(), whose=""),
+        bench.upload(str(uuid.uuid4())),
+        bench.put("backup/notes.txt", b"notes", 2 * DAY, "ours", "fast"),
+        bench.put(image_id, b"by Glance's own driver", 2 * DAY, "", "fast"),
+        words=("--force",),
+    )
+    # What a claim that is left alone names is not looked at.
+    assert "left alone: 2 of another Glance" in summary
+    assert "left alone: 2 of no Glance that they name" in summary
+
+
+def test_another_glance_that_has_the_same_id(bench: Bench) -> None:
+    """As two whose databases are both on 127.0.0.1: the images say more."""
+    keys = [bench.object(str(uuid.uuid4())) for _ in range(3)]
+    well, shown = bench("--delete")
+    assert not well
+    assert (
+        "left alone: 3 of images that Glance's database has never had"
+        in (shown["summary"])
+    )
+    bench.takes(*keys, words=("--force",))
+
+
+def test_a_remote_glance_does_not_show_what_was_deleted(bench: Bench) -> None:
+    bench.remote = True
+    image_id = bench.active()
+    upload = bench.upload(bench.glance.gone())
+    bench.takes(
+        bench.object(bench.glance.gone()),
+        bench.object(image_id),
+        bench.upload(image_id),
+    )
+    bench.spares(upload, words=("--force",))
+
+
+def test_an_older_database(bench: Bench) -> None:
+    """Restored from a backup: an image was uploaded, and one moved, afterwards."""
+    bench.glance.changed = DAY
+    queued, moved, claimed = (bench.active() for _ in range(3))
+    bench.glance.shown[queued] = bench.glance.shown[claimed] = []
+    data = bench.object(claimed, age=DAY - HOUR)
+    summary = bench.spares(
+        bench.object(queued, age=DAY - HOUR),
+        bench.object(moved, age=DAY - HOUR, store="cheap"),
+        bench.claim(claimed, data, age=DAY - HOUR),
+        data,
+    )
+    assert "left alone: 3 newer than the last change in Glance's database" in summary
+    bench.takes(bench.object(bench.glance.gone(), age=DAY - 60))  # within the grace
+
+
+def test_a_cloud_in_which_nothing_happens(bench: Bench) -> None:
+    """An upload that died after hours was the last thing that did."""
+    bench.glance.changed = DAY
+    image_id = bench.active()
+    bench.glance.shown[image_id] = []
+    [left] = [key for key in bench.left() if key.startswith(image_id)]
+    del bench.stores["fast"].objects_by_key[left]
+    claim = bench.claim(image_id, f"{image_id}.{'0' * 16}", age=DAY - HOUR)
+    bench.takes(claim, bench.upload(image_id))
+
+
+def test_an_empty_database(bench: Bench) -> None:
+    bench.glance.shown.clear()
+    before = bench.left()
+    well, shown = bench("--delete")
+    assert not well
+    assert shown["summary"].startswith(
+        "0 found, 0 collected: Glance's database has no image: look at [database]"
+    )
+    assert bench.left() == before
+
+
+def test_too_much(bench: Bench) -> None:
+    """One in ten goes; one more, and nothing does."""
+    keys = [bench.object(bench.glance.gone()) for _ in range(5)]
+    well, shown = bench("--delete")
+    assert not well
+    assert shown["summary"].startswith("5 found, 0 collected: 5 of 45 objects would go")
+    assert set(keys) <= bench.left()
+    for _ in range(5):
+        bench.active()
+    bench.takes(*keys)
+
+
+def test_more_than_a_hundred(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large the cloud is; here it is more than seven."""
+    monkeypatch.setattr("s3gateway.manage.gc._MANY", 7)
+    for _ in range(40):
+        bench.active()
+    keys = [bench.object(bench.glance.gone()) for _ in range(8)]
+    assert "8 of 88 objects would go" in bench.spares(*keys)
+    assert "8 of 88" in bench.spares(*keys, words=("--limit", "2"))
+    bench.takes(*keys, words=("--force",))
+
+
+def test_where_and_how_many_and_how_old(bench: Bench) -> None:
+    for _ in range(20):
+        bench.active("cheap")
+    old = bench.object(bench.glance.gone(), age=9 * DAY)
+    young = bench.object(bench.glance.gone(), age=HOUR)
+    cheap = bench.object(bench.glance.gone(), store="cheap")
+    bench.takes(cheap, words=("--store", "cheap"))
+    bench.takes(old, words=("--older-than", "7d", "--force"))
+    bench("--delete", "--limit", "1")
+    bench("--delete", "--limit", "1")
+    assert young not in bench.left()
+    with pytest.raises(ConfigError, match="'slow' is no S3 store"):
+        bench("--store", "slow")
+
+
+@pytest.mark.parametrize(
+    "words", [("--older-than", "7"), ("--older-than", "-7d"), ("--limit", "0")]
+)
+def test_words_that_make_no_sense(bench: Bench, words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit):
+        bench(*words)
+
+
+def test_a_claim_that_is_not_to_be_collected_keeps_its_image_busy(
+    bench: Bench,
+) -> None:
+    """Its upload may go on as long as nobody has taken the claim over."""
+    image_id = bench.glance.gone()
+    key = bench.object(image_id, age=9 * DAY)
+    bench.claim(image_id, age=2 * DAY)
+    bench.spares(key, words=("--older-than", "7d"))
+    bench.spares(key, words=("--store", "cheap"))
+
+
+def test_an_upload_that_is_over_when_its_claim_is_looked_at(bench: Bench) -> None:
+    claim = bench.claim(bench.active())
+    store, seen = bench.stores["fast"], []
+
+    def before(request: str, key: str) -> None:
+        if request == "note":
+            seen.append(key)
+            if len(seen) == 2:  # first whose it is, then what it names
+                del store.objects_by_key[claim]
+
+    store.before = before
+    well, shown = bench("--delete")
+    assert (well, shown["summary"]) == (True, "1 collected, 0 left")
+
+
+def test_what_a_probe_has_left(bench: Bench) -> None:
+    nobody = "00000000-0000-0000-0000-000000000000"
+    bench.takes(bench.object(nobody), bench.upload(nobody))
+
+
+def refusing(request: str, prefix: str, error: StoreError) -> Hook:
+    def before(asked: str, key: str) -> None:
+        if (asked, key) == (request, prefix):
+            raise error
+
+    return before
+
+
+def test_a_store_that_lists_no_uploads(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error = StoreError("Store fast answered 501 NotImplemented")
+    bench.stores["fast"].before = refusing("uploads", "", error)
+    key = bench.object(bench.glance.gone())
+    bench.takes(key, bench.claim(bench.glance.gone(), key))
+    assert "The uploads in store fast are not listed: Store fast answered 501" in (
+        capsys.readouterr().err
+    )
+
+
+def test_a_store_that_cannot_be_looked_through(bench: Bench) -> None:
+    for _ in range(10):
+        bench.active("cheap")
+    error = StoreUnavailable("Store fast did not answer: ConnectTimeoutError")
+    bench.stores["fast"].before = refusing("objects", "", error)
+    kept = bench.object(bench.glance.gone())
+    taken = bench.object(bench.glance.gone(), store="cheap")
+    with pytest.raises(GatewayError, match="Not all stores could be looked through"):
+        bench("--delete")
+    assert kept in bench.left()
+    assert taken not in bench.left()
+
+
+@pytest.mark.parametrize(("silent", "other"), [("fast", "cheap"), ("cheap", "fast")])
+def test_claims_that_are_not_known(bench: Bench, silent: str, other: str) -> None:
+    """Those of the first store may be about uploads to any."""
+    for _ in range(10):
+        bench.active("cheap")
+    error = StoreUnavailable("Store did not answer: ConnectTimeoutError")
+    bench.stores[silent].before = refusing("objects", ".s3gateway/", error)
+    keys = {
+        name: bench.object(bench.glance.gone(), store=name) for name in bench.stores
+    }
+    with pytest.raises(GatewayError):
+        bench("--delete")
+    assert keys[silent] in bench.left()
+    assert (keys[other] in bench.left()) is (silent == "fast")
