@@ -108,6 +108,14 @@ class GlanceError(GatewayError):
     fault = "glance"
 
 
+class NotRegistered(GlanceError):
+    """Glance did not take the data, and the image shows that it did not."""
+
+
+class NotKnown(GlanceError):
+    """Glance may have changed an image's locations, or may still do so."""
+
+
 class StoreError(GatewayError):
     """The object store's fault.
 
@@ -135,6 +143,10 @@ class StoreUnavailable(StoreError):
     """
 
     status = 503
+
+
+class WriteConflict(StoreUnavailable):
+    """Somebody else wrote the same key at the very same time; nothing was written."""
 
 
 class StoreDenied(StoreError):

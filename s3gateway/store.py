@@ -130,18 +130,25 @@ class ObjectStore(Protocol):
         data: Buffers,
         *,
         if_absent: bool = False,
+        if_match: str = "",
         about: About | None = None,
-    ) -> None:
-        """Store a small object in one request.
+    ) -> str:
+        """Store a small object in one request; return its etag.
 
+        :param if_absent: whether it must not replace one that is there
+        :param if_match: the etag of the only one that it may replace; a store that
+            knows no such condition replaces any
         :param about: what is known of the image that it is; ``None`` if it is none
-        :param if_absent: whether it must not replace one that is there; a store
-            that cannot tell replaces it nevertheless
-        :raises ObjectExists: if there is one and it must not
+        :return: empty if the store does not say
+        :raises ObjectExists: if there is another one than the condition says
+        :raises ObjectNotFound: if there is none that it could replace
         """
 
     def decides_between_writers(self) -> bool:
-        """Whether ``if_absent`` lets exactly one of several writers write."""
+        """Whether ``if_absent`` lets exactly one of several writers write.
+
+        Elsewhere a store looks first and writes a moment later, so that several may.
+        """
 
     def note(self, key: str, *, cleaning: bool = False) -> Note:
         """Read a small object.

@@ -23,6 +23,7 @@ from s3gateway.errors import ObjectExists
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import WriteConflict
 
 if TYPE_CHECKING:
     from s3gateway.s3.store import S3Store
@@ -81,7 +82,7 @@ def _one_wins(store: S3Store, key: str) -> bool:
 def _writes(store: S3Store, key: str) -> bool:
     try:
         store.send("PUT", key, [], {"If-None-Match": "*"})
-    except ObjectExists:
+    except (ObjectExists, WriteConflict):
         return False
     except (StoreDenied, StoreUnavailable):
         raise

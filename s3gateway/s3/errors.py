@@ -19,6 +19,7 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import WriteConflict
 
 #: By error code, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 #: and what MinIO and Ceph RGW add to it.
@@ -26,7 +27,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "BadDigest": StoreUnavailable,  # the bytes were damaged on their way
     "BucketAlreadyExists": ObjectExists,
     "BucketAlreadyOwnedByYou": ObjectExists,
-    "ConditionalRequestConflict": ObjectExists,
+    "ConditionalRequestConflict": WriteConflict,
     "EntityTooLarge": StoreFull,
     "IncompleteBody": StoreUnavailable,
     "InsufficientCapacity": StoreFull,

@@ -97,18 +97,38 @@ def test_a_prefix_is_a_prefix(subject: Subject) -> None:
 
 
 def test_a_put_that_must_not_replace(subject: Subject) -> None:
-    """What a store that cannot tell does is told by ``decides_between_writers``."""
+    """Whether that holds for several at once is another question."""
     store, key = subject.store, subject.key()
     store.put(key, views(b"first"), if_absent=True)
-    try:
+    with pytest.raises(ObjectExists):
         store.put(key, views(b"second"), if_absent=True)
-    except ObjectExists:
-        assert store.note(key).data == b"first"
-    else:
-        assert not store.decides_between_writers()
+    assert store.note(key).data == b"first"
     store.delete(key)
     store.put(key, views(b"third"), if_absent=True)
     assert store.note(key).data == b"third"
+    store.delete(key)
+
+
+def test_a_put_that_may_replace_one_version_only(subject: Subject) -> None:
+    """Where it is not known what that is, the last one to write wins."""
+    store, key = subject.store, subject.key()
+    first = store.put(key, views(b"first"))
+    assert first == store.note(key).etag != ""
+    second = store.put(key, views(b"second"), if_match=first)
+    assert store.note(key).data == b"second"
+    try:
+        store.put(key, views(b"third"), if_match=first)
+    except ObjectExists:
+        assert store.note(key).data == b"second"
+        assert store.put(key, views(b"third"), if_match=second) != second
+    else:
+        assert not store.decides_between_writers()
+    assert store.note(key).data == b"third"
+    store.delete(key)
+    try:
+        store.put(key, views(b"fourth"), if_match=first)
+    except (ObjectExists, ObjectNotFound):
+        assert subject.left() == []
     store.delete(key)
 
 

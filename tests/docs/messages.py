@@ -36,6 +36,7 @@ _LEVELS = {"warning", "error", "exception", "critical", "log"}
 #: is found where it is filled in.
 _NEVER_SEEN = {
     ("sender.py", "_abort"),
+    ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
     ("uris.py", "parse"),
     ("window.py", "_read_all"),

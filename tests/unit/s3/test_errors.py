@@ -16,6 +16,7 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import WriteConflict
 from s3gateway.s3 import errors
 
 HOST = "s3.secret-host.example"
@@ -65,7 +66,7 @@ def test_which_are_worth_another_try(kind: Any, expected: type[StoreError]) -> N
         (403, "SignatureDoesNotMatch", StoreDenied),
         (403, "RequestTimeTooSkewed", StoreDenied),
         (403, "QuotaExceeded", StoreFull),
-        (409, "ConditionalRequestConflict", ObjectExists),
+        (409, "ConditionalRequestConflict", WriteConflict),
         (412, "PreconditionFailed", ObjectExists),
         (416, "InvalidRange", ObjectNotFound),
         (500, "InternalError", StoreUnavailable),
