@@ -16,13 +16,14 @@ from collections.abc import Mapping
 
 from s3gateway import uris
 from s3gateway.config.settings import Settings
+from s3gateway.errors import Conflict
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
 from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
-from s3gateway.upload.claims import Claim
+from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import refers_to
 
@@ -90,12 +91,12 @@ class Collector:
     def find(self) -> Iterator[Leftover]:
         """Yield what may be collected, claims before what they name."""
         busy = set()
-        first = next(iter(self._stores.values()))
-        for claim in first.objects(claims.PREFIX):
+        for claim in claims.standing(self._stores):
             if claim.age < self._grace:
-                busy.add(claim.key.removeprefix(claims.PREFIX))
+                busy.add(claim.image_id)
             else:
-                yield Leftover("claim", Attempt(first.name, claim.key), claim.age)
+                key = claims.PREFIX + claim.image_id
+                yield Leftover("claim", Attempt(claim.store.name, key), claim.age)
         for name, store in self._stores.items():
             for upload in self._old(store.uploads(), busy):
                 attempt = Attempt(name, upload.key, upload.upload_id)
@@ -118,18 +119,24 @@ class Collector:
         for leftover in found:
             claim = claims_taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
-            if not self._drop(leftover.image_id, attempts):
+            lost = leftover.kind == "claim" and claim is None
+            if lost or not self._drop(leftover.image_id, attempts):
                 kept.append(leftover)
             elif claim:
                 claim.release()
         return kept
 
-    def _take_over(self, leftover: Leftover) -> Claim:
-        """Make a claim ours, so that its upload notices should it be alive."""
+    def _take_over(self, leftover: Leftover) -> Claim | None:
+        """Make a claim ours, so that its upload notices should it be alive.
+
+        ``None`` if an upload was faster.
+        """
         store = self._stores[leftover.attempt.store]
         claim = Claim(store, leftover.image_id, leftover.attempt, self._grace)
-        claim.leftovers = claims.read(store, claim.key).attempts
-        claim.write()
+        try:
+            claim.seize()
+        except Conflict:
+            return None
         return claim
 
     def _drop(self, image_id: str, attempts: Iterable[Attempt]) -> bool:

@@ -15,7 +15,7 @@ from s3gateway.manage.operator import Operator
 
 
 class Pieces:
-    """Bytes that come in pieces of any size, as ``cutting.Source`` reads them.
+    """Bytes that come in pieces of any size, as ``stream.Source`` reads them.
 
     :param size: how many there must be
     :param moved: called with the number of bytes whenever some came
