@@ -16,8 +16,8 @@ upload registers only while no other can.  Three rules make sure of that:
   refuses its PATCH.
 
 What is guaranteed: two uploads never register at once, and so two are never answered
-204.  As a rule one of them is.  Both are answered 409 only if each has waited in vain
-for the other to give way.
+204.  One of them is, unless each has waited in vain for the other to give way.  Of
+three and more, all may give way where a store does not decide between writers.
 
 What it rests on: a store reads what was written before, as S3 does.  An upload that
 has confirmed its claim registers within ``claim_grace``.  Stores can be looked into:

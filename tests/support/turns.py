@@ -11,31 +11,29 @@ from collections.abc import Callable
 class Turns:
     """Lets one of several threads go on at a time, from one of its steps to the next.
 
-    What the threads do between two steps is thus done at once, as by one request.
+    What a thread does between two steps is thus done at once, as by one request.
     """
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
         self._moved = threading.Condition()
-        self._waiting: dict[
-            int, bool
-        ] = {}  # by thread, and whether it would rather not
-        self._chosen = 0
+        self._who = threading.local()
         self._running: set[int] = set()
+        self._waiting: dict[int, bool] = {}  # and whether it would rather be the last
+        self._chosen: int | None = None
 
     def run(self, *calls: Callable[[], None]) -> None:
         """Call all at once, each in a thread of its own, until all are done."""
+        self._running = set(range(len(calls)))
         threads = [
-            threading.Thread(target=self._run, args=(call,), daemon=True)
-            for call in calls
+            threading.Thread(target=self._run, args=job) for job in enumerate(calls)
         ]
         for thread in threads:
             thread.start()
         with self._moved:
-            self._moved.wait_for(lambda: len(self._waiting) == len(threads))
-            while self._waiting:
+            while self._running:
+                self._moved.wait_for(lambda: self._running == self._waiting.keys())
                 self._choose()
-                self._moved.wait_for(lambda: not self._chosen and not self._busy())
         for thread in threads:
             thread.join()
 
@@ -44,33 +42,30 @@ class Turns:
 
         :param patient: whether to let all go first that are not
         """
-        me = threading.get_ident()
+        me = getattr(self._who, "number", None)
+        if me is None:
+            return
         with self._moved:
-            if me not in self._running:
-                return
             self._waiting[me] = patient
             self._moved.notify_all()
             self._moved.wait_for(lambda: self._chosen == me)
-            self._chosen = 0
-            del self._waiting[me]
+            self._chosen = None
 
     def _choose(self) -> None:
+        if not self._waiting:
+            return
         patient = {who for who, patient in self._waiting.items() if patient}
         ready = sorted(self._waiting.keys() - patient or patient)
         self._chosen = self._chance.choice(ready)
+        del self._waiting[self._chosen]
         self._moved.notify_all()
 
-    def _busy(self) -> bool:
-        return self._running != self._waiting.keys()
-
-    def _run(self, call: Callable[[], None]) -> None:
-        me = threading.get_ident()
-        with self._moved:
-            self._running.add(me)
+    def _run(self, number: int, call: Callable[[], None]) -> None:
+        self._who.number = number
         try:
             self.step()
             call()
         finally:
             with self._moved:
-                self._running.remove(me)
+                self._running.remove(number)
                 self._moved.notify_all()
