@@ -10,7 +10,6 @@ import pathlib
 import random
 import socket
 import threading
-from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
@@ -19,7 +18,6 @@ from tests.support import tiers
 from tests.support.clients.api import Api
 from tests.support.faults import s3_faults
 from tests.support.faults.through import Through
-from tests.support.faults.through import through_proxy
 from tests.support.people import ALICE
 from tests.support.s3 import rclone
 from tests.support.servers.cloud import Cloud
@@ -152,13 +150,6 @@ def test_a_gateway_and_stock(cloud: Cloud, seed: int) -> None:
     other = cloud.api(ALICE, gateway=False)
     pair = (one, other) if seed % 2 else (other, one)
     one_truth(cloud, *race(*pair, seed))
-
-
-@pytest.fixture(scope="module")
-def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
-    """A second gateway, with a proxy before S3."""
-    with through_proxy(clouds(33), ALICE) as found:
-        yield found
 
 
 @pytest.mark.parametrize("stores", ["fast fast", "fast cheap", "cheap fast"])

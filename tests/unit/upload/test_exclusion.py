@@ -377,6 +377,20 @@ class TestWhereTheStoreDoesNotDecide:
         found[0].release()
         assert not fast.objects_by_key
 
+    def test_of_two_that_take_over_one_is_told_at_once(
+        self, one: Claims, clock: Clock, fast: MemoryStore
+    ) -> None:
+        """Before its body: the other has written after it, and it looks."""
+        take(one)
+        clock.goes_on(GRACE)
+        theirs = memoryview(b'{"nonce": "another", "attempts": []}')
+        fast.before = script(
+            ("note", lambda: None), ("note", lambda: fast.put(CLAIM, [theirs]))
+        )
+        with pytest.raises(Conflict):
+            take(one, key="another-key")
+        assert holder(fast) == "another"
+
     def test_a_mark_that_goes_is_waited_for(
         self, one: Claims, clock: Clock, fast: MemoryStore
     ) -> None:

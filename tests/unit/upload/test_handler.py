@@ -19,7 +19,11 @@ from typing import Any
 import pytest
 
 from s3gateway.errors import StoreUnavailable
+from s3gateway.monitoring import metrics
 from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.holding import Claim
+from tests.support.s3.memory import MemoryStore
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import InProcess
 
@@ -224,3 +228,100 @@ class TestAnythingAtAnyStep:
             assert upload.outcome == 204 or killed
             if upload.steps.at != Step("fast", "delete claim"):
                 upload.check_spotless()
+
+
+@pytest.fixture
+def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    return InProcess(tmp_path, monkeypatch)
+
+
+def refuse(store: MemoryStore, request: str, key: str) -> None:
+    """Let a store refuse some requests about one object."""
+
+    def before(asked: str, about: str) -> None:
+        if asked == request and about.startswith(key):
+            raise StoreUnavailable("Store fast answered 503 SlowDown")
+
+    store.before = before
+
+
+def fail(method: str) -> None:
+    if method == "PATCH":
+        raise TimeoutError("injected")
+
+
+def test_an_object_that_cannot_be_dropped_is_named(world: InProcess) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    store = world.stores["fast"]
+    store.after = lambda request, key: setattr(world.glance, "before", fail)
+    refuse(store, "delete", image_id)
+    assert world.put(gateway, image_id, b"data") == 500
+    assert len(world.left(image_id)) == 1
+    assert world.claimed(running=True) == world.left(image_id)
+    store.before = store.after = lambda request, key: None
+    world.glance.before = lambda method: None
+    world.age(GRACE)
+    assert world.put(gateway, image_id, b"data") == 204
+    assert not world.left(image_id)
+    assert not world.claimed()
+
+
+@pytest.mark.parametrize("request_", ["abandon", "delete"])
+def test_what_the_dead_left_stays_named_until_it_is_gone(
+    world: InProcess, request_: str
+) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    died(world, image_id)
+    refuse(world.stores["fast"], request_, f"{image_id}.dead")
+    assert world.put(gateway, image_id, b"data") == 204
+    assert f"{image_id}.dead" in world.claimed()
+    assert not world.claimed(running=True)
+
+
+def test_what_the_dead_left_stays_while_glance_does_not_say_whether_it_is_needed(
+    world: InProcess,
+) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    died(world, image_id)
+    looks = 0
+
+    def before(method: str) -> None:
+        nonlocal looks
+        looks += method == "GET"
+        if looks == 3:  # after admission and registration
+            raise TimeoutError("injected")
+
+    world.glance.before = before
+    assert world.put(gateway, image_id, b"data") == 204
+    assert world.left(image_id) == {f"{image_id}.dead"} <= world.claimed()
+    assert not world.claimed(running=True)
+
+
+def died(world: InProcess, image_id: str) -> None:
+    """Leave what an upload leaves whose gateway dies."""
+    store, key = world.stores["fast"], f"{image_id}.dead"
+    Claim(store, image_id, Attempt("fast", key), GRACE).create()
+    store.objects_by_key[key] = b"of the dead"
+    world.age(GRACE)
+
+
+def test_metrics_that_raise(world: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for metric in vars(metrics).values():
+        if isinstance(metric, metrics.Metric):
+            monkeypatch.setattr(metric, "_find", find)
+    image_id = world.glance.create()
+    assert world.put(world.gateway(), image_id, b"data") == 204
+    assert world.put(world.gateway(), image_id, b"data") == 409
+    assert world.data_of(image_id) == [b"data"]
+    assert not world.claimed()
+
+
+def test_an_empty_body_is_glances(world: InProcess) -> None:
+    image_id = world.glance.create()
+    assert world.put(world.gateway(), image_id, b"") == 204
+    assert world.glance.received[-1] == b""
+    assert not world.left(image_id)
+    assert not world.claimed()
