@@ -108,6 +108,14 @@ class GlanceError(GatewayError):
     fault = "glance"
 
 
+class NotRegistered(GlanceError):
+    """Glance did not take the data, and the image shows that it did not."""
+
+
+class NotKnown(GlanceError):
+    """Glance may have changed an image's locations, or may still do so."""
+
+
 class StoreError(GatewayError):
     """The object store's fault.
 

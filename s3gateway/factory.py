@@ -36,7 +36,7 @@ from s3gateway.standalone.start import Surroundings
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
 from s3gateway.upload.admission import Admission
-from s3gateway.upload.claims import Claims
+from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.handler import Uploads
 from s3gateway.upload.reception import Reception
 

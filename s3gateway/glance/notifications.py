@@ -15,9 +15,12 @@ from typing import Any
 from typing import Protocol
 
 from oslo_config import cfg
+from oslo_log import log as logging
 
 from s3gateway.config.settings import Settings
 from s3gateway.glance.api import Image
+
+LOG = logging.getLogger(__name__)
 
 # What an image shows that is not one of its own properties.
 _BASE = frozenset({
@@ -107,7 +110,11 @@ class Notifications:
         if self._notifier is None or self._disabled & {event, group}:
             return
         send = self._notifier.error if failed else self._notifier.info
-        send({}, event, payload)
+        try:
+            send({}, event, payload)
+        except Exception:
+            # The driver is not ours: whatever it raises, no transfer fails for it.
+            LOG.exception("Notification %s was not sent", event)
 
 
 def of_glance(conf: cfg.ConfigOpts, settings: Settings) -> Notifications:

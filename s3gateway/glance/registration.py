@@ -3,9 +3,13 @@
 
 A PATCH of ``/locations`` registers data that is already in its store and sets
 size, digests and the status ``active`` (``glance.api.v2.images``:
-``_do_replace_locations``).  It is not atomic: of two at once both may be answered
-200 while the last one stays.  So its answer decides nothing, what the image
-shows afterwards does.
+``_do_replace_locations``).  Its answer decides nothing, because it may get lost; what
+the image shows afterwards does.
+
+It is not atomic.  Glance reads the image, then writes it in a transaction of its own:
+of two that overlap both are answered 200, the last one stays, and on MariaDB the
+other's location may stay beside it.  Who registers has seen to it that nobody else
+does (``upload.exclusion``).
 """
 
 from __future__ import annotations
@@ -22,8 +26,10 @@ from oslo_log import log as logging
 from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import Conflict
+from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
+from s3gateway.errors import NotRegistered
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -42,6 +48,10 @@ _PATIENCE = 60.0  # seconds
 
 #: Answers of a proxy that has not waited for Glance, which may still be at it.
 _NOT_GLANCES = (502, 504)
+
+# A registration may be refused with these because of the caller's request; with
+# anything else it is Glance's fault or our own.
+_CALLERS_FAULT = (401, 403, 409, 410, 413)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,18 +119,25 @@ class Registrar:
     def register(self, environ: wsgi.Environ, image_id: str, stored: Stored) -> Image:
         """Make the image active with this data; return it as Glance shows it.
 
-        :raises Refused: if Glance did not, with its answer
+        Only the first four say that it is not.
+
+        :raises Refused: if Glance did not, with an answer for the caller
+        :raises NotRegistered: if it did not for another reason
         :raises Conflict: if the image has other data by now
         :raises ImageGone: if there is no image any more
         :raises GlanceError: if nobody knows, because Glance does not say
         """
-        environ = self._identity(environ)
+        try:
+            environ = self._identity(environ)
+        except GatewayError as error:  # before anything was registered
+            raise NotRegistered(str(error)) from error
         answer = self._replace(environ, image_id, stored, self._with_credentials)
-        if answer.code == 401:  # by auth_token: Glance itself has not seen it
-            raise Refused(answer)
-        if answer.code in (400, 500):
+        if answer is not None and answer.code == 401:
+            raise Refused(answer)  # by auth_token: Glance itself has not seen it
+        if answer is None or answer.code in (400, 500):
             other = not self._with_credentials
-            if self._replace(environ, image_id, stored, other).code == 200:
+            again = self._replace(environ, image_id, stored, other)
+            if again is not None and again.code == 200:
                 self._with_credentials = other
         return self._compare(environ, image_id, stored, answer)
 
@@ -130,7 +147,8 @@ class Registrar:
         image_id: str,
         stored: Stored,
         with_credentials: bool,
-    ) -> wsgi.Answer:
+    ) -> wsgi.Answer | None:
+        """Ask Glance to register; ``None`` if it failed without an answer."""
         value = {
             "url": str(location_uri(stored.store, stored.key, with_credentials)),
             "metadata": self._metadata(stored),
@@ -144,8 +162,8 @@ class Registrar:
         try:
             with self._turn():
                 return self._glance.patch(environ, image_id, [change])
-        except GlanceError as error:  # what came of it is found out by looking
-            return wsgi.Answer(f"500 {error}", [], [])
+        except GlanceError:  # what came of it is found out by looking
+            return None
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
@@ -173,7 +191,7 @@ class Registrar:
         environ: wsgi.Environ,
         image_id: str,
         stored: Stored,
-        answer: wsgi.Answer,
+        answer: wsgi.Answer | None,
     ) -> Image:
         try:
             image = self._glance.find(environ, image_id)
@@ -188,26 +206,51 @@ class Registrar:
                 "may have been deleted during the upload."
             )
         if image.status == "queued" and not image.locations:
-            if answer.code in _NOT_GLANCES:
-                raise GlanceError(
-                    f"Whether image {image_id} is going to have its data is not "
-                    f"known: {answer.status}"
-                )
-            raise Refused(answer)
-        if not _is_ours(image, stored):
-            raise Conflict(f"Image {image_id} got its data from somebody else.")
-        return image
+            raise _why_not(image_id, answer)
+        if _is_ours(image, stored):
+            return image
+        if _may_refer(image, stored):
+            raise GlanceError(
+                f"Image {image_id} has other data, and may refer to this as well"
+            )
+        raise Conflict(f"Image {image_id} got its data from somebody else.")
+
+
+def _why_not(image_id: str, answer: wsgi.Answer | None) -> Exception:
+    """Return the error for an answer after which the image still has no data."""
+    if answer is None:
+        return NotRegistered(f"Glance did not take image {image_id}: it gave no answer")
+    if answer.code in _NOT_GLANCES:
+        return GlanceError(
+            f"Whether image {image_id} is going to have its data is not known: "
+            f"{answer.status}"
+        )
+    if answer.code in _CALLERS_FAULT:
+        return Refused(answer)
+    return NotRegistered(f"Glance did not take image {image_id}: {answer.status}")
 
 
 def _is_ours(image: Image, stored: Stored) -> bool:
-    ours = location_uri(stored.store, stored.key, with_credentials=False)
-    found = [uris.try_parse(location.url) for location in image.locations]
+    """Whether an image has the data that was registered."""
     return (
-        ours in [uri.without_credentials() for uri in found if uri is not None]
+        _may_refer(image, stored)
         and image.size == stored.size
         and image.checksum == stored.checksum
         and image.os_hash_value == stored.os_hash_value
     )
+
+
+def _may_refer(image: Image, stored: Stored) -> bool:
+    """Whether an image shows the location of the data, or hides where its data is.
+
+    It hides it while it is deactivated, and from whom Glance's policy does not let
+    see it.
+    """
+    if not image.locations:
+        return image.status in ("active", "deactivated")
+    ours = location_uri(stored.store, stored.key, with_credentials=False)
+    found = [uris.try_parse(location.url) for location in image.locations]
+    return ours in [uri.without_credentials() for uri in found if uri is not None]
 
 
 def _digest_size(algorithm: str) -> int:

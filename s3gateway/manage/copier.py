@@ -18,6 +18,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import DigestMismatch
 from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
+from s3gateway.errors import NotKnown
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -26,17 +27,11 @@ from s3gateway.manage.context import Context
 from s3gateway.manage.registering import add_location
 from s3gateway.manage.registering import remove_store
 from s3gateway.manage.server_copy import duplicate
-from s3gateway.streams.buffers import SLAB
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
-from s3gateway.streams.digests import Digests
+from s3gateway.upload import stream
 from s3gateway.upload.claims import Attempt
-from s3gateway.upload.claims import Claim
-from s3gateway.upload.claims import Claims
-from s3gateway.upload.cutting import Part
-from s3gateway.upload.cutting import cut
+from s3gateway.upload.exclusion import Claims
+from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
-from s3gateway.upload.sender import Outgoing
 
 Moved = Callable[[int], None]
 
@@ -58,8 +53,7 @@ class Copier:
         self._transfer = context.settings.transfer
         self._grace = context.settings.claim_grace
         self._claims = Claims(context.stores, self._grace)
-        self._slabs = Slabs(self._transfer.upload_buffer // SLAB)
-        self._budget = Budget(self._transfer.upload_memory, "upload")
+        self._memory = stream.Memory.of(self._transfer)
         self._with_credentials = self._glance.traits.credentials_in_uris
 
     def copy(self, image_id: str, moved: Moved) -> str:
@@ -82,8 +76,12 @@ class Copier:
         claim = self._claim(image_id, key)
         try:
             how = self._make(image_id, key, claim, moved)
-        finally:
-            self._end(claim, key)
+        except NotKnown:
+            raise  # the image may refer to the copy soon: gc will look
+        except BaseException:
+            self._end(claim)
+            raise
+        self._end(claim)
         return how
 
     def leave(self, image_id: str, source: str) -> None:
@@ -104,11 +102,11 @@ class Copier:
         how = self._bring(image, key, claim, alive)
         copy = Copy(self._store, self._store.settings.bucket, key)
         self._verify(image, copy, alive)
-        claim.confirm()
+        self._claims.confirm(claim)
         add_location(self._glance, image, copy, self._with_credentials)
         return how
 
-    def _end(self, claim: Claim, key: str) -> None:
+    def _end(self, claim: Claim) -> None:
         """Collect what the image does not refer to, and take the claim back.
 
         Whatever happened, what counts is what the image says.
@@ -117,8 +115,7 @@ class Copier:
             image = self._glance.find(claim.image_id)
         except (Refused, GlanceError):
             return  # gc will look
-        own = Attempt(self._store.name, key)
-        if not collect((own, *claim.leftovers), image, self._stores):
+        if not collect((claim.attempt, *claim.leftovers), image, self._stores):
             claim.release()
 
     def _copy_in(self, image: Image, store: str) -> Copy | None:
@@ -167,21 +164,18 @@ class Copier:
         size = image.size or 0
         algorithm, expected = copies.digest_of(image)
         source = copies.Pieces(self._pieces(image), size, moved)
-        with (
-            self._slabs.in_use(),
-            Digests([algorithm]) as digests,
-            self._outgoing(image, key, claim, digests) as outgoing,
-        ):
-            for part in cut(
-                source,
-                self._slabs,
-                base=self._store.settings.part_size,
-                length=size,
-                reserve=outgoing.reserve,
-                watch=digests.feed,
-            ):
-                outgoing.send(part)
-            if digests.hexdigests()[algorithm] != expected:
+        with stream.into(
+            self._store,
+            key,
+            self._memory,
+            length=size,
+            algorithms=[algorithm],
+            began=claim.began,
+            about=_about(image),
+        ) as outgoing:
+            for _ in outgoing.send(source):
+                pass
+            if outgoing.hexdigests()[algorithm] != expected:
                 raise DigestMismatch("what it is copied from has another digest")
             outgoing.commit()
 
@@ -192,24 +186,6 @@ class Copier:
         if not ours:
             return copies.of_glance(self._glance, image)
         return copies.of_copies(image, ours, self._transfer.retry_time)
-
-    def _outgoing(
-        self, image: Image, key: str, claim: Claim, digests: Digests
-    ) -> Outgoing:
-        def release(part: Part) -> None:
-            digests.wait(part.stop)
-            self._slabs.give_back(part.slabs)
-
-        return Outgoing(
-            self._store,
-            key,
-            length=image.size,
-            most_bytes=self._transfer.upload_buffer,
-            budget=self._budget,
-            began=claim.began,
-            release=release,
-            about=_about(image),
-        )
 
     def _verify(self, image: Image, copy: Copy, moved: Moved) -> None:
         retry_time = self._transfer.retry_time

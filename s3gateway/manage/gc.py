@@ -15,17 +15,16 @@ from collections.abc import Sequence
 
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
+from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
-from s3gateway.errors import ObjectNotFound
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.operator import Operator
 from s3gateway.store import ObjectStore
-from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
-from s3gateway.upload.claims import Claim
+from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 
 _COLUMNS = ("kind", "store", "key", "age")
@@ -101,24 +100,25 @@ class Collector:
         for leftover in found:
             claim = taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
-            if leftover in taken and claim is None:
-                continue  # its upload is over after all
-            if not self._drop(leftover.image_id, attempts):
+            lost = leftover in taken and claim is None
+            if lost or not self._drop(leftover.image_id, attempts):
                 kept.append(leftover)
             elif claim:
                 claim.release()
         return kept
 
     def _take_over(self, leftover: Leftover) -> Claim | None:
-        """Make a claim ours, so that its upload notices should it be alive."""
+        """Make a claim ours, so that its upload notices should it be alive.
+
+        ``None`` if an upload was faster.
+        """
         store = self._stores[leftover.attempt.store]
         claim = Claim(store, leftover.image_id, leftover.attempt, self._grace)
         claim.key = leftover.attempt.key  # an older gateway may spell the id otherwise
         try:
-            claim.leftovers = claims.read(store, claim.key).attempts
-        except ObjectNotFound:
+            claim.seize()
+        except Conflict:
             return None
-        claim.write()
         return claim
 
     def _drop(self, image_id: str, attempts: Iterable[Attempt]) -> bool:

@@ -134,8 +134,8 @@ class Finder:
         for name, store in self._stores.items():
             try:
                 found[name] = [
-                    Leftover("claim", Attempt(name, listed.key), listed.age)
-                    for listed in store.objects(claims.PREFIX)
+                    Leftover("claim", Attempt(name, claims.PREFIX + c.image_id), c.age)
+                    for c in claims.standing({name: store})
                 ]
             except StoreError as error:
                 self._not_listed("claims", store, error)
@@ -208,7 +208,7 @@ class Finder:
         """Return the id of the Glance that something names, if it names one."""
         store, key = self._stores[leftover.attempt.store], leftover.attempt.key
         if leftover.kind == "claim":
-            return store.note(key).glance_id
+            return claims.note(store, key).glance_id
         return store.stat(key).glance_id if leftover.kind == "object" else ""
 
     def _objection(self, leftover: Leftover, whose: str) -> str:

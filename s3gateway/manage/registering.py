@@ -11,12 +11,16 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
+from s3gateway.errors import NotKnown
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.image import VIRTUAL_SIZE
 from s3gateway.glance.image import Location
 from s3gateway.glance.image import location_uri
 from s3gateway.manage.operator import Operator
+
+#: Answers of a proxy that has not waited for Glance, which may still be at it.
+_NOT_GLANCES = (502, 504)
 
 
 def add_location(
@@ -28,13 +32,18 @@ def add_location(
         way is tried as well
     :raises Conflict: if the image has other data by now
     :raises ImageGone: if there is no image any more
-    :raises GlanceError: if nobody knows whether it was added
+    :raises NotKnown: if Glance does not say whether it was added
     """
     for form in (with_credentials, not with_credentials):
         answer = _add(glance, image, copy, form)
-        after = _look(glance, image)
+        try:
+            after = _look(glance, image)
+        except GlanceError as error:
+            raise NotKnown(str(error)) from error
         if any(_is_at(location, copy) for location in after.locations):
             return
+        if answer in _NOT_GLANCES:
+            raise NotKnown(f"Glance may still add the location: it answered {answer}")
         if answer not in (400, 500):
             break
     raise GatewayError(f"Glance did not add the location: it answered {answer}")

@@ -5,6 +5,9 @@ Labels are operations, stores and outcomes, of which there are few: never an ima
 project or anything that S3 is called by.  Where several processes serve
 (``PROMETHEUS_MULTIPROC_DIR``) they write into one directory and each of them can show
 the sum of all.
+
+Counting never fails what is counted: a file of that directory may be gone, or be one
+file too many for the process.
 """
 
 from __future__ import annotations
@@ -13,9 +16,16 @@ import contextlib
 import os
 import pathlib
 import re
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import prometheus_client as prometheus
+from oslo_log import log as logging
 from prometheus_client import multiprocess
+
+LOG = logging.getLogger(__name__)
 
 # A metric opens a file in it when it is made.
 if _DIRECTORY := os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
@@ -28,9 +38,70 @@ REGISTRY = prometheus.CollectorRegistry()
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
 _OF_LIVE_PROCESS = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
 
+#: Set when something could not be counted, which is said once.
+_failed = threading.Event()
 
-def _counter(name: str, text: str, *labels: str) -> prometheus.Counter:
-    return prometheus.Counter(f"s3gateway_{name}", text, labels, registry=REGISTRY)
+
+class Metric:
+    """A metric of prometheus_client's that raises nothing.
+
+    :param find: returns the metric, with its labels if it has any
+    """
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def labels(self, *values: str) -> Metric:
+        return Metric(lambda: self._find().labels(*values))
+
+    def inc(self, amount: float = 1) -> None:
+        self._do("inc", amount)
+
+    def dec(self, amount: float = 1) -> None:
+        self._do("dec", amount)
+
+    def set(self, value: float) -> None:
+        self._do("set", value)
+
+    def observe(self, value: float) -> None:
+        self._do("observe", value)
+
+    @contextlib.contextmanager
+    def track_inprogress(self) -> Iterator[None]:
+        """Count one more while the context lasts."""
+        self.inc()
+        try:
+            yield
+        finally:
+            self.dec()
+
+    def _do(self, method: str, value: float) -> None:
+        try:
+            getattr(self._find(), method)(value)
+        except Exception:
+            if not _failed.is_set():
+                _failed.set()
+                LOG.exception("The metrics of this process are not complete any more")
+
+
+def _counter(name: str, text: str, *labels: str) -> Metric:
+    made = prometheus.Counter(f"s3gateway_{name}", text, labels, registry=REGISTRY)
+    return Metric(lambda: made)
+
+
+def _gauge(name: str, text: str, *labels: str, mode: Any) -> Metric:
+    """Make a gauge; ``mode`` says how those of several processes become one."""
+    made = prometheus.Gauge(
+        f"s3gateway_{name}", text, labels, registry=REGISTRY, multiprocess_mode=mode
+    )
+    return Metric(lambda: made)
+
+
+def _histogram(name: str, text: str, *labels: str) -> Metric:
+    made = prometheus.Histogram(
+        f"s3gateway_{name}", text, labels, registry=REGISTRY, buckets=_SECONDS
+    )
+    return Metric(lambda: made)
 
 
 REQUESTS = _counter(
@@ -48,12 +119,12 @@ TRANSFER_BYTES = _counter(
     "outcome",
 )
 
-TRANSFER_SECONDS = prometheus.Histogram(
-    "s3gateway_transfer_seconds",
+TRANSFER_SECONDS = _histogram(
+    "transfer_seconds",
     "How long the gateway's uploads and downloads took; its count is how many.",
-    ("operation", "store", "outcome"),
-    buckets=_SECONDS,
-    registry=REGISTRY,
+    "operation",
+    "store",
+    "outcome",
 )
 
 RETRIES = _counter(
@@ -89,28 +160,26 @@ BLOCKED_LEAKS = _counter(
     "Secret keys that were taken out of an answer at the very last moment.",
 )
 
-PARTS_IN_FLIGHT = prometheus.Gauge(
-    "s3gateway_parts_in_flight",
+PARTS_IN_FLIGHT = _gauge(
+    "parts_in_flight",
     "Parts of uploads and pieces of downloads that are on their way now.",
-    ("operation", "store"),
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+    "operation",
+    "store",
+    mode="livesum",
 )
 
-BUFFER_BYTES = prometheus.Gauge(
-    "s3gateway_buffer_bytes",
+BUFFER_BYTES = _gauge(
+    "buffer_bytes",
     "Memory that transfers have reserved now, of their configured budgets.",
-    ("operation",),
-    registry=REGISTRY,
-    multiprocess_mode="livesum",
+    "operation",
+    mode="livesum",
 )
 
-STORE_UP = prometheus.Gauge(
-    "s3gateway_store_up",
+STORE_UP = _gauge(
+    "store_up",
     "Whether a store answers, as the health check last judged: 1 or 0.",
-    ("store",),
-    registry=REGISTRY,
-    multiprocess_mode="livemostrecent",
+    "store",
+    mode="livemostrecent",
 )
 
 

@@ -18,7 +18,13 @@ class Digests:
 
     def __init__(self, algorithms: Iterable[str]) -> None:
         self._fed = 0
-        self._workers = [_Worker(name) for name in dict.fromkeys(algorithms)]
+        self._workers: list[_Worker] = []
+        try:
+            for name in dict.fromkeys(algorithms):
+                self._workers.append(_Worker(name))
+        except BaseException:  # no thread can start: those that did must end
+            self.close()
+            raise
 
     def feed(self, data: memoryview) -> None:
         """Take the next bytes.
@@ -38,7 +44,7 @@ class Digests:
     def hexdigests(self) -> dict[str, str]:
         """Return the digests of all that was fed, in hexadecimal, by algorithm."""
         self.wait(self._fed)
-        return {worker.name: worker.hash.hexdigest() for worker in self._workers}
+        return {worker.name: worker.hexdigest() for worker in self._workers}
 
     def close(self) -> None:
         """Stop the threads; bytes not yet taken in are dropped."""
@@ -60,6 +66,7 @@ class _Worker:
         self._position = 0
         self._moved = threading.Condition()
         self._closed = False
+        self._failure: BaseException | None = None
         threading.Thread(target=self._run, name=f"digest-{name}", daemon=True).start()
 
     def feed(self, data: memoryview) -> None:
@@ -69,6 +76,11 @@ class _Worker:
         with self._moved:
             self._moved.wait_for(lambda: self._closed or self._position >= position)
 
+    def hexdigest(self) -> str:
+        if self._failure is not None:
+            raise self._failure
+        return self.hash.hexdigest()
+
     def close(self) -> None:
         with self._moved:
             self._closed = True
@@ -76,6 +88,13 @@ class _Worker:
         self._queue.put(None)
 
     def _run(self) -> None:
+        try:
+            self._digest()
+        except BaseException as error:  # noqa: BLE001  hexdigest raises it
+            self._failure = error
+            self.close()
+
+    def _digest(self) -> None:
         while not self._closed and (data := self._queue.get()) is not None:
             self.hash.update(data)
             with self._moved:

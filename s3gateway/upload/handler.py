@@ -1,25 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """PUT of an image's data: the way of an upload, from top to bottom.
 
-``admission`` decides whether it is ours, a claim keeps others out, ``reception``
-brings the bytes into the store, ``registration`` makes the image active.  Nothing
-becomes visible before it is verified, and every attempt has a key of its own.
+``admission`` decides whether it is ours, and a claim keeps others out.  Then there
+are three phases.  What goes wrong in each has another consequence:
+
+* *receive*: ``reception`` brings the bytes into the store.  If it fails, the object
+  is dropped.
+* *register*: ``registration`` makes the image active.  The object is dropped only if
+  it is certain that the image does not refer to it.
+* *tell*: the claim goes, and notifications, metrics and the log hear of it.  Nothing
+  fails any more.
+
+Every attempt has a key of its own, and nothing is registered before it is verified.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from oslo_log import log as logging
 
-from s3gateway.errors import GatewayError
+from s3gateway.errors import Conflict
 from s3gateway.errors import GlanceError
+from s3gateway.errors import ImageGone
+from s3gateway.errors import NotRegistered
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.registration import Registrar
+from s3gateway.glance.registration import Stored
 from s3gateway.http import request_body
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
@@ -29,8 +43,8 @@ from s3gateway.store import ObjectStore
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.admission import Admitted
 from s3gateway.upload.claims import Attempt
-from s3gateway.upload.claims import Claim
-from s3gateway.upload.claims import Claims
+from s3gateway.upload.exclusion import Claims
+from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.reception import Reception
 
@@ -38,10 +52,6 @@ LOG = logging.getLogger(__name__)
 
 # What Glance's own 204 has.
 _STOCK_HEADERS = [("Content-Type", "text/html; charset=UTF-8")]
-
-# A registration may be refused with these because of the caller's request; with
-# anything else it is Glance's fault or our own.
-_CALLERS_FAULT = (401, 403, 409, 410, 413)
 
 
 class Uploads:
@@ -70,33 +80,24 @@ class Uploads:
         """Answer ``PUT /v2/images/{id}/file``.
 
         :raises Refused: with Glance's answer, if that is the right one
-        :raises GatewayError: if the upload failed; nothing of it is left
+        :raises GatewayError: if the upload failed; nothing of it is left but what the
+            image may refer to
         """
         upload = self._admission.admit(environ, image_id)
         if upload is None:
             return self._glance.pass_through(environ)
+        transfer = self._transfer(environ, upload)
+        image_id = upload.image.id  # as Glance spells it
         key = f"{image_id}.{secrets.token_hex(8)}"
         claim = self._claims.take(image_id, Attempt(upload.store.name, key))
-        self._notifications.prepare(upload.image, upload.store.name)
-        try:
-            with self._transfer(environ, upload) as transfer:
-                registered = self._take(environ, upload, key, claim)
-                transfer.end(transfers.OK if registered else transfers.EMPTY)
-        except GlanceError:
-            # Nobody knows whether the image refers to the object.  It stays, and so
-            # does the claim: whoever collects it will look.
-            raise
-        except BaseException as error:
-            self._drop(upload.store, key)
-            self._end(environ, claim)
-            self._notifications.upload_failed(
-                f"Failed to upload image data for image {image_id}: {error}"
-            )
-            raise
-        self._end(environ, claim)
-        if not registered:
-            return self._glance.pass_through(request_body.replaced(environ, b""))
-        return Answer("204 No Content", _STOCK_HEADERS, [])
+        with transfer:
+            stored = self._receive(environ, upload, claim)
+            if stored is not None:
+                image = self._register(environ, stored, claim)
+                self._tell(environ, transfer, claim, image, stored)
+                return Answer("204 No Content", _STOCK_HEADERS, [])
+            transfer.end(transfers.EMPTY)
+        return self._glance.pass_through(request_body.replaced(environ, b""))
 
     def _transfer(self, environ: Environ, upload: Admitted) -> Transfer:
         return Transfer(
@@ -106,41 +107,93 @@ class Uploads:
             lambda: upload.body.received,
         ).asked_by(environ)
 
-    def _take(self, environ: Environ, upload: Admitted, key: str, claim: Claim) -> bool:
-        """Receive and register a body; whether there was anything in it."""
+    def _receive(
+        self, environ: Environ, upload: Admitted, claim: Claim
+    ) -> Stored | None:
+        """Bring the body into the store; ``None`` if there was nothing in it.
+
+        Whatever goes wrong: no image refers to the object, and it is dropped.
+        """
         try:
-            stored = self._reception.receive(upload, key, claim)
-            if stored is None:
-                return False
-            claim.confirm()
-            image = self._registrar.register(environ, upload.image.id, stored)
-        except Refused as refused:
-            if refused.answer.code in _CALLERS_FAULT:
-                raise
-            raise GatewayError(
-                f"Glance did not take image {upload.image.id}: {refused.answer.status}"
-            ) from None
-        except StoreError as error:
-            # The body is used up: a client that tries again on 503, as Nova does,
-            # would send an empty one.
-            if error.status == 503 and upload.body.received:
+            self._notifications.prepare(upload.image, upload.store.name)
+            stored = self._reception.receive(upload, claim)
+            if stored is not None:
+                self._claims.confirm(claim)
+                return stored
+        except BaseException as error:
+            self._give_up(environ, claim, error)
+            if _is_unavailable(error) and upload.body.received:
+                # A client that tries again on 503, as Nova does, would send a body
+                # that is used up.
                 raise StoreError(str(error)) from error
             raise
-        self._notifications.uploaded(image, stored.virtual_size)
-        return True
+        self._end(environ, claim)
+        return None
 
-    def _end(self, environ: Environ, claim: Claim) -> None:
-        """Collect what dead uploads left, and take the claim back."""
-        if claim.leftovers:
-            try:
-                image = self._glance.find(environ, claim.image_id)
-            except (Refused, GlanceError):
-                return  # for somebody else to collect
-            collect(claim.leftovers, image, self._stores)
-        claim.release()
+    def _register(self, environ: Environ, stored: Stored, claim: Claim) -> Image:
+        """Make the image active.
 
-    def _drop(self, store: ObjectStore, key: str) -> None:
+        Only these four errors say that the image does not refer to the object.  After
+        any other nobody knows: the object stays, and so does the claim, for the next
+        upload or ``gc`` to look.
+        """
         try:
-            store.delete(key)
-        except StoreError as error:
-            LOG.error("%s may have been left in store %s: %s", key, store.name, error)
+            return self._registrar.register(environ, claim.image_id, stored)
+        except (Refused, NotRegistered, Conflict, ImageGone) as error:
+            self._give_up(environ, claim, error)
+            raise
+
+    def _tell(
+        self,
+        environ: Environ,
+        transfer: Transfer,
+        claim: Claim,
+        image: Image,
+        stored: Stored,
+    ) -> None:
+        """Do what is to be done once the image has its data; no error ends it."""
+        steps: list[Callable[[], None]] = [
+            lambda: self._end(environ, claim),
+            lambda: self._notifications.uploaded(image, stored.virtual_size),
+            transfer.end,
+        ]
+        for step in steps:
+            try:
+                step()
+            except Exception:
+                LOG.exception(
+                    "Image %s has its data, and what follows failed", image.id
+                )
+
+    def _give_up(self, environ: Environ, claim: Claim, error: BaseException) -> None:
+        """Drop the object, which no image refers to, and take the claim back."""
+        self._end(environ, claim, claim.attempt)
+        self._notifications.upload_failed(
+            f"Failed to upload image data for image {claim.image_id}: {error}"
+        )
+
+    def _end(self, environ: Environ, claim: Claim, *failed: Attempt) -> None:
+        """Collect what is not needed; take the claim back if nothing of it is left.
+
+        :param failed: attempts that the image does not refer to
+        """
+        if collect(failed, None, self._stores):
+            return  # the claim names it, and its store does not answer
+        if self._collect(environ, claim):
+            claim.leave()
+        else:
+            claim.release()
+
+    def _collect(self, environ: Environ, claim: Claim) -> Sequence[Attempt]:
+        """Collect what dead uploads have left; return what is still there."""
+        if not claim.leftovers:
+            return ()
+        try:
+            image = self._glance.find(environ, claim.image_id)
+        except (Refused, GlanceError):
+            return claim.leftovers  # for somebody else to collect
+        return collect(claim.leftovers, image, self._stores)
+
+
+def _is_unavailable(error: BaseException) -> bool:
+    return isinstance(error, StoreError) and error.status == 503

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from collections.abc import Mapping
 
@@ -56,12 +57,16 @@ def _drop(attempt: Attempt, stores: Mapping[str, ObjectStore], *, needed: bool) 
     if store is None:
         LOG.error("%s is in store %s, which is gone", attempt.key, attempt.store)
         return False
-    try:
-        store.abandon(attempt.key, attempt.upload_id)
-        if not needed:
-            store.delete(attempt.key)
-    except StoreError as error:
-        LOG.error("%s was left in store %s: %s", attempt.key, attempt.store, error)
-        return False
-    LOG.info("Collected %s from store %s", attempt.key, attempt.store)
-    return True
+    steps = [functools.partial(store.abandon, attempt.key, attempt.upload_id)]
+    if not needed:
+        steps.append(functools.partial(store.delete, attempt.key))
+    done = True
+    for step in steps:
+        try:
+            step()
+        except StoreError as error:
+            LOG.error("%s was left in store %s: %s", attempt.key, attempt.store, error)
+            done = False
+    if done:
+        LOG.info("Collected %s from store %s", attempt.key, attempt.store)
+    return done

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an image is cut into the parts of a multipart upload.
+"""The parts of a multipart upload: how large each one is, and its bytes.
 
-Pure arithmetic over S3's limits: at most 10,000 parts, of 5 MiB or more (all
-but the last), in objects of up to 5 TiB
-(https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+S3 takes at most 10,000 parts, of 5 MiB or more (all but the last), in objects of up
+to 5 TiB (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 """
 
 from __future__ import annotations
+
+import dataclasses
+import mmap
+
+from s3gateway.streams.buffers import SLAB
 
 MIB = 1024**2
 MAX_PARTS = 10_000
@@ -16,6 +20,32 @@ MAX_OBJECT_SIZE = 5 * 1024**4
 # before it, so memory grows as late as it can.  From parts of 5 MiB that takes
 # 9,900 parts to 5 TiB; parts of 10 MiB begin to grow after 12.5 GiB.
 _GROWTH = 1280
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Some of an image's bytes, in slabs; the last slab may be partly filled.
+
+    :ivar number: 1 or more
+    :ivar start: where in the image its first byte is
+    :ivar planned: how many bytes were reserved for it
+    """
+
+    number: int
+    start: int
+    length: int
+    planned: int
+    slabs: list[mmap.mmap]
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.length
+
+    def buffers(self) -> list[memoryview]:
+        """Return the part's bytes in order."""
+        views = [memoryview(slab) for slab in self.slabs]
+        views[-1] = views[-1][: self.length - (len(views) - 1) * SLAB]
+        return views
 
 
 def part_size(base: int, sent: int, length: int | None) -> int:

@@ -16,10 +16,10 @@ from s3gateway.store import About
 from s3gateway.store import ObjectStore
 from s3gateway.store import Writer
 from s3gateway.streams.buffers import Budget
-from s3gateway.upload.cutting import Part
+from s3gateway.upload.parts import Part
 
 
-class Outgoing:
+class Sender:
     """An object that becomes visible with ``commit``, or not at all.
 
     What fits one part and is not a large object (``s3_store_large_object_size``)
@@ -143,7 +143,7 @@ class Outgoing:
         if self._failure is not None:
             raise self._failure
 
-    def __enter__(self) -> Outgoing:
+    def __enter__(self) -> Sender:
         return self
 
     def __exit__(
@@ -152,11 +152,13 @@ class Outgoing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._committed:
-            self._abort(error)
-        if self._held is not None:
-            self._release(self._held)
-        self._budget.give_back(self._reserved)
+        try:
+            if not self._committed:
+                self._abort(error)
+        finally:
+            if self._held is not None:
+                self._release(self._held)
+            self._budget.give_back(self._reserved)
 
     def _abort(self, error: BaseException | None) -> None:
         if error is not None:

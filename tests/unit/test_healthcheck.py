@@ -121,7 +121,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     clock = Clock()
-    monkeypatch.setattr("s3gateway.health.time", clock)
+    monkeypatch.setattr("s3gateway.healthcheck.time", clock)
     yield clock
     clock.stop()
 

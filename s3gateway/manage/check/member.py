@@ -20,7 +20,6 @@ from s3gateway.glance.api import Glance
 from s3gateway.http import wsgi
 from s3gateway.manage.check import findings
 from s3gateway.manage.check.findings import Finding
-from s3gateway.manage.check.store_findings import Severity
 from s3gateway.standalone.upstream import Upstream
 
 GROUP = "check_user"
@@ -37,8 +36,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     try:
         member = identity.read(conf, GROUP)
         if member is None:
-            yield Finding(
-                Severity.NOTE,
+            yield findings.note(
                 _SUBJECT,
                 "not tried",
                 f"Name a plain member in [{GROUP}], with the options of "

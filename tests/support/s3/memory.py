@@ -26,6 +26,8 @@ from s3gateway.store import ObjectInfo
 
 MIB = 1024**2
 
+Hook = Callable[[str, str], None]
+
 
 def store_settings(name: str = "fast", **changes: object) -> StoreSettings:
     """Return the settings of a store that nothing is special about."""
@@ -51,9 +53,12 @@ class MemoryStore:
 
     :ivar now: its clock, in seconds; it moves when the test moves it
     :ivar whose: which Glance each object belongs to
-    :ivar decides: whether it knows conditional writes
+    :ivar decides: whether it knows conditional writes; if not, it looks whether there
+        is an object and writes a moment later, and knows no ``if_match``
     :ivar before: called before each request with its name and key; what it
-        raises is the store's answer
+        raises is the store's answer.  Between the look and the write, too, as ``write``
+    :ivar after: called as ``before`` is, when a request that changes something, or
+        reads a note, was carried out; what it raises takes the answer's place
     """
 
     def __init__(self, settings: StoreSettings | None = None) -> None:
@@ -65,7 +70,8 @@ class MemoryStore:
         self.decides = True
         self.knows_ranges = True
         self.open_uploads: dict[str, MemoryWriter] = {}
-        self.before: Callable[[str, str], None] = lambda request, key: None
+        self.before: Hook = lambda request, key: None
+        self.after: Hook = lambda request, key: None
         self.requests: list[str] = []
         self.open_readers = 0
         self._lock = threading.Lock()
@@ -84,13 +90,16 @@ class MemoryStore:
         about: About | None = None,
     ) -> str:
         self.count("put", key)
+        if not self.decides:
+            self._check(key, if_absent)
+            self.before("write", key)
         with self._lock:
-            if if_absent and self.decides and key in self.objects_by_key:
-                raise ObjectExists(f"Store {self.name} has such an object")
-            if if_match and etag_of(self._object(key)) != if_match:
-                raise ObjectExists(f"Store {self.name} has another object")
+            if self.decides:
+                self._check(key, if_absent, if_match)
             self.write(key, b"".join(data))
-            return etag_of(self.objects_by_key[key])
+            etag = etag_of(self.objects_by_key[key])
+        self.after("put", key)
+        return etag
 
     def decides_between_writers(self) -> bool:
         return self.decides
@@ -99,6 +108,7 @@ class MemoryStore:
         self.count("note", key)
         data = self._object(key)
         age = self.now - self.written.get(key, 0)
+        self.after("note", key)
         return Note(data, etag_of(data), age, self.whose.get(key, ""))
 
     def objects(self, prefix: str) -> Iterator[Listed]:
@@ -116,10 +126,13 @@ class MemoryStore:
     def abandon(self, key: str, upload_id: str = "") -> None:
         self.count("abandon", key)
         self.open_uploads.pop(f"upload-of-{key}", None)
+        self.after("abandon", key)
 
     def begin(self, key: str, about: About = NOTHING) -> MemoryWriter:
         self.count("begin", key)
-        return MemoryWriter(self, key)
+        writer = MemoryWriter(self, key)
+        self.after("begin", key)
+        return writer
 
     def stat(self, key: str) -> ObjectInfo:
         self.count("stat", key)
@@ -141,6 +154,7 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         self.count("delete", key)
         self.objects_by_key.pop(key, None)
+        self.after("delete", key)
 
     def write(self, key: str, data: bytes) -> None:
         """Have an object, as one that this store's Glance has written now."""
@@ -153,6 +167,12 @@ class MemoryStore:
         with self._lock:
             self.requests.append(request)
         self.before(request, key)
+
+    def _check(self, key: str, if_absent: bool, if_match: str = "") -> None:
+        if if_absent and key in self.objects_by_key:
+            raise ObjectExists(f"Store {self.name} has such an object")
+        if if_match and etag_of(self._object(key)) != if_match:
+            raise ObjectExists(f"Store {self.name} has another object")
 
     def _object(self, key: str) -> bytes:
         if key not in self.objects_by_key:
@@ -203,6 +223,7 @@ class MemoryWriter:
     def send(self, number: int, part: Buffers) -> None:
         self._store.count("part", self._key)
         self.parts[number] = b"".join(part)
+        self._store.after("part", self._key)
 
     def commit(self) -> None:
         self._store.count("commit", self._key)
@@ -212,6 +233,7 @@ class MemoryWriter:
                 return  # it was done before, and the answer was lost
             raise ObjectNotFound(f"Store {self._store.name} has no such upload")
         self._store.write(self._key, data)
+        self._store.after("commit", self._key)
 
     def cancel(self) -> None:
         self.cancelled = True
@@ -219,6 +241,7 @@ class MemoryWriter:
     def abort(self) -> None:
         self._store.count("abort", self._key)
         self._store.open_uploads.pop(self.upload_id, None)
+        self._store.after("abort", self._key)
 
 
 @functools.lru_cache(maxsize=16)

@@ -12,8 +12,8 @@ import pytest
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
-from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
+from s3gateway.errors import NotKnown
 from s3gateway.glance.api import Image
 from s3gateway.glance.releases import Traits
 from s3gateway.manage.operator import Operator
@@ -139,6 +139,15 @@ def test_what_was_not_added_is_an_error_whatever_the_answer(
         add(glance)
 
 
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_proxy_that_has_not_waited_for_glance_says_nothing(
+    glance: Glance, status: int
+) -> None:
+    glance.does, glance.status = False, status
+    with pytest.raises(NotKnown, match="may still add"):
+        add(glance)
+
+
 def test_an_image_with_other_data_keeps_nothing_of_ours(glance: Glance) -> None:
     before = shown(glance)
     glance.checksum = "00" * 16
@@ -146,7 +155,7 @@ def test_an_image_with_other_data_keeps_nothing_of_ours(glance: Glance) -> None:
         add_location(operator(glance), before, copy(), with_credentials=False)
 
 
-@pytest.mark.parametrize(("status", "error"), [(404, ImageGone), (503, GlanceError)])
+@pytest.mark.parametrize(("status", "error"), [(404, ImageGone), (503, NotKnown)])
 def test_an_image_that_is_not_shown_any_more(
     glance: Glance, status: int, error: type[Exception]
 ) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pathlib
 import re
@@ -179,3 +180,50 @@ def test_several_processes_are_summed_up_and_dead_ones_hold_nothing(
     labels = 'operation="upload",outcome="ok",store="fast"'
     assert f"s3gateway_transfer_bytes_total{{{labels}}} 42.0" in shown
     assert 's3gateway_parts_in_flight{operation="upload",store="fast"} 3.0' in shown
+
+
+_WITHOUT_ITS_DIRECTORY = """
+import logging
+import os
+import shutil
+from s3gateway.monitoring import metrics
+from s3gateway.monitoring import transfers
+from s3gateway.monitoring.transfers import Transfer
+
+logging.basicConfig(format="%(levelname)s %(message)s")
+shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+for _ in range(2):
+    with Transfer("upload", "an-image", "fast", lambda: 21) as transfer:
+        transfers.retried("fast")
+        with transfers.part_in_flight():
+            pass
+        transfer.end()
+print("done")
+"""
+
+
+def test_a_directory_that_is_gone_fails_no_transfer(tmp_path: pathlib.Path) -> None:
+    """It is said once, for all metrics and transfers of the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHOUT_ITS_DIRECTORY],
+        env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "gone")},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "done\n"
+    assert done.stderr.count("ERROR") == 1
+    assert "The metrics of this process are not complete any more" in done.stderr
+    assert "FileNotFoundError" in done.stderr
+
+
+@pytest.mark.parametrize("method", ["inc", "dec", "set", "observe"])
+def test_no_metric_raises(method: str) -> None:
+    def find() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    metric = metrics.Metric(find)
+    getattr(metric, method)(1)
+    getattr(metric.labels("fast"), method)(1)
+    with metric.track_inprogress():
+        pass

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies cut into parts and sent into a store, without any server."""
+"""Bodies that are cut into parts and sent into a store in memory."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import mmap
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,15 +20,16 @@ from s3gateway.errors import SizeMismatch
 from s3gateway.errors import StoreUnavailable
 from s3gateway.errors import TooLarge
 from s3gateway.http.request_body import Body
+from s3gateway.store import NOTHING
+from s3gateway.store import About
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
-from s3gateway.streams.digests import Digests
-from s3gateway.upload.cutting import Part
-from s3gateway.upload.cutting import cut
-from s3gateway.upload.sender import Outgoing
+from s3gateway.upload import stream
+from s3gateway.upload.stream import Memory
 from tests.support.s3.memory import MIB
 from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import MemoryWriter
 from tests.support.s3.memory import store_settings
 from tests.support.s3.memory import unavailable
 
@@ -66,44 +67,24 @@ class Upload:
     def __init__(self, store: MemoryStore, body: Body, buffer: int = 4 * PART) -> None:
         self.store = store
         self.body = body
-        self.buffer = buffer
-        self.most_taken = 0
         self.key = "key"
-        self.slabs = Slabs(keep=64)
-        self.budget = Budget(1 << 40, "upload")
+        self.memory = Memory(Slabs(keep=64), Budget(1 << 40, "upload"), buffer)
         self.digests: dict[str, str] = {}
         self.began: list[str] = []
 
     def run(self) -> None:
-        with Digests(["md5", "sha512"]) as digests:
-            outgoing = Outgoing(
-                self.store,
-                self.key,
-                length=self.body.expected,
-                most_bytes=self.buffer,
-                budget=self.budget,
-                began=self.began.append,
-                release=lambda part: self._release(digests, part),
-            )
-            with outgoing:
-                for part in self._parts(digests, outgoing):
-                    outgoing.send(part)
-                outgoing.commit()
-            self.digests = digests.hexdigests()
-
-    def _parts(self, digests: Digests, outgoing: Outgoing) -> Iterator[Part]:
-        return cut(
-            self.body,
-            self.slabs,
-            base=PART,
+        with stream.into(
+            self.store,
+            self.key,
+            self.memory,
             length=self.body.expected,
-            reserve=outgoing.reserve,
-            watch=digests.feed,
-        )
-
-    def _release(self, digests: Digests, part: Part) -> None:
-        digests.wait(part.stop)
-        self.slabs.give_back(part.slabs)
+            algorithms=["md5", "sha512"],
+            began=self.began.append,
+        ) as outgoing:
+            passed = sum(len(data) for data in outgoing.send(self.body))
+            assert passed == self.body.received
+            outgoing.commit()
+            self.digests = outgoing.hexdigests()
 
 
 @pytest.mark.parametrize("chunked", [False, True])
@@ -160,24 +141,26 @@ def test_parts_are_the_body_cut_without_gaps(
     body = Body(
         environ(data, length=None if chunked else size, most=most), None, 1 << 40
     )
-    seen = hashlib.sha256()
-    reserved: list[int] = []
-    found: list[bytes] = []
-    for part in cut(
-        body,
-        Slabs(keep=2),
-        base=base * SLAB,
-        length=None,
-        reserve=reserved.append,
-        watch=seen.update,
-    ):
-        assert part.start == sum(map(len, found))
-        assert part.planned == base * SLAB
-        found.append(b"".join(part.buffers()))
-        assert part.length == len(found[-1])
+    store = Recording(store_settings(part_size=base * SLAB, large_object_size=0))
+    upload = Upload(store, body)
+    upload.run()
+    parts = store.writer.parts if store.writer else {}
+    found = [parts[number] for number in sorted(parts)]
     assert b"".join(found) == data
     assert [len(part) for part in found[:-1]] == [base * SLAB] * (len(found) - 1)
-    assert seen.hexdigest() == hashlib.sha256(data).hexdigest()
+    assert sorted(parts) == list(range(1, len(parts) + 1))
+    assert upload.digests["sha512"] == hashlib.sha512(data).hexdigest()
+    assert upload.memory.budget.take(1 << 40)  # all of it was given back
+
+
+class Recording(MemoryStore):
+    """A store that keeps its last multipart upload to be looked at."""
+
+    writer: MemoryWriter | None = None
+
+    def begin(self, key: str, about: About = NOTHING) -> MemoryWriter:
+        self.writer = super().begin(key, about)
+        return self.writer
 
 
 @pytest.mark.parametrize(
@@ -267,7 +250,8 @@ def test_memory_is_bounded_while_the_store_is_slow() -> None:
     upload = Upload(
         store, Body(environ(content(size), length=size), None, 1 << 40), 3 * PART
     )
-    upload.slabs = Counted(keep=3 * PART // SLAB)
+    slabs = Counted(keep=3 * PART // SLAB)
+    upload.memory = dataclasses.replace(upload.memory, slabs=slabs)
     upload.run()
     assert most <= 3 * PART // SLAB
     assert store.objects_by_key == {"key": content(size)}
@@ -290,7 +274,7 @@ def test_uploads_wait_for_the_memory_of_all_and_none_fails() -> None:
     ]
     uploads[1].key = "other"
     for upload in uploads:
-        upload.budget = budget
+        upload.memory = dataclasses.replace(upload.memory, budget=budget)
     threads = [threading.Thread(target=upload.run) for upload in uploads]
     for thread in threads:
         thread.start()
@@ -311,6 +295,7 @@ def test_an_upload_that_holds_its_only_part_back_waits_for_nobody() -> None:
     upload = Upload(
         MemoryStore(), Body(environ(content(size), length=None), None, 1 << 40)
     )
-    upload.budget = Budget(0, "upload")
+    nothing = Budget(0, "upload")
+    upload.memory = dataclasses.replace(upload.memory, budget=nothing)
     upload.run()
     assert upload.store.objects_by_key == {"key": content(size)}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way of an image's bytes into a store: slabs, digests, parts, commit.
+
+::
+
+    source --> slabs --> digests (a thread each)
+                 |
+                 +-----> parts --> sender (threads) --> store
+
+A part's slabs are used again when the store and the digests have its bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import mmap
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Protocol
+
+from s3gateway.config.settings import TransferSettings
+from s3gateway.store import NOTHING
+from s3gateway.store import About
+from s3gateway.store import ObjectStore
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
+from s3gateway.streams.digests import Digests
+from s3gateway.upload.parts import Part
+from s3gateway.upload.parts import part_size
+from s3gateway.upload.sender import Sender
+
+
+class Source(Protocol):
+    """An image's bytes on their way in, as ``request_body.Body`` has them."""
+
+    received: int
+
+    def read_into(self, buffer: memoryview) -> int: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """The memory that all streams of a process share.
+
+    :ivar most: what one stream may fill, in bytes; two parts it always may
+    """
+
+    slabs: Slabs
+    budget: Budget
+    most: int
+
+    @classmethod
+    def of(cls, transfer: TransferSettings) -> Memory:
+        """Make it as it is configured."""
+        return cls(
+            Slabs(transfer.upload_buffer // SLAB),
+            Budget(transfer.upload_memory, "upload"),
+            transfer.upload_buffer,
+        )
+
+
+class Stream:
+    """An image on its way into a store; made by ``into``."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        slabs: Slabs,
+        digests: Digests,
+        sizes: Callable[[int], int],
+    ) -> None:
+        self._sender = sender
+        self._slabs = slabs
+        self._digests = digests
+        self._sizes = sizes
+
+    def send(self, source: Source) -> Iterator[memoryview]:
+        """Send all of a source; yield its bytes, slab by slab, as they pass.
+
+        What is yielded is good until the next is asked for.
+        """
+        number, start, filled = 1, 0, SLAB
+        while filled == SLAB:
+            size = self._sizes(start)
+            self._sender.reserve(size)
+            slabs: list[mmap.mmap] = []
+            while len(slabs) * SLAB < size and filled == SLAB:
+                slab = self._slabs.take()
+                filled = source.read_into(memoryview(slab))
+                if filled:
+                    slabs.append(slab)
+                    data = memoryview(slab)[:filled]
+                    self._digests.feed(data)
+                    yield data
+            part = Part(number, start, source.received - start, size, slabs)
+            if part.length:
+                self._sender.send(part)
+            number, start = number + 1, part.stop
+
+    def hexdigests(self) -> dict[str, str]:
+        """Return the digests of all that was sent, in hexadecimal, by algorithm."""
+        return self._digests.hexdigests()
+
+    def commit(self, about: About = NOTHING) -> None:
+        """Make the object visible when all its parts are stored.
+
+        :param about: what is known of the image by now, as of ``Sender.commit``
+        :raises StoreError: if a part or the commit failed
+        """
+        self._sender.commit(about)
+
+
+@contextlib.contextmanager
+def into(
+    store: ObjectStore,
+    key: str,
+    memory: Memory,
+    *,
+    length: int | None,
+    algorithms: Iterable[str],
+    began: Callable[[str], None],
+    about: About = NOTHING,
+) -> Iterator[Stream]:
+    """Open a stream; leaving the context without a commit leaves no object.
+
+    :param key: the object's key, which no other attempt uses
+    :param length: the object's size in bytes if it is known
+    :param algorithms: of the digests that are wanted
+    :param began: called with the id of a multipart upload before its first part is
+        sent
+    :param about: what is known of the image before its data
+    """
+
+    def size_from(start: int) -> int:
+        size = part_size(store.settings.part_size, start, length)
+        if length is None:
+            return size
+        return min(size, max(length - start, 1))  # the end is still to be seen
+
+    def give_back(part: Part) -> None:
+        digests.wait(part.stop)
+        memory.slabs.give_back(part.slabs)
+
+    with (
+        memory.slabs.in_use(),
+        Digests(algorithms) as digests,
+        Sender(
+            store,
+            key,
+            length=length,
+            most_bytes=memory.most,
+            budget=memory.budget,
+            began=began,
+            release=give_back,
+            about=about,
+        ) as sender,
+    ):
+        yield Stream(sender, memory.slabs, digests, size_from)

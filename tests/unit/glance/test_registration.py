@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What registering comes to, whatever Glance answers: what the image shows counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+import webob
+
+from s3gateway import uris
+from s3gateway.errors import Conflict
+from s3gateway.errors import GlanceError
+from s3gateway.errors import ImageGone
+from s3gateway.errors import NotRegistered
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.glance.registration import Registrar
+from s3gateway.glance.registration import Stored
+from tests.support.s3.memory import store_settings
+from tests.support.servers.image_api import ImageApi
+
+SIZE = 42
+STORED = Stored(
+    store=store_settings(),
+    key="an-image.0123456789abcdef",
+    size=SIZE,
+    checksum="ab" * 16,
+    os_hash_algo="sha512",
+    os_hash_value="cd" * 64,
+    virtual_size=7,
+)
+OURS = {
+    "url": "s3://s3.example:9000/fast/an-image.0123456789abcdef",
+    "metadata": {"store": "fast"},
+}
+THEIRS = {
+    "url": "s3://s3.example:9000/fast/an-image.fedcba9876543210",
+    "metadata": {"store": "fast"},
+}
+
+
+class World:
+    """A Glance with one image, which a test makes fail, and a registrar before it.
+
+    :ivar answers: the status of each PATCH that is answered and not carried out
+    """
+
+    def __init__(self) -> None:
+        self.glance = ImageApi(lambda url: SIZE)
+        self.image_id = self.glance.create()
+        self.answers: list[int] = []
+        self.patched: list[str] = []
+        self.identity: Callable[[Any], Any] = lambda environ: environ
+
+    @property
+    def image(self) -> dict[str, Any]:
+        return self.glance.images[self.image_id]
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "PATCH":
+            body = environ["wsgi.input"].read()
+            environ["wsgi.input"].seek(0)
+            self.patched.append(body.decode())
+            if self.answers:
+                start_response(f"{self.answers.pop(0)} Faulty", [])
+                return [b"{}"]
+        return self.glance(environ, start_response)
+
+    def registrar(self) -> Registrar:
+        return Registrar(
+            Glance(self),
+            multi_store=True,
+            with_credentials=False,
+            identity=self.identity,
+        )
+
+    def register(self) -> Image:
+        environ = dict(webob.Request.blank("/").environ)
+        return self.registrar().register(environ, self.image_id, STORED)
+
+    def becomes(self, *rows: dict[str, Any], **fields: Any) -> None:
+        """Let the image be so when it is looked at."""
+
+        def before(method: str) -> None:
+            if method == "GET":
+                self.glance.rows[self.image_id] = list(rows)
+                self.image.update(fields)
+
+        self.glance.before = before
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def fail(*arguments: object) -> None:
+    raise TimeoutError("injected")
+
+
+def test_it_is_active_with_its_data(world: World) -> None:
+    image = world.register()
+    assert (image.status, image.size, image.checksum) == ("active", SIZE, "ab" * 16)
+    [location] = image.locations
+    assert uris.parse(location.url).key == STORED.key
+    assert location.metadata == {"store": "fast", "s3gateway_virtual_size": "7"}
+    assert len(world.patched) == 1
+
+
+def test_an_answer_that_is_lost(world: World) -> None:
+    world.glance.after = lambda method: fail() if method == "PATCH" else None
+    assert world.register().status == "active"
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 410, 413])
+def test_an_answer_for_the_caller(world: World, status: int) -> None:
+    world.answers = [status]
+    with pytest.raises(Refused) as caught:
+        world.register()
+    assert caught.value.answer.code == status
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 503])
+def test_an_answer_for_nobody(world: World, status: int) -> None:
+    world.answers = [status, status]
+    with pytest.raises(NotRegistered, match=f"did not take image .*: {status} Faulty"):
+        world.register()
+
+
+def test_no_answer_and_no_data(world: World) -> None:
+    world.glance.before = lambda method: fail() if method == "PATCH" else None
+    with pytest.raises(NotRegistered, match="it gave no answer"):
+        world.register()
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_proxy_has_not_waited(world: World, status: int) -> None:
+    world.answers = [status]
+    with pytest.raises(GlanceError, match="is going to have its data") as caught:
+        world.register()
+    assert not isinstance(caught.value, NotRegistered)
+
+
+def test_glance_takes_the_other_form_of_the_location(world: World) -> None:
+    world.answers = [400]
+    registrar = world.registrar()
+    environ = dict(webob.Request.blank("/").environ)
+    registrar.register(environ, world.image_id, STORED)
+    assert ["ACCESSKEY" in body for body in world.patched] == [False, True]
+    other = world.glance.create()
+    registrar.register(environ, other, STORED)
+    assert "ACCESSKEY" in world.patched[-1]
+
+
+def test_nobody_could_register(world: World) -> None:
+    """Nothing was asked of Glance."""
+
+    def identity(environ: Any) -> Any:
+        raise GlanceError("The gateway could not identify itself.")
+
+    world.identity = identity
+    with pytest.raises(NotRegistered, match="identify itself"):
+        world.register()
+    assert not world.patched
+
+
+def test_the_image_cannot_be_looked_at(world: World) -> None:
+    world.glance.before = lambda method: fail() if method == "GET" else None
+    with pytest.raises(GlanceError) as caught:
+        world.register()
+    assert not isinstance(caught.value, NotRegistered)
+
+
+def test_the_image_is_gone(world: World) -> None:
+    def before(method: str) -> None:
+        if method == "commit":
+            del world.glance.images[world.image_id]
+
+    world.glance.before = before
+    with pytest.raises(ImageGone):
+        world.register()
+
+
+OTHER_DATA = {"status": "active", "size": 7, "checksum": "ef" * 16}
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([THEIRS], OTHER_DATA),
+        ([THEIRS], {}),  # the same bytes, from another upload
+        ([], {"status": "saving", "size": None, "checksum": None}),
+    ],
+)
+def test_others_have_won(
+    world: World, rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    world.becomes(*rows, **fields)
+    with pytest.raises(Conflict, match="got its data from somebody else"):
+        world.register()
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([OURS, THEIRS], OTHER_DATA),
+        ([], OTHER_DATA),  # where it is is hidden
+        ([], {**OTHER_DATA, "status": "deactivated"}),
+    ],
+)
+def test_others_have_won_and_the_image_may_need_the_object(
+    world: World, rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    world.becomes(*rows, **fields)
+    with pytest.raises(GlanceError, match="may refer to this as well") as caught:
+        world.register()
+    assert not isinstance(caught.value, NotRegistered)
+
+
+@pytest.mark.parametrize(
+    ("rows", "fields"),
+    [
+        ([THEIRS, OURS], {}),  # a copy that was added meanwhile
+        ([], {}),  # where it is is hidden
+        ([], {"status": "deactivated"}),
+    ],
+)
+def test_the_data_is_ours_all_the_same(
+    world: World, rows: list[dict[str, Any]], fields: dict[str, Any]
+) -> None:
+    world.becomes(*rows, **fields)
+    assert world.register().checksum == STORED.checksum
+
+
+def test_a_rehearsal_changes_nothing(world: World) -> None:
+    image = Glance(world).show(dict(webob.Request.blank("/").environ), world.image_id)
+    environ = dict(webob.Request.blank("/").environ)
+    answer = world.registrar().rehearse(environ, image, "sha512")
+    assert answer.code == 400
+    assert world.image["status"] == "queued"

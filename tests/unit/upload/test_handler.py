@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An upload that something goes wrong in, at every step that it takes.
+
+The steps are the requests to the stores and to Glance, the notifications and the
+threads.  A first upload shows which there are; then at each of them, before it is
+done and after, each kind of exception is raised.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import pathlib
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from s3gateway.errors import StoreUnavailable
+from s3gateway.monitoring import metrics
+from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.holding import Claim
+from tests.support.s3.memory import MemoryStore
+from tests.support.servers.inprocess import GRACE
+from tests.support.servers.inprocess import InProcess
+
+MIB = 1024**2
+SIZES = {"small": 1000, "large": 6 * MIB}  # one PUT, and two parts
+LARGE = 5 * MIB
+
+EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
+    "503": lambda: StoreUnavailable("Store fast answered 503 SlowDown"),
+    "no thread": lambda: RuntimeError("can't start new thread"),
+    "no file": lambda: OSError(errno.EMFILE, "Too many open files"),
+    "no memory": MemoryError,
+    "aborted": lambda: SystemExit(1),  # as gunicorn does it to a worker
+    "interrupted": KeyboardInterrupt,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Something that an upload asks of somebody else.
+
+    :ivar of: the store, ``glance``, ``notifier`` or ``thread``
+    :ivar what: the request, the event or the thread
+    :ivar nth: which of those
+    :ivar done: whether it is done, and the answer is on its way
+    """
+
+    of: str
+    what: str
+    nth: int = 1
+    done: bool = False
+
+    def __repr__(self) -> str:
+        return f"{self.of}: {self.what} {self.nth}{' done' if self.done else ''}"
+
+
+class Steps:
+    """Takes note of the steps of an upload, and raises something at one of them."""
+
+    def __init__(self, world: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seen: list[Step] = []
+        self.at: Step | None = None
+        self.error: Callable[[], BaseException] = MemoryError
+        self.raised = False
+        self._lock = threading.Lock()
+        for name, store in world.stores.items():
+            store.before = self._of_store(name, done=False)
+            store.after = self._of_store(name, done=True)
+        world.glance.before = lambda method: self._pass("glance", method)
+        world.glance.after = lambda method: self._pass("glance", method, done=True)
+        world.notifier.before = lambda event: self._pass("notifier", event)
+        start = threading.Thread.start
+
+        def counted(thread: threading.Thread) -> None:
+            if thread.name.startswith(("digest-", "s3-part")):
+                self._pass("thread", thread.name.partition("_")[0])
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", counted)
+
+    def _of_store(self, name: str, *, done: bool) -> Any:
+        def passed(request: str, key: str) -> None:
+            kind = "claim" if key.startswith(claims.PREFIX) else "object"
+            self._pass(name, f"{request} {kind}", done=done)
+
+        return passed
+
+    def _pass(self, of: str, what: str, *, done: bool = False) -> None:
+        with self._lock:
+            same = [
+                step
+                for step in self.seen
+                if (step.of, step.what, step.done) == (of, what, done)
+            ]
+            step = Step(of, what, len(same) + 1, done)
+            self.seen.append(step)
+            if step != self.at:
+                return
+            self.raised = True
+        raise self.error()
+
+
+class Upload:
+    """An upload in a world of its own, and what is true of it afterwards."""
+
+    def __init__(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
+    ) -> None:
+        self.world = InProcess(directory, monkeypatch, large=LARGE)
+        self.gateway = self.world.gateway()
+        self.image_id = self.world.glance.create()
+        self.data = bytes(range(250)) * (SIZES[size] // 250)
+        self.steps = Steps(self.world, monkeypatch)
+        self.outcome: int | BaseException = 0
+
+    def run(self) -> None:
+        try:
+            self.outcome = self.world.put(self.gateway, self.image_id, self.data)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.outcome = error
+
+    @property
+    def is_active(self) -> bool:
+        return bool(self.world.glance.images[self.image_id]["status"] == "active")
+
+    def check(self) -> None:
+        """What the image refers to is there, whole; what else is left a claim names."""
+        if self.is_active:
+            assert self.world.data_of(self.image_id) == [self.data]
+        assert self.world.left(self.image_id) <= self.world.claimed()
+        if self.outcome == 204:
+            assert self.is_active
+
+    def check_spotless(self) -> None:
+        """Nothing is left but what the image refers to."""
+        self.check()
+        assert not self.world.left(self.image_id)
+        assert not self.world.claimed()
+
+    def check_next(self) -> None:
+        """Once the claim is dead, the next upload succeeds and clears up."""
+        self.world.age(GRACE)
+        assert self.world.put(self.gateway, self.image_id, self.data) == 204
+        self.outcome = 204
+        self.check_spotless()
+
+
+Run = Callable[..., Upload]
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    def run(
+        size: str,
+        at: Step | None = None,
+        error: Callable[[], BaseException] = MemoryError,
+    ) -> Upload:
+        with monkeypatch.context() as patch:
+            upload = Upload(tmp_path, patch, size)
+            upload.steps.at, upload.steps.error = at, error
+            upload.run()
+            assert upload.steps.raised is (at is not None)
+        return upload
+
+    return run
+
+
+def phases(run: Run, size: str) -> dict[str, list[Step]]:
+    """Return the steps of an upload that nothing goes wrong in."""
+    upload = run(size)
+    assert upload.outcome == 204
+    upload.check_spotless()
+    steps = upload.steps.seen
+    registers = steps.index(Step("glance", "PATCH", 2))  # the first is the rehearsal
+    looks = steps.index(Step("glance", "GET", 2, done=True))
+    return {
+        "receive": steps[:registers],
+        "register": steps[registers : looks + 1],
+        "tell": steps[looks + 1 :],
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("error", EXCEPTIONS)
+class TestAnythingAtAnyStep:
+    def each(self, run: Run, size: str, error: str, phase: str) -> Iterator[Upload]:
+        for step in phases(run, size)[phase]:
+            upload = run(size, step, EXCEPTIONS[error])
+            print(f"{step}: {upload.outcome!r}")
+            upload.check()
+            yield upload
+
+    def test_while_it_receives(self, run: Run, size: str, error: str) -> None:
+        """Nothing is left, and the next upload need not wait."""
+        for upload in self.each(run, size, error, "receive"):
+            upload.check_spotless()
+            if not upload.is_active:
+                assert upload.outcome != 204
+                assert upload.world.put(upload.gateway, upload.image_id, b"next") == 204
+
+    def test_while_it_registers(self, run: Run, size: str, error: str) -> None:
+        """The object stays, and so does the claim, unless the image was seen."""
+        for upload in self.each(run, size, error, "register"):
+            if upload.outcome == 204:
+                upload.check_spotless()
+                continue
+            [objects] = [
+                store.objects_by_key.keys() & upload.world.claimed()
+                for name, store in upload.world.stores.items()
+                if name == "fast"
+            ]
+            assert len(objects) == 1
+            if not upload.is_active:
+                assert upload.world.put(upload.gateway, upload.image_id, b"next") == 409
+                upload.check_next()
+
+    def test_while_it_tells(self, run: Run, size: str, error: str) -> None:
+        """The image has its data, and who is not killed is told so."""
+        for upload in self.each(run, size, error, "tell"):
+            assert upload.is_active
+            killed = isinstance(upload.outcome, BaseException)
+            assert upload.outcome == 204 or killed
+            if upload.steps.at != Step("fast", "delete claim"):
+                upload.check_spotless()
+
+
+@pytest.fixture
+def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    return InProcess(tmp_path, monkeypatch)
+
+
+def refuse(store: MemoryStore, request: str, key: str) -> None:
+    """Let a store refuse some requests about one object."""
+
+    def before(asked: str, about: str) -> None:
+        if asked == request and about.startswith(key):
+            raise StoreUnavailable("Store fast answered 503 SlowDown")
+
+    store.before = before
+
+
+def fail(method: str) -> None:
+    if method == "PATCH":
+        raise TimeoutError("injected")
+
+
+def test_an_object_that_cannot_be_dropped_is_named(world: InProcess) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    store = world.stores["fast"]
+    store.after = lambda request, key: setattr(world.glance, "before", fail)
+    refuse(store, "delete", image_id)
+    assert world.put(gateway, image_id, b"data") == 500
+    assert len(world.left(image_id)) == 1
+    assert world.claimed(running=True) == world.left(image_id)
+    store.before = store.after = lambda request, key: None
+    world.glance.before = lambda method: None
+    world.age(GRACE)
+    assert world.put(gateway, image_id, b"data") == 204
+    assert not world.left(image_id)
+    assert not world.claimed()
+
+
+@pytest.mark.parametrize("request_", ["abandon", "delete"])
+def test_what_the_dead_left_stays_named_until_it_is_gone(
+    world: InProcess, request_: str
+) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    died(world, image_id)
+    refuse(world.stores["fast"], request_, f"{image_id}.dead")
+    assert world.put(gateway, image_id, b"data") == 204
+    assert f"{image_id}.dead" in world.claimed()
+    assert not world.claimed(running=True)
+
+
+def test_what_the_dead_left_stays_while_glance_does_not_say_whether_it_is_needed(
+    world: InProcess,
+) -> None:
+    gateway, image_id = world.gateway(), world.glance.create()
+    died(world, image_id)
+    looks = 0
+
+    def before(method: str) -> None:
+        nonlocal looks
+        looks += method == "GET"
+        if looks == 3:  # after admission and registration
+            raise TimeoutError("injected")
+
+    world.glance.before = before
+    assert world.put(gateway, image_id, b"data") == 204
+    assert world.left(image_id) == {f"{image_id}.dead"} <= world.claimed()
+    assert not world.claimed(running=True)
+
+
+def died(world: InProcess, image_id: str) -> None:
+    """Leave what an upload leaves whose gateway dies."""
+    store, key = world.stores["fast"], f"{image_id}.dead"
+    Claim(store, image_id, Attempt("fast", key), GRACE).create()
+    store.objects_by_key[key] = b"of the dead"
+    world.age(GRACE)
+
+
+def test_metrics_that_raise(world: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    for metric in vars(metrics).values():
+        if isinstance(metric, metrics.Metric):
+            monkeypatch.setattr(metric, "_find", find)
+    image_id = world.glance.create()
+    assert world.put(world.gateway(), image_id, b"data") == 204
+    assert world.put(world.gateway(), image_id, b"data") == 409
+    assert world.data_of(image_id) == [b"data"]
+    assert not world.claimed()
+
+
+def test_an_empty_body_is_glances(world: InProcess) -> None:
+    image_id = world.glance.create()
+    assert world.put(world.gateway(), image_id, b"") == 204
+    assert world.glance.received[-1] == b""
+    assert not world.left(image_id)
+    assert not world.claimed()
