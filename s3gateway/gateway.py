@@ -14,7 +14,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.glance import routes
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
-from s3gateway.http import request_body
+from s3gateway.http import lingering
 from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
@@ -65,9 +65,9 @@ class Gateway:
             LOG.exception("%s %s", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             answer = _response(environ, GatewayError("The gateway has failed."))
         _count(environ, answer)
-        if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
-            request_body.drain(environ, self._drain_limit)
-        return self._masking.apply(environ, answer)(environ, start_response)
+        answer = self._masking.apply(environ, answer)
+        answer = lingering.after(environ, answer, self._drain_limit)
+        return answer(environ, start_response)
 
     def _answer(self, environ: Environ) -> Answer:
         method = environ["REQUEST_METHOD"]
