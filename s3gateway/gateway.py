@@ -15,7 +15,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.glance import routes
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
-from s3gateway.http import request_body
+from s3gateway.http import lingering
 from s3gateway.http import wsgi
 from s3gateway.http.canonical import canonical
 from s3gateway.http.wsgi import Answer
@@ -59,10 +59,9 @@ class Gateway:
     ) -> Iterable[bytes]:
         answer = _or_error(environ, lambda: self._answer(environ))
         _count(environ, answer)
-        if environ["REQUEST_METHOD"] == "PUT" and answer.code >= 400:
-            request_body.drain(environ, self._drain_limit)
         masked = _or_error(environ, lambda: self._masking.apply(environ, answer))
-        return masked(environ, start_response)
+        whole = lingering.after(environ, masked, self._drain_limit)
+        return whole(environ, start_response)
 
     def _answer(self, environ: Environ) -> Answer:
         environ = canonical(environ)

@@ -1,24 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image's bytes on their way out: all that were promised, or an error."""
+"""The body of GET of image data: an image's bytes in order, one connection or several.
+
+One connection reads what the client asks for.  While that is too slow for the client
+a window fetches ahead.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
+from concurrent import futures
 
 from oslo_log import log as logging
 
 from s3gateway.download.failover import Copies
 from s3gateway.download.pace import Pace
 from s3gateway.download.window import Window
+from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreError
-from s3gateway.http import servers
 from s3gateway.http.ranges import Span
+from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
-from s3gateway.streams.verification import Verification
+from s3gateway.streams.digests import Verification
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +33,10 @@ _MIB = 1024**2
 
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
+
+#: With these a window is of no more use: threads and memory may be short, and one
+#: connection needs little of either.
+_WINDOW_FAILED = (StoreError, OSError, MemoryError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,15 +56,12 @@ class Ahead:
 
 
 class Delivery:
-    """The body of an answer: exactly ``span``, or an exception.
+    """Reads ``span`` of an image for a client, who gets no byte that is not told of.
 
-    A body that failed keeps failing on every further ``next()``: Glance's cache
-    filter swallows a first exception and would end the answer as if it were whole.
-
-    :ivar transfer: what is logged and counted of it
-    :ivar verification: is given all bytes before they leave
-    :ivar ended: called with the number of bytes when the last ones leave
     :param copies: reads the span
+    :param environ: the client's request
+    :param verification: is given all bytes before they leave
+    :param ended: called with the number of bytes when the last ones leave
     """
 
     def __init__(
@@ -63,81 +71,88 @@ class Delivery:
         span: Span,
         *,
         ahead: Ahead,
+        environ: Environ,
+        verification: Verification | None = None,
+        ended: Callable[[int], None] | None = None,
     ) -> None:
         self._image_id = image_id
         self._copies = copies
         self._span = span
         self._ahead = ahead
-        self.verification: Verification | None = None
-        self.ended: Callable[[int], None] | None = None
+        self._verification = verification
+        self._ended = ended
         self._sent = 0
-        self.transfer = Transfer(
+        self._transfer = Transfer(
             "download", image_id, copies.store.name, lambda: self._sent
-        )
+        ).asked_by(environ)
         self._first = b""
         self._window: Window | None = None
         self._pace = Pace()
         self._straight_rate = 0.0
         self._may_open = ahead.widest > 1
-        self._failure: StoreError | None = None
 
     def open(self) -> None:
         """Wait for the first bytes, as long as an error can still be answered.
 
         :raises StoreError: if no copy has them
         """
-        with self.transfer:
-            self._first = self._read()
-
-    def __iter__(self) -> Delivery:
-        return self
-
-    def __next__(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
-        if self._sent == self._span.length:
-            self.close()
-            raise StopIteration
         try:
-            with self.transfer:
-                data = self._first or self._read()
-                if self.verification is not None:
-                    self.verification.feed(data)
-        except StoreError as error:
-            self._fail(error)
+            with self._transfer:
+                self._first = self._read()
+        except BaseException:
+            self._close()
             raise
+
+    def read(self) -> bytes:
+        """Return the next bytes, at least one.
+
+        :raises StoreError: if no copy has them
+        """
+        with self._transfer:
+            data = self._first or self._read()
+            if self._verification is not None:
+                self._verification.feed(data)
         self._first = b""
         self._sent += len(data)
         if self._sent == self._span.length:
-            self.transfer.end()
-            if self.ended is not None:
-                self.ended(self._sent)
+            self._tell()
         return data
 
-    def close(self) -> None:
+    def end(self, failure: BaseException | None) -> None:
         """Stop reading."""
-        self.transfer.end(transfers.CLIENT)  # unless it has ended already
-        self._copies.close()
-        if self._window is not None:
-            self._window.close()
-            self._window = None
-        if self.verification is not None:
-            self.verification.close()
+        if failure is not None:
+            LOG.error(
+                "Image %s broke off at byte %d: %s",
+                self._image_id,
+                self._span.start + self._sent,
+                failure,
+                exc_info=None if isinstance(failure, GatewayError) else failure,
+            )
+        self._close()
 
-    def _fail(self, error: StoreError) -> None:
-        at = self._span.start + self._sent
-        LOG.error("Image %s broke off at byte %d: %s", self._image_id, at, error)
-        self._failure = error
-        servers.break_off()
-        self.close()
+    def _close(self) -> None:
+        with contextlib.ExitStack() as stack:
+            if self._verification is not None:
+                stack.callback(self._verification.close)
+            stack.callback(self._close_window)
+            stack.callback(self._copies.close)
+            self._transfer.end(transfers.CLIENT)  # unless it has ended already
+
+    def _tell(self) -> None:
+        """Log, count and notify; the client has its bytes whether that works or not."""
+        try:
+            self._transfer.end()
+            if self._ended is not None:
+                self._ended(self._sent)
+        except Exception:
+            LOG.exception("The end of image %s could not be told", self._image_id)
 
     def _read(self) -> bytes:
         if self._window is not None and self._copies.at == self._window.at:
             if data := self._read_window(self._window):
                 self._copies.skip_to(self._window.at)
                 return data
-            self._window.close()
-            self._window = None
+            self._close_window()
             self._pace = Pace()
         limit = self._window.at - self._copies.at if self._window else _MIB
         data = self._pace.read(lambda: self._copies.read(limit))
@@ -148,14 +163,19 @@ class Delivery:
         """Return the next bytes of the window, none when it is of no more use."""
         try:
             data = self._pace.read(window.read)
-        except StoreError as error:
-            LOG.warning("Image %s at byte %d: %s", self._image_id, window.at, error)
+        except _WINDOW_FAILED as error:
+            self._warn(window.at, error)
             return b""
         trial = 4 * self._ahead.piece
         if self._pace.count >= trial and self._pace.rate < _GAIN * self._straight_rate:
             self._may_open = False
             window.fetch_no_more()
         return data
+
+    def _close_window(self) -> None:
+        window, self._window = self._window, None
+        if window is not None:
+            window.close()
 
     def _consider_window(self) -> None:
         """Open the window if one connection is what holds the client up."""
@@ -174,11 +194,25 @@ class Delivery:
                 self._straight_rate / _MIB,
             )
             self._pace = Pace()
+            self._open_window(Span(start, self._span.stop))
+
+    def _open_window(self, span: Span) -> None:
+        try:
             self._window = Window(
                 self._copies.open_piece,
-                Span(start, self._span.stop),
+                span,
+                pool=futures.ThreadPoolExecutor(
+                    self._ahead.widest, "s3-piece", transfers.joining()
+                ),
                 piece=self._ahead.piece,
                 widest=self._ahead.widest,
                 budget=self._ahead.budget,
                 slabs=self._ahead.slabs,
             )
+        except _WINDOW_FAILED as error:
+            self._warn(span.start, error)
+            self._may_open = False
+
+    def _warn(self, at: int, error: Exception) -> None:
+        what = str(error) or type(error).__name__
+        LOG.warning("Image %s at byte %d: %s", self._image_id, at, what)

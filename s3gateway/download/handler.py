@@ -8,6 +8,7 @@ S3 store of ours, are passed through.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 from collections.abc import Mapping
 from urllib import parse
 
@@ -33,6 +34,7 @@ from s3gateway.glance.policy import receiver_of
 from s3gateway.glance.releases import Traits
 from s3gateway.http import preconditions
 from s3gateway.http import ranges
+from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.preconditions import Validators
 from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Answer
@@ -41,7 +43,7 @@ from s3gateway.store import ObjectStore
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
-from s3gateway.streams.verification import Verification
+from s3gateway.streams.digests import Verification
 
 LOG = logging.getLogger(__name__)
 
@@ -117,31 +119,43 @@ class Downloads:
         if environ["REQUEST_METHOD"] == "HEAD":
             return Answer(status, headers, [])
         delivery = self._delivery(environ, image, span, copies)
+        body = AnswerBody(delivery, span.length)
         delivery.open()
-        return Answer(status, headers, delivery)
+        return Answer(status, headers, body)
 
     def _delivery(
         self, environ: Environ, image: Image, span: Span, copies: list[Copy]
     ) -> Delivery:
         size = image.size or 0
         transfer = self._settings.transfer
-        delivery = Delivery(
+        return Delivery(
             image.id,
             Copies(image.id, copies, span, size=size, retry_time=transfer.retry_time),
             span,
             ahead=self._ahead,
+            environ=environ,
+            ended=self._ended(environ, image, span),
+            verification=self._verification(image, span),
         )
-        delivery.transfer.asked_by(environ)
-        if transfer.verify_downloads and span.length == size and image.os_hash_value:
-            delivery.verification = Verification(
-                size, image.os_hash_algo, image.os_hash_value
-            )
-        if self._notifications.wanted:
-            receiver = receiver_of(environ)
-            delivery.ended = lambda count: self._notifications.sent(
-                image, receiver, count, span.length
-            )
-        return delivery
+
+    def _verification(self, image: Image, span: Span) -> Verification | None:
+        """Return what checks the digest, ``None`` if it is not wanted or not all."""
+        size = image.size or 0
+        wanted = self._settings.transfer.verify_downloads
+        if not (wanted and span.length == size and image.os_hash_value):
+            return None
+        return Verification(size, image.os_hash_algo, image.os_hash_value)
+
+    def _ended(
+        self, environ: Environ, image: Image, span: Span
+    ) -> Callable[[int], None] | None:
+        """Return what notifies of the end, ``None`` if nobody wants to know."""
+        if not self._notifications.wanted:
+            return None
+        receiver = receiver_of(environ)
+        return lambda count: self._notifications.sent(
+            image, receiver, count, span.length
+        )
 
     def _copies(self, environ: Environ, image: Image) -> list[Copy]:
         """Return the copies in our stores in Glance's order.

@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from concurrent import futures
 
+from oslo_log import log as logging
+
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.monitoring import transfers
@@ -23,6 +25,8 @@ from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.retries import patiently
+
+LOG = logging.getLogger(__name__)
 
 #: A piece that fails is tried again for so long; then the download looks after it.
 _RETRY_TIME = 5.0  # seconds
@@ -91,6 +95,7 @@ class Window:
 
     :ivar at: the next byte to be read
     :param open_: opens a span of the object
+    :param pool: fetches pieces, ``widest`` of them at once; ends with the window
     :param piece: the size of a piece in bytes
     :param widest: how many pieces may be in memory or under way at once
     """
@@ -100,6 +105,7 @@ class Window:
         open_: Open,
         span: Span,
         *,
+        pool: futures.Executor,
         piece: int,
         widest: int,
         budget: Budget,
@@ -115,12 +121,16 @@ class Window:
         self._width = min(_FIRST_WIDTH, widest)
         self._ahead: collections.deque[Piece] = collections.deque()
         self._slabs = slabs
-        self._in_use = contextlib.ExitStack()
-        self._in_use.enter_context(slabs.in_use())
         self._taken: collections.deque[mmap.mmap] = collections.deque()
         self._end = span.start
-        self._pool = futures.ThreadPoolExecutor(widest, "s3-piece", transfers.joining())
-        self._fill()
+        self._pool = pool
+        self._in_use = contextlib.ExitStack()
+        self._in_use.enter_context(slabs.in_use())
+        try:
+            self._fill()
+        except BaseException:
+            self.close()
+            raise
 
     def read(self) -> bytes:
         """Return the next bytes, none at the end of what was fetched.
@@ -174,9 +184,24 @@ class Window:
                 return
             stop = min(self._next + self._piece, self._stop)
             piece = Piece(Span(self._next, stop), self._open, self._slabs)
+            if not self._submit(piece):
+                return
             self._next = stop
-            self._ahead.append(piece)
+
+    def _submit(self, piece: Piece) -> bool:
+        """Have a piece fetched; whether a thread for it could be had.
+
+        If not, the window runs out before it.
+        """
+        self._ahead.append(piece)
+        try:
             self._pool.submit(piece.fetch)
+        except (RuntimeError, MemoryError) as error:
+            LOG.warning("No piece is fetched at byte %d: %s", self._next, error)
+            self._drop(self._ahead.pop())
+            self.fetch_no_more()
+            return False
+        return True
 
     def _drop(self, piece: Piece) -> None:
         piece.cancel()

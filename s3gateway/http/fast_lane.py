@@ -10,23 +10,50 @@ What the lane does not know for certain it leaves to the portable way; the optio
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import io
 import re
 import socket
+from typing import TYPE_CHECKING
 from typing import Any
 
-from gunicorn.http.body import Body
-from gunicorn.http.body import ChunkedReader
-from gunicorn.http.body import LengthReader
-from gunicorn.http.unreader import SocketUnreader
-
+from s3gateway.http import servers
 from s3gateway.http.wsgi import Environ
+
+if TYPE_CHECKING:
+    from gunicorn.http.body import Body
+    from gunicorn.http.body import ChunkedReader
+    from gunicorn.http.body import LengthReader
+    from gunicorn.http.unreader import SocketUnreader
 
 # The plain beginning of a chunk (RFC 9112, 7.1).
 _SIZE = re.compile(rb"([1-9A-Fa-f][0-9A-Fa-f]{0,14})\r\n")
 _LONGEST_SIZE = 17  # bytes
 _END = b"\r\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Kind:
+    """A class of gunicorn's, and what of it is used here.
+
+    gunicorn promises neither; where something is missing the portable way is taken.
+    """
+
+    module: str
+    name: str
+    used: tuple[str, ...]
+
+    def has(self, part: Any) -> bool:
+        """Whether an object is of the class, not of one that is derived from it."""
+        known = servers.loaded(self.module, self.name)
+        return type(part) is known and all(hasattr(part, name) for name in self.used)
+
+
+_BODY = _Kind("gunicorn.http.body", "Body", ("reader", "buf"))
+_LENGTH_READER = _Kind("gunicorn.http.body", "LengthReader", ("unreader", "length"))
+_CHUNKED_READER = _Kind("gunicorn.http.body", "ChunkedReader", ("req", "parser"))
+_UNREADER = _Kind("gunicorn.http.unreader", "SocketUnreader", ("sock", "buf", "unread"))
 
 
 class Receiver:
@@ -66,11 +93,13 @@ class ChunkReceiver:
     anything else, as at the end of the body, gunicorn's own reader goes on, and
     judges it; it also goes on if somebody else reads the body.  So that it can, the
     last byte of a chunk is kept until the next chunk has begun.
+
+    :ivar replaced: gunicorn's own reader
     """
 
     def __init__(self, body: Body) -> None:
         self._body = body
-        self._reader: ChunkedReader = body.reader
+        self.replaced: ChunkedReader = body.reader
         self._unreader: SocketUnreader = body.reader.req.unreader
         self._socket: socket.socket = self._unreader.sock
         self._ahead: bytes = self._unreader.buf.getvalue()
@@ -97,11 +126,11 @@ class ChunkReceiver:
     def read(self, size: int) -> bytes:
         """Have gunicorn's own reader go on; its ``Body`` calls this."""
         if self._body.reader is self:
-            self._body.reader = self._reader
+            self._body.reader = self.replaced
             begun = b"%x\r\n" % self._left if self._left else b""
             self._unreader.unread(begun + self._ahead)
             self._left = 0
-        data: bytes = self._reader.read(size)
+        data: bytes = self.replaced.read(size)
         return data
 
     def _begin(self) -> bool:
@@ -143,17 +172,25 @@ Way = Receiver | ChunkReceiver
 def receiver(environ: Environ) -> Way | None:
     """Return what receives the body, ``None`` if only the server can read it."""
     body: Any = environ["wsgi.input"]
-    if type(body) is not Body:
+    if not _BODY.has(body):
         return None
-    if type(body.reader) is LengthReader and _has_socket(body.reader.unreader):
+    if _LENGTH_READER.has(body.reader) and _UNREADER.has(body.reader.unreader):
         return Receiver(body)
-    if type(body.reader) is ChunkedReader and _is_unread(body):
+    if _CHUNKED_READER.has(body.reader) and _is_unread(body):
         return ChunkReceiver(body)
     return None
 
 
-def _has_socket(unreader: Any) -> bool:
-    return type(unreader) is SocketUnreader
+def unreader_of(body: Any) -> Any:
+    """Return what has gunicorn's socket under a body, ``None`` if it is unknown."""
+    if not _BODY.has(body):
+        return None
+    reader = body.reader
+    if isinstance(reader, ChunkReceiver):
+        reader = reader.replaced
+    holder = reader.req if _CHUNKED_READER.has(reader) else reader
+    found = getattr(holder, "unreader", None)
+    return found if _UNREADER.has(found) else None
 
 
 def _is_unread(body: Any) -> bool:
@@ -163,7 +200,7 @@ def _is_unread(body: Any) -> bool:
     """
     unreader: Any = getattr(body.reader.req, "unreader", None)
     return (
-        _has_socket(unreader)
+        _UNREADER.has(unreader)
         and type(unreader.sock) is socket.socket
         and inspect.isgenerator(body.reader.parser)
         and inspect.getgeneratorstate(body.reader.parser) == inspect.GEN_CREATED

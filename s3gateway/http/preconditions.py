@@ -11,6 +11,13 @@ from email.utils import parsedate_to_datetime
 
 from s3gateway.http.wsgi import Environ
 
+# RFC 9110, 5.6.7: IMF-fixdate and the two obsolete formats.  The parser takes more, and
+# fails on some of it.
+_HTTP_DATE = re.compile(
+    r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
+    r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
+    r"|[A-Z][a-z]{2} [A-Z][a-z]{2} [0-9 ][0-9] [0-9:]{8} [0-9]{4}"
+)
 _ENTITY_TAGS = re.compile(r'(W/)?"([^"]*)"')
 
 
@@ -84,8 +91,11 @@ def _not_after(modified: datetime.datetime | None, condition: str) -> bool:
 
 def _date(text: str) -> datetime.datetime | None:
     """Return an HTTP date; ``None`` if it is not one, which is then ignored."""
+    text = text.strip()
+    if not _HTTP_DATE.fullmatch(text):
+        return None
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except ValueError:  # no such day or time
         return None
     return date if date.tzinfo else date.replace(tzinfo=datetime.timezone.utc)

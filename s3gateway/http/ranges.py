@@ -14,7 +14,13 @@ import re
 _INT_RANGE = re.compile(r"([0-9]+)-([0-9]*)")
 _SUFFIX_RANGE = re.compile(r"-([0-9]+)")
 # RFC 9110, 14.4, and the "*" that Glance also takes from a request.
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/([0-9]+|\*)", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)", re.IGNORECASE)
+
+# There is no byte so far out, and Python reads no numbers of thousands of digits.
+_MOST_DIGITS = 18
+_FAR_OUT = 10**_MOST_DIGITS
+# Glance fails on such numbers, and on a Content-Range without a range.
+_FATAL = re.compile(r"[0-9]{1000}|\*/")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +47,11 @@ class NotUnderstood(Exception):
     """Several ranges, or a malformed one: Glance's answer is the right one."""
 
 
+def _not_understood(header: str) -> NotSatisfiable | NotUnderstood:
+    """Return the error for a header that is malformed."""
+    return NotSatisfiable() if _FATAL.search(header) else NotUnderstood()
+
+
 def of_range(header: str, size: int) -> Span | None:
     """Return the span a Range header asks for, ``None`` for the whole image.
 
@@ -53,15 +64,15 @@ def of_range(header: str, size: int) -> Span | None:
     if separator and unit.strip().lower() != "bytes":
         return None  # 14.2: a unit that is not understood MUST be ignored
     if match := _INT_RANGE.fullmatch(ranges.strip()):
-        start = int(match.group(1))
-        last = int(match.group(2)) if match.group(2) else size - 1
-        if match.group(2) and last < start:
-            raise NotUnderstood
+        start = _number(match[1])
+        last = _number(match[2]) if match[2] else size - 1
+        if match[2] and last < start:
+            raise _not_understood(header)
         return _within(start, last + 1, size)
     if match := _SUFFIX_RANGE.fullmatch(ranges.strip()):
-        length = int(match.group(1))
+        length = _number(match[1])
         return _within(max(size - length, 0) if length else size, size, size)
-    raise NotUnderstood
+    raise _not_understood(header)
 
 
 def of_content_range(header: str, size: int) -> Span:
@@ -69,16 +80,23 @@ def of_content_range(header: str, size: int) -> Span:
 
     Old clients ask this way and Glance still honours it.
 
-    :raises NotSatisfiable: if the range does not lie within the image
+    :raises NotSatisfiable: if the range does not lie within the image, or within the
+        length that the header itself gives
     :raises NotUnderstood: if it is malformed
     """
     match = _CONTENT_RANGE.fullmatch(header.strip())
-    if match is None or int(match.group(2)) < int(match.group(1)):
-        raise NotUnderstood
-    start, stop = int(match.group(1)), int(match.group(2)) + 1
-    if stop > size:
+    if match is None or _number(match[2]) < _number(match[1]):
+        raise _not_understood(header)
+    start, stop = _number(match[1]), _number(match[2]) + 1
+    length = size if match[3] == "*" else _number(match[3])
+    if stop > min(size, length):
         raise NotSatisfiable
     return Span(start, stop)
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _MOST_DIGITS else _FAR_OUT
 
 
 def _within(start: int, stop: int, size: int) -> Span:

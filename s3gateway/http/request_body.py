@@ -7,24 +7,28 @@ empty from ``wsgi.input``; elsewhere ``wsgi.input`` has both kinds.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
-import time
+import itertools
+import re
+import socket
 from collections.abc import Callable
 from collections.abc import Iterator
 
-from gunicorn.http.errors import ParseException
-
 from s3gateway.errors import ClientGone
+from s3gateway.errors import RequestError
 from s3gateway.errors import SizeMismatch
 from s3gateway.errors import TooLarge
 from s3gateway.http import fast_lane
-from s3gateway.http.servers import uwsgi
+from s3gateway.http import servers
+from s3gateway.http import waiting
+from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Environ
 
-# What the servers raise when the client breaks off or sends broken chunks:
-# uWSGI OSError, gunicorn ParseException too, eventlet ValueError.
-_BROKEN = (OSError, EOFError, ValueError, ParseException)
+# RFC 9110, 5.6.3 and 8.6, and no more digits than the size of a body can have.
+_BLANKS = " \t"
+_LENGTH = re.compile("[0-9]{1,18}")
 
 _TOO_LARGE = "The incoming image is too large: The provided image is too large."
 
@@ -32,22 +36,48 @@ _MOST_OF_A_DOCUMENT = 4 * 1024**2
 
 _STEP = 1024**2
 _CHUNKED_STEP = 256 * 1024  # gunicorn collects chunks in ever larger copies
-_DRAIN_TIME = 30.0  # seconds
+
+Answers = Callable[[], socket.socket | None]
 
 
 def is_chunked(environ: Environ) -> bool:
-    """Whether the body comes in chunks, so that its length is unknown."""
-    return "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+    """Whether the body comes in chunks, so that its length is unknown.
+
+    A server that reads a body in another way than the proxy in front of it can be made
+    to take a part of it for a request (RFC 9112, 11.2).  So there is one coding, and no
+    length beside it.  Web servers that speak uwsgi's protocol send both: they have put
+    the chunks together, and uWSGI reads as many bytes as the length says.
+
+    :raises RequestError: if the length of the body cannot be known for certain
+    """
+    codings = environ.get("HTTP_TRANSFER_ENCODING", "").strip(_BLANKS)
+    if not codings:
+        return False
+    if codings.lower() != "chunked":
+        raise RequestError("The Transfer-Encoding must be chunked.")
+    if not environ.get("CONTENT_LENGTH"):
+        return True
+    if servers.uwsgi is None:
+        raise RequestError("A Transfer-Encoding must have no Content-Length beside it.")
+    return False
 
 
 def content_length(environ: Environ) -> int | None:
-    """Return the length of the body in bytes, ``None`` if it is chunked.
+    """Return the length of the body in bytes, ``None`` if only its end tells.
 
-    :raises ValueError: if the header is not a number
+    Without a length there is none (PEP 3333), unless the server says that reading
+    ends, as it does with HTTP/2.
+
+    :raises RequestError: if it cannot be known for certain
     """
     if is_chunked(environ):
         return None
-    return int(environ.get("CONTENT_LENGTH") or 0)
+    length = (environ.get("CONTENT_LENGTH") or "").strip(_BLANKS)
+    if not length:
+        return None if environ.get("wsgi.input_terminated") else 0
+    if not _LENGTH.fullmatch(length):
+        raise RequestError("The Content-Length must be a number of bytes.")
+    return int(length)
 
 
 class Body:
@@ -118,7 +148,7 @@ class Body:
     def _receive(self, buffer: memoryview) -> int:
         try:
             return self._source.read_into(buffer)
-        except _BROKEN as error:
+        except servers.broken_body() as error:
             raise ClientGone("The request body could not be read.") from error
 
     @functools.cached_property
@@ -173,19 +203,41 @@ class _Pieces:
         return data
 
 
-def pieces(environ: Environ, size: int = _STEP) -> Iterator[bytes]:
-    """Yield the body as it comes, in pieces of about ``size`` bytes.
+def forwarded(environ: Environ, answers: Answers) -> Iterator[bytes] | None:
+    """Return the body of a request that is passed on, ``None`` if there is none.
 
+    It ends when the answer is there: a server may refuse a body that it has not read,
+    and the client may never send it.
+
+    :param answers: returns the socket that the answer comes from, once there is one
+    :raises RequestError: if its length cannot be known for certain
     :raises ClientGone: if it breaks off
     """
     length = content_length(environ)
+    if length == 0:
+        return None
+    body = _pieces(environ, length, answers)
+    if length is not None or is_chunked(environ):
+        return body
+    first = next(body, b"")  # nothing but a read tells whether there is one
+    return itertools.chain([first], body) if first else None
+
+
+def _pieces(environ: Environ, length: int | None, answers: Answers) -> Iterator[bytes]:
+    """Yield the body as it comes.
+
+    :raises waiting.Answered: if the answer comes first
+    """
     read = _reader(environ)
     received = 0
     while length is None or received < length:
-        wanted = size if length is None else min(size, length - received)
+        wanted = _STEP if length is None else min(_STEP, length - received)
         try:
-            data = read(wanted)
-        except _BROKEN as error:
+            with waiting.until(environ["wsgi.input"], answers()):
+                data = read(wanted)
+        except waiting.Answered:
+            raise
+        except servers.broken_body() as error:
             raise ClientGone("The request body could not be read.") from error
         if not data:
             break
@@ -197,36 +249,24 @@ def pieces(environ: Environ, size: int = _STEP) -> Iterator[bytes]:
         )
 
 
-def drain(environ: Environ, limit: int) -> None:
-    """Read and drop what is left of a refused body, so that the answer is read.
-
-    Stops after ``limit`` bytes or 30 seconds; a client that is gone is fine.
-    """
-    read = _reader(environ)
-    deadline = time.monotonic() + _DRAIN_TIME
-    try:
-        while limit > 0 and time.monotonic() < deadline:
-            data = read(min(limit, _STEP))
-            if not data:
-                return
-            limit -= len(data)
-    except _BROKEN:
-        return
-
-
 def buffered(environ: Environ) -> tuple[Environ, bytes]:
     """Read the body of a request that carries a document, not image data.
+
+    A client that nobody has vouched for is not waited for long.
 
     :return: the request with its body still to be read, and the body
     :raises TooLarge: if it is longer than any document is
     :raises ClientGone: if the body breaks off
     """
-    body = Body(environ, None, _MOST_OF_A_DOCUMENT)
+    body = Body(environ, None, _MOST_OF_A_DOCUMENT, fast=False)
     body.check_expected()
     pieces: list[bytes] = []
     step = bytearray(64 * 1024)
-    while filled := body.read_into(memoryview(step)):
-        pieces.append(bytes(step[:filled]))
+    with contextlib.ExitStack() as stack:
+        if not wsgi.has_identity(environ):
+            stack.enter_context(waiting.impatiently(environ["wsgi.input"]))
+        while filled := body.read_into(memoryview(step)):
+            pieces.append(bytes(step[:filled]))
     text = b"".join(pieces)
     return replaced(environ, text), text
 
@@ -244,6 +284,6 @@ def _reader(environ: Environ) -> Callable[[int], bytes]:
 
     It may return more than it was asked for.
     """
-    if uwsgi is not None and is_chunked(environ):
-        return lambda wanted: uwsgi.chunked_read()
+    if servers.uwsgi is not None and is_chunked(environ):
+        return lambda wanted: servers.uwsgi.chunked_read()
     return environ["wsgi.input"].read  # type: ignore[no-any-return]

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What WSGI leaves out and a server may offer nevertheless."""
+"""What WSGI leaves out and a server may offer nevertheless.
+
+Nothing of a server is imported: the one that calls has loaded what it needs, and the
+others need not be there.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import contextlib
 import os
 import socket
 import struct
+import sys
 from typing import Any
 
 try:
@@ -19,6 +24,27 @@ uwsgi: Any = _uwsgi
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, for no time
 
+# What gunicorn raises beside OSError and EOFError when a body cannot be read.
+_GUNICORNS = (
+    ("gunicorn.http.errors", "ParseException"),
+    ("gunicorn.http2.errors", "HTTP2Error"),
+)
+
+
+def loaded(module: str, name: str) -> type[Any] | None:
+    """Return a class of a server, ``None`` if it is not there or not a class."""
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
+def broken_body() -> tuple[type[Exception], ...]:
+    """Return what servers raise when a client breaks off or sends broken chunks.
+
+    uWSGI raises OSError, eventlet ValueError, gunicorn these and its own.
+    """
+    found = (loaded(module, name) for module, name in _GUNICORNS)
+    return (OSError, EOFError, ValueError, *(each for each in found if each))
+
 
 def break_off() -> None:
     """See to it that the answer being sent ends with a reset, not with an end.
@@ -30,7 +56,13 @@ def break_off() -> None:
     """
     if uwsgi is None:
         return
-    with contextlib.suppress(OSError):
-        connection = socket.socket(fileno=os.dup(uwsgi.connection_fd()))
-        with connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    with contextlib.suppress(OSError), uwsgi_connection() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+
+def uwsgi_connection() -> socket.socket:
+    """Return the socket of uWSGI's request; close it, which uWSGI's own survives.
+
+    Whether it blocks is the same for both, and uWSGI's to say.
+    """
+    return socket.socket(fileno=os.dup(uwsgi.connection_fd()))

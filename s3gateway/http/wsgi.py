@@ -143,3 +143,14 @@ def caller(environ: Environ) -> oslo_context.RequestContext:
     if not token.get("system"):
         context.system_scope = None
     return context
+
+
+def has_identity(environ: Environ) -> bool:
+    """Whether somebody has vouched for who sends a request.
+
+    That is auth_token, or Glance's context where it runs without Keystone.
+    """
+    status = environ.get("HTTP_X_IDENTITY_STATUS")
+    if status is None:
+        return "context" in environ.get(CONTEXT, {})
+    return bool(status == "Confirmed")

@@ -11,25 +11,30 @@ request was carried out, and so it cannot be sent again.
 
 from __future__ import annotations
 
+import functools
+import socket
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from typing import Any
 from urllib import parse
 
 import requests
 from oslo_log import log as logging
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPConnectionPool
+from urllib3 import HTTPSConnectionPool
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 from urllib3.exceptions import NewConnectionError
 from urllib3.util import SKIP_HEADER
 
 from s3gateway.config.remote import RemoteSettings
-from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.http import request_body
-from s3gateway.http import servers
+from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.standalone import headers
@@ -71,7 +76,7 @@ class Upstream:
             return _failed("508 Loop Detected", "The gateway was led to itself.")
         request = self._request(environ)
         try:
-            response = self._send(request)
+            response = self._send(request, environ)
         except requests.exceptions.ConnectTimeout as error:
             return self._report("503 Service Unavailable", request, error)
         except requests.Timeout as error:
@@ -82,7 +87,9 @@ class Upstream:
             return self._report("502 Bad Gateway", request, error)
         fields = headers.towards_client(list(response.raw.headers.items()))
         status = f"{response.status_code} {response.reason or ''}"
-        return Answer(status, fields, Body(request, response, self._end))
+        length = _length(request, response)
+        body = AnswerBody(_Received(response, length, self._end), length)
+        return Answer(status, fields, body)
 
     def _request(self, environ: Environ) -> requests.PreparedRequest:
         settings = self._settings
@@ -97,16 +104,19 @@ class Upstream:
         request.headers = fields
         if request.method not in _SAFE:
             fields["Connection"] = "close"
-        length = environ.get("CONTENT_LENGTH", "")
-        if length and not request_body.is_chunked(environ):
-            fields["Content-Length"] = length
-        if request_body.content_length(environ) != 0:
-            request.body = request_body.pieces(environ)  # type: ignore[assignment]
+        length = request_body.content_length(environ)
+        if environ.get("CONTENT_LENGTH") and length is not None:
+            fields["Content-Length"] = str(length)
         return request
 
-    def _send(self, request: requests.PreparedRequest) -> requests.Response:
-        if request.body is not None or request.method not in _SAFE:
-            return self._send_by(HTTPAdapter(), request)
+    def _send(
+        self, request: requests.PreparedRequest, environ: Environ
+    ) -> requests.Response:
+        new = _NewConnection()
+        body = request_body.forwarded(environ, new.answers)
+        if body is not None or request.method not in _SAFE:
+            request.body = body  # type: ignore[assignment]
+            return self._send_by(new, request)
         try:
             return self._send_by(self._kept, request)
         except requests.Timeout:
@@ -140,57 +150,83 @@ class Upstream:
         return _failed(status, "The image service did not answer.")
 
 
-class Body(Iterator[bytes]):
-    """The body of Glance's answer: all of it, or an error.
+class _NewConnection(HTTPAdapter):
+    """Sends one request on a connection of its own, and says which that is."""
 
-    A body that failed keeps failing on every further ``next()``.
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self._made: list[HTTPConnection] = []
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": functools.partial(_pool, self._made),
+            "https": HTTPSConnectionPool,
+        }
 
+    def answers(self) -> socket.socket | None:
+        """Return the socket that the answer comes from, once there is a connection."""
+        return self._made[-1].sock if self._made else None
+
+    def close(self) -> None:
+        super().close()
+        for connection in self._made:
+            connection.close()
+
+
+def _pool(made: list[HTTPConnection], *args: Any, **kwargs: Any) -> HTTPConnectionPool:
+    """Return a pool whose connections are put into a list."""
+
+    def connect(*args: Any, **kwargs: Any) -> HTTPConnection:
+        made.append(HTTPConnection(*args, **kwargs))
+        return made[-1]
+
+    pool = HTTPConnectionPool(*args, **kwargs)
+    pool.ConnectionCls = connect  # type: ignore[assignment]
+    return pool
+
+
+class _Received:
+    """The body of Glance's answer as it is received.
+
+    :param length: how many bytes there are; ``None`` if only the end tells
     :param end: called with the response when no more of it is read
     """
 
     def __init__(
         self,
-        request: requests.PreparedRequest,
         response: requests.Response,
+        length: int | None,
         end: Callable[[requests.Response], None],
     ) -> None:
         self._response = response
+        self._left = length or 0
         self._end = end
-        self._left = _length(request, response)
         self._stream: Iterator[bytes] = response.raw.stream(_STEP, decode_content=False)
-        self._failure: GatewayError | None = None
 
-    def __next__(self) -> bytes:
-        if self._failure is not None:
-            raise self._failure
+    def read(self) -> bytes:
+        """Return the next bytes, none at the end.
+
+        :raises GlanceError: if Glance broke off
+        """
         try:
             data = next(self._stream, b"")
         except (HTTPError, OSError) as error:
-            raise self._failed(str(error)) from error
-        if self._left is not None:
-            self._left -= len(data)
-        if data:
-            return data
-        if self._left:
-            raise self._failed(f"{self._left} bytes are missing")
-        self._end(self._response)
-        raise StopIteration
+            raise GlanceError(f"Glance's answer broke off: {error}") from error
+        self._left -= len(data)
+        if not data and self._left > 0:
+            missing = f"{self._left} bytes are missing"
+            raise GlanceError(f"Glance's answer broke off: {missing}")
+        return data
 
-    def close(self) -> None:
+    def end(self, failure: BaseException | None) -> None:
         """Give the connection back, or up if too much is left to read."""
-        if self._failure is None and 0 < (self._left or 0) <= _WORTH_READING:
+        if failure is not None:
+            self._response.raw.close()
+        elif 0 < self._left <= _WORTH_READING:
             try:
                 for _ in self._stream:
                     pass
             except (HTTPError, OSError):
                 LOG.debug("The rest of an answer could not be read")
         self._end(self._response)
-
-    def _failed(self, text: str) -> GatewayError:
-        self._failure = GlanceError(f"Glance's answer broke off: {text}")
-        self._response.raw.close()
-        servers.break_off()
-        return self._failure
 
 
 def _target(environ: Environ) -> str:

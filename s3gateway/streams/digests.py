@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The digests of an image, computed while its bytes pass by.
+"""The digests of an image, computed or checked while its bytes pass by.
 
 md5 and sha512 cost about as much as all the rest of an upload, and hashlib
 lets go of the interpreter while it works: each algorithm has its own thread.
@@ -12,6 +12,11 @@ import queue
 import threading
 from collections.abc import Iterable
 
+from s3gateway.errors import GatewayError
+from s3gateway.errors import ObjectNotFound
+
+_MOST_WAITING = 16 * 1024**2  # bytes
+
 
 class Digests:
     """Several digests of one stream of bytes; close it on every path."""
@@ -22,7 +27,7 @@ class Digests:
         try:
             for name in dict.fromkeys(algorithms):
                 self._workers.append(_Worker(name))
-        except BaseException:  # no thread can start: those that did must end
+        except BaseException:
             self.close()
             raise
 
@@ -37,14 +42,17 @@ class Digests:
             worker.feed(data)
 
     def wait(self, position: int) -> None:
-        """Wait until every digest has taken in all bytes before ``position``."""
+        """Wait until no digest needs any byte before ``position``."""
         for worker in self._workers:
             worker.wait(position)
 
     def hexdigests(self) -> dict[str, str]:
-        """Return the digests of all that was fed, in hexadecimal, by algorithm."""
+        """Return the digests of all that was fed, in hexadecimal, by algorithm.
+
+        :raises GatewayError: if one of them could not be computed
+        """
         self.wait(self._fed)
-        return {worker.name: worker.hexdigest() for worker in self._workers}
+        return {worker.name: worker.hexdigest(self._fed) for worker in self._workers}
 
     def close(self) -> None:
         """Stop the threads; bytes not yet taken in are dropped."""
@@ -58,15 +66,49 @@ class Digests:
         self.close()
 
 
+class Verification:
+    """Takes in all bytes of an image and judges them with the last ones.
+
+    :param size: of the image in bytes
+    :param expected: the digest in hexadecimal
+    """
+
+    def __init__(self, size: int, algorithm: str, expected: str) -> None:
+        self._size = size
+        self._fed = 0
+        self._algorithm = algorithm
+        self._expected = expected
+        self._digests = Digests([algorithm])
+
+    def feed(self, data: bytes) -> None:
+        """Take in the next bytes.
+
+        :raises ObjectNotFound: with the last ones, if the image is another one
+        """
+        self._digests.feed(memoryview(data))
+        self._fed += len(data)
+        self._digests.wait(self._fed - _MOST_WAITING)
+        if self._fed < self._size:
+            return
+        found = self._digests.hexdigests()[self._algorithm]
+        if found != self._expected:
+            raise ObjectNotFound(
+                f"The {self._algorithm} of the data is {found}, not {self._expected}"
+            )
+
+    def close(self) -> None:
+        """Stop, whether all bytes came or not."""
+        self._digests.close()
+
+
 class _Worker:
     def __init__(self, name: str) -> None:
         self.name = name
-        self.hash = hashlib.new(name, usedforsecurity=False)
+        self._hash = hashlib.new(name, usedforsecurity=False)
         self._queue: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
         self._position = 0
         self._moved = threading.Condition()
         self._closed = False
-        self._failure: BaseException | None = None
         threading.Thread(target=self._run, name=f"digest-{name}", daemon=True).start()
 
     def feed(self, data: memoryview) -> None:
@@ -76,10 +118,15 @@ class _Worker:
         with self._moved:
             self._moved.wait_for(lambda: self._closed or self._position >= position)
 
-    def hexdigest(self) -> str:
-        if self._failure is not None:
-            raise self._failure
-        return self.hash.hexdigest()
+    def hexdigest(self, count: int) -> str:
+        """Return the digest of so many bytes.
+
+        :raises GatewayError: if not all of them were taken in
+        """
+        with self._moved:
+            if self._position != count:
+                raise GatewayError(f"The {self.name} of the data was not computed.")
+            return self._hash.hexdigest()
 
     def close(self) -> None:
         with self._moved:
@@ -89,14 +136,10 @@ class _Worker:
 
     def _run(self) -> None:
         try:
-            self._digest()
-        except BaseException as error:  # noqa: BLE001  hexdigest raises it
-            self._failure = error
+            while not self._closed and (data := self._queue.get()) is not None:
+                self._hash.update(data)
+                with self._moved:
+                    self._position += len(data)
+                    self._moved.notify_all()
+        finally:  # nobody waits for a thread that has ended, for whatever reason
             self.close()
-
-    def _digest(self) -> None:
-        while not self._closed and (data := self._queue.get()) is not None:
-            self.hash.update(data)
-            with self._moved:
-                self._position += len(data)
-                self._moved.notify_all()

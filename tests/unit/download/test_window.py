@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent import futures
+from typing import Any
 
 import pytest
 
@@ -19,20 +22,22 @@ from tests.support.s3.memory import MemoryStore
 
 FIRST = 8  # pieces
 SIZE = 5 * FIRST * SLAB
+DATA = b"".join(bytes([number]) * SLAB for number in range(5 * FIRST))
 
 
-class Pool:
-    """Fetches pieces when the test says so, in place of the window's threads."""
+class Pool(futures.Executor):
+    """Fetches pieces when the test says so."""
 
     def __init__(self) -> None:
         self.asked = 0
-        self._under_way: list[Callable[[], None]] = []
+        self._under_way: list[Callable[[], Any]] = []
 
-    def submit(self, work: Callable[[], None]) -> None:
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> futures.Future[Any]:
         self.asked += 1
-        self._under_way.append(work)
-
-    def shutdown(self, **_: bool) -> None: ...
+        self._under_way.append(functools.partial(fn, *args, **kwargs))
+        return futures.Future()  # nobody asks; a piece has its own
 
     def fetch(self, count: int = sys.maxsize) -> None:
         """Fetch the pieces that were asked for first, or all of them."""
@@ -41,27 +46,51 @@ class Pool:
             work()
 
 
-@pytest.fixture
-def pool(monkeypatch: pytest.MonkeyPatch) -> Pool:
-    pool = Pool()
-    monkeypatch.setattr(
-        "s3gateway.download.window.futures.ThreadPoolExecutor", lambda *_: pool
+class Tired(Pool):
+    """Gives no thread for any piece behind the first few.
+
+    :param most: how many pieces there are threads for
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def submit(
+        self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any
+    ) -> futures.Future[Any]:
+        if self.asked == self._most:
+            raise RuntimeError("can't start new thread")
+        return super().submit(fn, *args, **kwargs)
+
+
+def opened(
+    pool: Pool,
+    widest: int,
+    budget: Budget | None = None,
+    store: MemoryStore | None = None,
+) -> Window:
+    store = store or MemoryStore()
+    store.objects_by_key["key"] = DATA
+    return Window(
+        lambda span: store.read("key", span, size=SIZE),
+        Span(0, SIZE),
+        pool=pool,
+        piece=SLAB,
+        widest=widest,
+        budget=budget or Budget(SIZE, "download"),
+        slabs=Slabs(0),
     )
-    return pool
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
 
 
 @pytest.fixture
 def window(pool: Pool, request: pytest.FixtureRequest) -> Iterator[Window]:
-    store = MemoryStore()
-    store.objects_by_key["key"] = bytes(SIZE)
-    window = Window(
-        lambda span: store.read("key", span, size=SIZE),
-        Span(0, SIZE),
-        piece=SLAB,
-        widest=request.param,
-        budget=Budget(SIZE, "download"),
-        slabs=Slabs(0),
-    )
+    window = opened(pool, request.param)
     yield window
     window.close()
 
@@ -94,3 +123,45 @@ def test_it_grows_when_the_client_waits_for_the_store(
     assert len(window.read()) == SLAB
     later.join()
     assert pool.asked == 1 + 2 * FIRST
+
+
+@pytest.mark.parametrize("threads", [0, 1, FIRST - 1, FIRST + 3])
+def test_it_runs_out_where_there_is_no_thread(threads: int) -> None:
+    """And has given back all memory that it counted."""
+    pool = Tired(threads)
+    budget = Budget(FIRST * SLAB, "download")
+    window = opened(pool, FIRST, budget)
+    received = b""
+    while True:
+        pool.fetch()
+        if not (data := window.read()):
+            break
+        received += data
+    assert received == DATA[: threads * SLAB]
+    assert window.at == threads * SLAB
+    window.close()
+    assert budget.take(FIRST * SLAB)
+
+
+@pytest.mark.parametrize(
+    "failure", [MemoryError(), OSError(12, "Cannot allocate memory"), SystemExit(1)]
+)
+def test_a_piece_that_fails_is_told_of(failure: BaseException) -> None:
+    """Whatever it was, and no byte behind it is handed out."""
+
+    def before(request: str, key: str) -> None:
+        if request == "more" and store.requests.count("more") == 3:
+            raise failure
+
+    store = MemoryStore()
+    store.before = before
+    pool = Pool()
+    window = opened(pool, FIRST, store=store)
+    pool.fetch()
+    assert window.read() + window.read() == DATA[: 2 * SLAB]
+    for _ in range(2):
+        with pytest.raises(type(failure)):
+            window.read()
+    assert window.at == 2 * SLAB
+    window.close()
+    assert store.open_readers == 0

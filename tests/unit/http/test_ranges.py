@@ -83,7 +83,17 @@ def test_suffix_ranges_end_at_the_end(size: int, length: int) -> None:
     assert span.length == min(length, size)
 
 
-@given(st.text(st.characters(max_codepoint=255), max_size=40), st.integers(1, 2**50))
+LONG = "9" * 5000  # digits, more than Python reads
+
+WORDS = "bytes BYTES items = - , / * 0 1 99 100 +1 1_0 0x1 \N{SUPERSCRIPT TWO}"
+NUMBERS = (LONG, "0" * 5000, "0" * 5000 + "7")
+TOKENS = st.sampled_from([*WORDS.split(), " ", "\t", *NUMBERS])
+HEADERS = st.text(st.characters(max_codepoint=255), max_size=40) | st.lists(
+    TOKENS, max_size=9
+).map("".join)
+
+
+@given(HEADERS, st.integers(1, 2**50))
 def test_whatever_is_asked_for_lies_within_the_image(header: str, size: int) -> None:
     for ask in (ranges.of_range, ranges.of_content_range):
         try:
@@ -96,22 +106,60 @@ def test_whatever_is_asked_for_lies_within_the_image(header: str, size: int) -> 
 @pytest.mark.parametrize(
     ("header", "span"),
     [
+        (f"bytes=5-{LONG}", Span(5, 100)),
+        (f"bytes=-{LONG}", Span(0, 100)),
+        (f"bytes={'0' * 5000}5-{'0' * 5000}6", Span(5, 7)),
+    ],
+)
+def test_numbers_of_thousands_of_digits(header: str, span: Span) -> None:
+    assert ranges.of_range(header, SIZE) == span
+
+
+@pytest.mark.parametrize("header", [f"bytes={LONG}-", f"bytes={LONG}-{LONG}"])
+def test_nothing_is_so_far_out(header: str) -> None:
+    with pytest.raises(ranges.NotSatisfiable):
+        ranges.of_range(header, SIZE)
+
+
+@pytest.mark.parametrize("header", [f"bytes={LONG}-5", f"bytes=5-{LONG}x", LONG])
+def test_glance_is_not_asked_what_it_fails_on(header: str) -> None:
+    for ask in (ranges.of_range, ranges.of_content_range):
+        with pytest.raises(ranges.NotSatisfiable):
+            ask(header, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("header", "span"),
+    [
         ("bytes 0-4/100", Span(0, 5)),
         ("bytes 0-4/*", Span(0, 5)),
         ("bytes 99-99/100", Span(99, 100)),
+        ("bytes 0-4/5", Span(0, 5)),
+        (f"bytes 0-4/{LONG}", Span(0, 5)),
     ],
 )
 def test_content_range_of_a_request(header: str, span: Span) -> None:
     assert ranges.of_content_range(header, SIZE) == span
 
 
-@pytest.mark.parametrize("header", ["bytes 0-100/*", "bytes 100-101/102"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "bytes 0-100/*",
+        "bytes 100-101/102",
+        "bytes 0-100/5",  # stock: the header contradicts itself
+        "bytes 0-5/5",
+        f"bytes 0-{LONG}/*",
+        f"bytes {LONG}-{LONG}/{LONG}",
+        "bytes */100",  # stock fails
+    ],
+)
 def test_content_range_behind_the_end(header: str) -> None:
     with pytest.raises(ranges.NotSatisfiable):
         ranges.of_content_range(header, SIZE)
 
 
-@pytest.mark.parametrize("header", ["bytes 5-2/100", "bytes */100", "0-5/100", ""])
+@pytest.mark.parametrize("header", ["bytes 5-2/100", "bytes  0-5/100", "0-5/100", ""])
 def test_malformed_content_range(header: str) -> None:
     with pytest.raises(ranges.NotUnderstood):
         ranges.of_content_range(header, SIZE)

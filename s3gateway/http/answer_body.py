@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The body of an HTTP answer on its way out: whole, or an error that stays.
+
+A client takes a body for whole that ends cleanly.  Glance's cache filter goes on
+with an iterator that has raised; a plain generator would then end.  A body here
+raises again, whatever broke it off.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from s3gateway.errors import GatewayError
+from s3gateway.http import servers
+
+_BROKE_OFF = "The answer broke off before its end."
+
+
+class Source(Protocol):
+    """Where the bytes of an answer come from."""
+
+    def read(self) -> bytes:
+        """Return the next bytes.
+
+        None are the end, where only the source knows the length.
+        """
+
+    def end(self, failure: BaseException | None) -> None:
+        """Let go of everything; called once, when nothing more is read.
+
+        :param failure: what broke the body off; ``None`` if all of it was read, or
+            the client went away
+        """
+
+
+class AnswerBody:
+    """Exactly the bytes that were announced, or an exception.
+
+    :param length: how many bytes there are; ``None`` if only the source knows
+    """
+
+    def __init__(self, source: Source, length: int | None) -> None:
+        self._source = source
+        self._left = length
+        self._failure: Exception | None = None
+        self._ended = False
+
+    def __iter__(self) -> AnswerBody:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+        try:
+            if data := self._read():
+                return data
+        except StopIteration as error:  # it would look like the end
+            failure = GatewayError(_BROKE_OFF)
+            self._break_off(failure)
+            raise failure from error
+        except BaseException as error:
+            self._break_off(error)
+            raise
+        self._end(None)
+        raise StopIteration
+
+    def close(self) -> None:
+        """Read no more, as the server asks at the end and when the client is gone."""
+        if not self._ended and self._failure is None and self._left != 0:
+            self._failure = GatewayError(_BROKE_OFF)
+        self._end(None)
+
+    def _read(self) -> bytes:
+        """Return the next bytes, none at the end."""
+        if self._ended or self._left == 0:
+            return b""
+        data = self._source.read()
+        if self._left is None:
+            return data
+        if not 0 < len(data) <= self._left:
+            raise GatewayError(_BROKE_OFF)
+        self._left -= len(data)
+        return data
+
+    def _break_off(self, error: BaseException) -> None:
+        # An exit, of a process or of a green thread, is for its first reader alone.
+        self._failure = (
+            error if isinstance(error, Exception) else GatewayError(_BROKE_OFF)
+        )
+        try:
+            servers.break_off()
+        finally:
+            self._end(error)
+
+    def _end(self, failure: BaseException | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._source.end(failure)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is left of a request body when the answer has been sent (RFC 9112, 9.6).
+
+A server that closes a connection on which the client still sends resets it, and the
+client may see the reset in place of the answer.  So the answer goes first, and then
+the rest is read and thrown away while the client sends it.  A client that promises a
+body and sends none is not waited for, nor is one that nobody has vouched for.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import errno
+import fcntl
+import functools
+import select
+import socket
+import termios
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+
+from s3gateway.errors import RequestError
+from s3gateway.http import fast_lane
+from s3gateway.http import request_body
+from s3gateway.http import servers
+from s3gateway.http import waiting
+from s3gateway.http import wsgi
+from s3gateway.http.waiting import Patience
+from s3gateway.http.wsgi import Answer
+from s3gateway.http.wsgi import Environ
+
+_STEP = 64 * 1024  # bytes
+
+#: uWSGI does not say where a body ends, so that this is waited behind each.
+_UWSGIS_PATIENCE = 0.5  # seconds
+#: A green thread that waits holds up no other.
+EVENTLETS_PATIENCE = 2.0  # seconds
+_EVENTLETS_LONGEST = 30.0  # seconds
+
+
+def after(environ: Environ, answer: Answer, limit: int) -> Answer:
+    """Return a refusal behind which the rest of the request body is read.
+
+    :param limit: how much of it is read, in bytes
+    """
+    if answer.code < 400 or not _has_body(environ):
+        return answer
+    if not wsgi.has_identity(environ):
+        limit = 0
+    return Answer(answer.status, answer.headers, _Last(answer, environ, limit))
+
+
+def _has_body(environ: Environ) -> bool:
+    try:
+        return request_body.content_length(environ) != 0
+    except RequestError:
+        return True
+
+
+class _Last:
+    """An answer's body; what is left of the request's is read when it is closed."""
+
+    def __init__(self, answer: Answer, environ: Environ, limit: int) -> None:
+        self._answer = answer
+        self._environ = environ
+        self._limit = limit
+        self._read = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if _must_go_last(self._environ):
+            self._read_rest()
+        return iter(self._answer.body)
+
+    def close(self) -> None:
+        try:
+            self._answer.close()
+        finally:
+            self._read_rest()
+
+    def _read_rest(self) -> None:
+        if not self._read:
+            self._read = True
+            _read_rest(self._environ, self._limit)
+
+
+def _must_go_last(environ: Environ) -> bool:
+    """Whether the answer has to wait for the rest of the body.
+
+    gunicorn before 27 loses a request that it receives together with the last chunks
+    of a body; the client must not send one before.
+    """
+    chunked = "HTTP_TRANSFER_ENCODING" in environ
+    old = not hasattr(environ["wsgi.input"], "failed")
+    return "gunicorn.socket" in environ and chunked and old
+
+
+def _read_rest(environ: Environ, limit: int) -> None:
+    """Read the rest of a request body where it is known how the server waits.
+
+    Other servers look after their connections themselves.
+    """
+    if "gunicorn.socket" in environ:
+        _of_gunicorn(environ, limit)
+    elif servers.uwsgi is not None:
+        with contextlib.suppress(RequestError):
+            _of_uwsgi(environ, limit)
+    elif "eventlet.input" in environ:
+        _of_eventlet(environ["eventlet.input"], limit)
+
+
+def _is_emptied(read: Callable[[int], bytes], limit: int) -> bool:
+    """Read a body; whether its end was reached."""
+    with contextlib.suppress(*servers.broken_body()):
+        while data := read(_STEP):
+            limit -= len(data)
+            if limit < 0:
+                return False
+        return True
+    return False
+
+
+def _of_gunicorn(environ: Environ, limit: int) -> None:
+    body = environ["wsgi.input"]
+    patience = Patience() if limit else Patience(0)
+    with waiting.impatiently(body, patience) as possible:
+        if not possible or _is_emptied(_reader(environ), limit):
+            return
+    _give_up(body, environ["gunicorn.socket"])
+
+
+def _reader(environ: Environ) -> Callable[[int], bytes]:
+    """Return what reads a body and, where its length is known, nothing behind it."""
+    lane = fast_lane.receiver(environ)
+    if lane is None:
+        return environ["wsgi.input"].read  # type: ignore[no-any-return]
+    buffer = bytearray(_STEP)
+    return lambda size: bytes(buffer[: lane.read_into(memoryview(buffer)[:size])])
+
+
+def _give_up(body: Any, connection: socket.socket) -> None:
+    """Have gunicorn close a connection and not wait for the client itself.
+
+    It would, in the thread or, while it closes, in the one that accepts connections.
+    """
+    body.reader = _Closed()
+    with contextlib.suppress(OSError):
+        # Not the method of a socket with TLS, which would end the TLS as well.
+        socket.socket.shutdown(connection, socket.SHUT_RD)
+
+
+class _Closed:
+    """Says that the client is gone."""
+
+    def read(self, size: int) -> bytes:
+        raise ConnectionResetError(errno.ECONNRESET, "The body is read no further")
+
+
+def _of_uwsgi(environ: Environ, limit: int) -> None:
+    """Read what comes; uWSGI closes the connection itself and does not wait."""
+    reader = _UwsgiReader(environ["wsgi.input"])
+    read = reader.chunk if request_body.is_chunked(environ) else reader.some
+    if limit and reader.has_more(waiting.MOMENT):
+        patience = Patience(_UWSGIS_PATIENCE)
+        _is_emptied(lambda size: patience.receive(functools.partial(read, size)), limit)
+
+
+class _UwsgiReader:
+    """Reads a body from uWSGI, no more of it than has come."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._fd = servers.uwsgi.connection_fd()
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
+
+    def has_more(self, timeout: float) -> bool:
+        """Whether anything comes, of this request or of the next."""
+        return bool(timeout > 0 and self._poll.poll(timeout * 1000))
+
+    def some(self, size: int, timeout: float) -> bytes:
+        """Return some of a body of known length, nothing at its end.
+
+        :raises TimeoutError: if nothing came
+        """
+        if not self.has_more(timeout):
+            raise TimeoutError
+        there = array.array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, there)
+        if not there[0]:  # the client is gone; uWSGI takes no length for any length
+            return b""
+        return self._body.read(min(size, there[0]))  # type: ignore[no-any-return]
+
+    def chunk(self, size: int, timeout: float) -> bytes:
+        """Return a chunk, nothing at the end of the body.
+
+        :raises TimeoutError: if not all of it came
+        """
+        deadline = time.monotonic() + timeout
+        while (data := servers.uwsgi.chunked_read_nb()) is None:
+            if not self.has_more(deadline - time.monotonic()):
+                raise TimeoutError
+        return data  # type: ignore[no-any-return]
+
+
+def _of_eventlet(body: Any, limit: int) -> None:
+    if not limit:
+        return
+    connection = body.get_socket()
+    before = connection.gettimeout()
+    deadline = time.monotonic() + _EVENTLETS_LONGEST
+    connection.settimeout(EVENTLETS_PATIENCE)
+
+    def read(size: int) -> bytes:
+        if time.monotonic() > deadline:
+            raise TimeoutError
+        data: bytes = body.read(size)
+        return data
+
+    _is_emptied(read, limit)
+    connection.settimeout(before)

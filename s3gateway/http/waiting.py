@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a client to send its request body: for how long, and for what else.
+
+A thread that waits for a client serves no other, and WSGI has no clock for it.
+gunicorn reads all bodies through the socket that is put in its place here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from typing import Protocol
+from typing import TypeVar
+
+from s3gateway.http import fast_lane
+
+MOMENT = 0.02  # seconds
+PATIENCE = 2.0  # seconds
+_LONGEST = 30.0  # seconds
+_SLOWEST = 128 * 1024  # bytes a second
+
+#: More clients at once are not waited for longer than a moment.  All threads of a
+#: process together are not held up by clients that are silent.
+_patient = threading.BoundedSemaphore(2)
+
+_Received = TypeVar("_Received", bytes, int)
+Receive = Callable[[float], _Received]
+
+
+class Socket(Protocol):
+    """What is asked of a socket while a body is read: by gunicorn, and by a lane."""
+
+    def recv(self, size: int) -> bytes: ...
+
+    def recv_into(self, buffer: memoryview) -> int: ...
+
+
+class Patience:
+    """How long a client may be silent: a moment, or longer while few others are.
+
+    It wears out, and what comes renews it; a client that sends little at a time is as
+    one that is silent.
+
+    :param seconds: of it, ``PATIENCE`` by default; with 0 nothing is received at all
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self._most = self._left = PATIENCE if seconds is None else seconds
+        self._deadline = time.monotonic() + _LONGEST
+
+    def receive(self, receive: Receive[_Received]) -> _Received:
+        """Have something received.
+
+        :param receive: takes a timeout in seconds
+        :raises TimeoutError: if nothing came
+        """
+        began = time.monotonic()
+        if self._left <= 0 or began > self._deadline:
+            raise TimeoutError
+        try:
+            received = self._received(receive)
+        finally:
+            self._left -= time.monotonic() - began
+        count = received if isinstance(received, int) else len(received)
+        self._left = min(self._most, self._left + count / _SLOWEST)
+        return received
+
+    def _received(self, receive: Receive[_Received]) -> _Received:
+        with contextlib.suppress(TimeoutError):
+            return receive(min(MOMENT, self._left))
+        if self._left <= MOMENT or not _patient.acquire(blocking=False):
+            raise TimeoutError
+        try:
+            return receive(self._left - MOMENT)
+        finally:
+            _patient.release()
+
+
+class _Timed:
+    """A client's socket that does not wait longer than a patience lasts."""
+
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+        self._socket = sock
+        self._patience = patience
+
+    def recv(self, size: int) -> bytes:
+        return self._in_time(lambda: self._socket.recv(size))
+
+    def recv_into(self, buffer: memoryview) -> int:
+        return self._in_time(lambda: self._socket.recv_into(buffer))
+
+    def _in_time(self, receive: Callable[[], _Received]) -> _Received:
+        before = self._socket.gettimeout()
+
+        def within(timeout: float) -> _Received:
+            self._socket.settimeout(timeout)
+            return receive()
+
+        try:
+            return self._patience.receive(within)
+        finally:
+            self._socket.settimeout(before)
+
+
+class Answered(BrokenPipeError):
+    """The answer to a request has come before all of its body was sent.
+
+    It is a broken pipe, behind which urllib3 looks for the answer.
+    """
+
+
+class _Watched:
+    """A client's socket that is waited for only until something else comes.
+
+    :param other: the socket that it comes from
+    """
+
+    def __init__(self, sock: socket.socket, other: socket.socket) -> None:
+        self._socket = sock
+        self._other = other.fileno()
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
+        self._poll.register(other, select.POLLIN)
+
+    def recv(self, size: int) -> bytes:
+        """Receive some bytes.
+
+        :raises Answered: if the other socket is the one that has some
+        """
+        self._wait()
+        return self._socket.recv(size)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """Receive some bytes.
+
+        :raises Answered: if the other socket is the one that has some
+        """
+        self._wait()
+        return self._socket.recv_into(buffer)
+
+    def _wait(self) -> None:
+        if not self._is_decrypted() and self._other in dict(self._poll.poll()):
+            raise Answered
+
+    def _is_decrypted(self) -> bool:
+        """Whether TLS has bytes that a poll does not see."""
+        return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.pending())
+
+
+class _Marking:
+    """A stand-in that has a body marked as lost when a read of it is broken off.
+
+    It is not known then how far the body was read, and where the next request begins.
+    """
+
+    def __init__(self, body: Any, unreader: Any, stand_in: Socket) -> None:
+        self._body = body
+        self._unreader = unreader
+        self._stand_in = stand_in
+
+    def recv(self, size: int) -> bytes:
+        with self._marked():
+            return self._stand_in.recv(size)
+
+    def recv_into(self, buffer: memoryview) -> int:
+        with self._marked():
+            return self._stand_in.recv_into(buffer)
+
+    @contextlib.contextmanager
+    def _marked(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._body.reader = _Lost(self._unreader)
+            raise
+
+
+class _Lost:
+    """Reads a body of which no end is known but the connection's."""
+
+    def __init__(self, unreader: Any) -> None:
+        self.unreader = unreader
+
+    def read(self, size: int) -> bytes:
+        data: bytes = self.unreader.read()
+        if not data:
+            raise ConnectionResetError(errno.ECONNRESET, "The client is gone")
+        return data
+
+
+@contextlib.contextmanager
+def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator[bool]:
+    """Have gunicorn read a body through a stand-in for its socket.
+
+    :return: a context that says whether that is possible
+    """
+    unreader = fast_lane.unreader_of(body)
+    if unreader is None:
+        yield False
+        return
+    sock = unreader.sock
+    unreader.sock = _Marking(body, unreader, stand_in(sock))
+    try:
+        yield True
+    finally:
+        unreader.sock = sock
+
+
+def impatiently(
+    body: Any, patience: Patience | None = None
+) -> contextlib.AbstractContextManager[bool]:
+    """Have a body read only as long as a patience lasts; TimeoutError ends it."""
+    lasting = patience or Patience()
+    return _through(body, lambda sock: _Timed(sock, lasting))
+
+
+def until(
+    body: Any, other: socket.socket | None
+) -> contextlib.AbstractContextManager[bool]:
+    """Have a body read until another socket has something; ``Answered`` ends it.
+
+    Of a socket with TLS it is not known: what comes need not be for the reader.
+    """
+    if other is None or isinstance(other, ssl.SSLSocket) or not hasattr(select, "poll"):
+        return contextlib.nullcontext(False)
+    return _through(body, lambda sock: _Watched(sock, other))
