@@ -133,11 +133,14 @@ class Claims:
         pauses = list(PAUSES if self._comes_first(claim, store) else ())
         while True:
             found = claims.read(store, claim.key, cleaning=True)
+            if found.nonce in [other.nonce for other in claim.elsewhere]:
+                return  # it was taken over before, and the answer was lost
             if found.is_dead(self._grace):
                 other = Claim(store, claim.image_id, claim.attempt, self._grace)
+                claim.elsewhere.append(other)
                 if other.take_over(found):
-                    claim.elsewhere.append(other)
                     return
+                claim.elsewhere.remove(other)
             elif found.age >= _NEW:
                 pauses.clear()
             if not pauses:

@@ -87,7 +87,7 @@ class Uploads:
         if upload is None:
             return self._glance.pass_through(environ)
         transfer = self._transfer(environ, upload)
-        image_id = upload.image.id  # as Glance spells it
+        image_id = upload.image.id  # as Glance spells it: for all one claim
         key = f"{image_id}.{secrets.token_hex(8)}"
         claim = self._claims.take(image_id, Attempt(upload.store.name, key))
         with transfer:

@@ -50,7 +50,7 @@ class ImageApi:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        image_id = environ["PATH_INFO"].split("/")[3]
+        image_id = environ["PATH_INFO"].split("/")[3].lower()
         self.before(method)
         status = 404
         if image_id in self.images:

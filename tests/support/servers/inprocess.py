@@ -26,6 +26,7 @@ from tests.support.s3.memory import MemoryStore
 from tests.support.servers.image_api import ImageApi
 
 GRACE = 300.0
+PART = 1024**2
 
 _CONFIGURATION = """
 [DEFAULT]
@@ -73,22 +74,23 @@ class Notifier:
 class InProcess:
     """A Glance, its stores, and gateways in front of it.
 
-    :param large: from what size on an object is a multipart upload, in bytes
+    An object of more than ``PART`` bytes is a multipart upload.
     """
 
     def __init__(
-        self,
-        directory: pathlib.Path,
-        monkeypatch: pytest.MonkeyPatch,
-        *,
-        large: int = 1024**3,
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         path = directory / "glance-api.conf"
         path.write_text(_CONFIGURATION)
         self._conf = gateway_settings.parse_files([str(path)])
         self._settings = gateway_settings.read(self._conf)
+        parts = {
+            "part_size": PART,
+            "large_object_size": PART + 1,
+            "max_parts_in_flight": 1,  # one after another, in an order to rely on
+        }
         self.stores = {
-            name: MemoryStore(dataclasses.replace(found, large_object_size=large))
+            name: MemoryStore(dataclasses.replace(found, **parts))  # type: ignore[arg-type]
             for name, found in self._settings.stores.items()
         }
         self.glance = ImageApi(self._size_of)

@@ -458,6 +458,20 @@ class TestWhenAnotherStoreDoesNotAnswer:
         with pytest.raises(Conflict):
             one.confirm(claim)
 
+    def test_what_is_taken_over_in_it_is_known_although_no_answer_came(
+        self, one: Claims, clock: Clock, fast: MemoryStore
+    ) -> None:
+        fast.before = lambda request, key: None
+        take(one, "fast")
+        clock.goes_on(GRACE)
+        fast.after = script(("note", lambda: None), ("put", lost))
+        claim = take(one, "cheap", "another-key")
+        clock.goes_on(30)
+        one.confirm(claim)
+        assert claim.leftovers == (Attempt("fast", KEY),)
+        claim.release()
+        assert not fast.objects_by_key
+
     def test_an_upload_to_it_is_refused_before_its_body(self, one: Claims) -> None:
         with pytest.raises(StoreError) as caught:
             take(one, "fast")

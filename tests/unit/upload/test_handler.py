@@ -25,11 +25,10 @@ from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.inprocess import GRACE
+from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 
-MIB = 1024**2
-SIZES = {"small": 1000, "large": 6 * MIB}  # one PUT, and two parts
-LARGE = 5 * MIB
+SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
 
 EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
     "503": lambda: StoreUnavailable("Store fast answered 503 SlowDown"),
@@ -112,10 +111,10 @@ class Upload:
     def __init__(
         self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
     ) -> None:
-        self.world = InProcess(directory, monkeypatch, large=LARGE)
+        self.world = InProcess(directory, monkeypatch)
         self.gateway = self.world.gateway()
         self.image_id = self.world.glance.create()
-        self.data = bytes(range(250)) * (SIZES[size] // 250)
+        self.data = bytes(range(250)) * (SIZES[size] // 250 + 1)
         self.steps = Steps(self.world, monkeypatch)
         self.outcome: int | BaseException = 0
 
@@ -317,6 +316,14 @@ def test_metrics_that_raise(world: InProcess, monkeypatch: pytest.MonkeyPatch) -
     assert world.put(world.gateway(), image_id, b"data") == 409
     assert world.data_of(image_id) == [b"data"]
     assert not world.claimed()
+
+
+def test_an_id_is_spelled_as_glance_shows_it(world: InProcess) -> None:
+    """Its database does not tell upper from lower case."""
+    image_id = world.glance.create()
+    assert world.put(world.gateway(), image_id.upper(), b"data") == 204
+    [key] = world.stores["fast"].objects_by_key
+    assert key.startswith(f"{image_id}.")
 
 
 def test_an_empty_body_is_glances(world: InProcess) -> None:
