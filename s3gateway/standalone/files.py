@@ -6,7 +6,7 @@ from __future__ import annotations
 import pathlib
 import sys
 
-_SOURCE = pathlib.Path(__file__).resolve().parents[1]
+_SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
 #: The operator's own come first.
 PLACES = (
