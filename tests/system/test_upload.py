@@ -155,6 +155,23 @@ def test_a_store_that_cannot_be_used_refuses_before_the_body(
     assert api.show(image_id)["status"] == "queued"
 
 
+def test_a_store_that_is_down_stops_nothing_but_itself(cloud: Cloud) -> None:
+    """It is the first one, in which all claims were kept before."""
+    config = {
+        "cheap": {"s3_store_host": "http://127.0.0.1:9"},
+        "s3gateway": {"retry_time": "8"},
+    }
+    api = cloud.api(ALICE, gateway=True, config=config)
+    began = time.monotonic()
+    for _ in range(3):  # only the first one waits for it
+        image_id = api.create()
+        assert api.upload(image_id, DATA).status == 204
+        assert api.download(image_id).body == DATA
+        assert len(cloud.objects("fast").keys() & cloud.kept(image_id)) == 1
+    assert time.monotonic() - began < 30
+    assert api.upload(api.create(), DATA, X_Image_Meta_Store="cheap").status == 503
+
+
 def test_whom_glance_lets_upload_but_not_register(cloud: Cloud) -> None:
     policy = '"set_image_location": "role:admin"\n'
     running = cloud.glance(gateway=True, policy=policy)
