@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from s3gateway.errors import ClientGone
 from s3gateway.errors import RequestError
+from s3gateway.http import forwarding
 from s3gateway.http import request_body
 from s3gateway.http import servers
 from s3gateway.http.request_body import Body
@@ -32,7 +33,7 @@ def received(request: dict[str, Any]) -> bytes:
 
 def passed_on(request: dict[str, Any]) -> bytes | None:
     """Return a body as the stand-alone gateway passes it on."""
-    pieces = request_body.forwarded(request, lambda: None)
+    pieces = forwarding.forwarded(request, lambda: None)
     return None if pieces is None else b"".join(pieces)
 
 
