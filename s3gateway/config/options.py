@@ -169,10 +169,11 @@ shows. Ranges are not checked.
         default=64,
         min=0,
         help="""
-How much of a refused upload's body is read and thrown away, in MiB.
+How much of a refused request's body is read and thrown away, in MiB.
 
-A client that is still sending when the refusal arrives often sees a broken
-connection in its place.  Up to this much is taken so that it reads the answer.
+A client that is still sending when the connection is closed often sees a reset in
+place of the refusal.  Up to this much is taken behind the answer so that the client
+reads it. A client that is silent is not waited for, nor is one without a token.
 """,
     ),
     cfg.StrOpt(

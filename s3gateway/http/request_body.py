@@ -10,11 +10,8 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import itertools
 import re
-import socket
 from collections.abc import Callable
-from collections.abc import Iterator
 
 from s3gateway.errors import ClientGone
 from s3gateway.errors import RequestError
@@ -34,10 +31,7 @@ _TOO_LARGE = "The incoming image is too large: The provided image is too large."
 
 _MOST_OF_A_DOCUMENT = 4 * 1024**2
 
-_STEP = 1024**2
 _CHUNKED_STEP = 256 * 1024  # gunicorn collects chunks in ever larger copies
-
-Answers = Callable[[], socket.socket | None]
 
 
 def is_chunked(environ: Environ) -> bool:
@@ -183,7 +177,7 @@ class _Pieces:
     """Fills buffers from the pieces that the server hands out."""
 
     def __init__(self, environ: Environ, length: int | None) -> None:
-        self._read = _reader(environ)
+        self._read = reader(environ)
         self._left = length
         self._rest = memoryview(b"")
 
@@ -201,52 +195,6 @@ class _Pieces:
         data = self._read(min(wanted, self._left)) if self._left else b""
         self._left -= len(data)
         return data
-
-
-def forwarded(environ: Environ, answers: Answers) -> Iterator[bytes] | None:
-    """Return the body of a request that is passed on, ``None`` if there is none.
-
-    It ends when the answer is there: a server may refuse a body that it has not read,
-    and the client may never send it.
-
-    :param answers: returns the socket that the answer comes from, once there is one
-    :raises RequestError: if its length cannot be known for certain
-    :raises ClientGone: if it breaks off
-    """
-    length = content_length(environ)
-    if length == 0:
-        return None
-    body = _pieces(environ, length, answers)
-    if length is not None or is_chunked(environ):
-        return body
-    first = next(body, b"")  # nothing but a read tells whether there is one
-    return itertools.chain([first], body) if first else None
-
-
-def _pieces(environ: Environ, length: int | None, answers: Answers) -> Iterator[bytes]:
-    """Yield the body as it comes.
-
-    :raises waiting.Answered: if the answer comes first
-    """
-    read = _reader(environ)
-    received = 0
-    while length is None or received < length:
-        wanted = _STEP if length is None else min(_STEP, length - received)
-        try:
-            with waiting.until(environ["wsgi.input"], answers()):
-                data = read(wanted)
-        except waiting.Answered:
-            raise
-        except servers.broken_body() as error:
-            raise ClientGone("The request body could not be read.") from error
-        if not data:
-            break
-        received += len(data)
-        yield data
-    if length is not None and received < length:
-        raise ClientGone(
-            f"Size mismatch: expected {length} bytes, got {received} bytes"
-        )
 
 
 def buffered(environ: Environ) -> tuple[Environ, bytes]:
@@ -279,7 +227,7 @@ def replaced(environ: Environ, body: bytes) -> Environ:
     return found
 
 
-def _reader(environ: Environ) -> Callable[[int], bytes]:
+def reader(environ: Environ) -> Callable[[int], bytes]:
     """Return a function that reads some bytes, none at the end of the body.
 
     It may return more than it was asked for.

@@ -222,13 +222,15 @@ def impatiently(
     return _through(body, lambda sock: _Timed(sock, lasting))
 
 
-def until(
-    body: Any, other: socket.socket | None
-) -> contextlib.AbstractContextManager[bool]:
-    """Have a body read until another socket has something; ``Answered`` ends it.
+def can_watch(other: socket.socket | None) -> bool:
+    """Whether it can be waited for a client and another socket at once.
 
-    Of a socket with TLS it is not known: what comes need not be for the reader.
+    Not with TLS on the other one: what comes there need not be for its reader.
     """
-    if other is None or isinstance(other, ssl.SSLSocket) or not hasattr(select, "poll"):
-        return contextlib.nullcontext(False)
+    known = other is not None and not isinstance(other, ssl.SSLSocket)
+    return known and hasattr(select, "poll")
+
+
+def until(body: Any, other: socket.socket) -> contextlib.AbstractContextManager[bool]:
+    """Have a body read until another socket has something; ``Answered`` ends it."""
     return _through(body, lambda sock: _Watched(sock, other))

@@ -33,6 +33,7 @@ from urllib3.util import SKIP_HEADER
 
 from s3gateway.config.remote import RemoteSettings
 from s3gateway.errors import GlanceError
+from s3gateway.http import forwarding
 from s3gateway.http import request_body
 from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.wsgi import Answer
@@ -113,7 +114,7 @@ class Upstream:
         self, request: requests.PreparedRequest, environ: Environ
     ) -> requests.Response:
         new = _NewConnection()
-        body = request_body.forwarded(environ, new.answers)
+        body = forwarding.forwarded(environ, new.answers)
         if body is not None or request.method not in _SAFE:
             request.body = body  # type: ignore[assignment]
             return self._send_by(new, request)

@@ -21,6 +21,7 @@ from gunicorn.http.unreader import SocketUnreader
 
 from s3gateway.errors import ClientGone
 from s3gateway.http import fast_lane
+from s3gateway.http import forwarding
 from s3gateway.http import lingering
 from s3gateway.http import request_body
 from s3gateway.http import servers
@@ -423,7 +424,7 @@ def test_a_body_is_passed_on_until_the_answer_comes(ends: Ends, glance: Ends) ->
     ours, theirs = glance
     client.sendall(bytes(1000))
     request = of_length(server, MIB)
-    pieces = request_body.forwarded(request, lambda: ours)
+    pieces = forwarding.forwarded(request, lambda: ours)
     assert pieces is not None
     threading.Timer(0.1, theirs.sendall, [b"HTTP/1.1 404 "]).start()
     with pytest.raises(waiting.Answered):
@@ -441,7 +442,7 @@ def test_a_body_is_passed_on_whole_while_no_answer_comes(
     data = bytes(range(256)) * 4 * 1024
     with sending(client, data[:100], data[100:], NEXT, pause=0.05):
         request = of_length(server, len(data))
-        pieces = request_body.forwarded(request, lambda: glance[0])
+        pieces = forwarding.forwarded(request, lambda: glance[0])
         assert pieces is not None
         assert b"".join(pieces) == data
     assert type(request["wsgi.input"].reader.unreader.sock) is socket.socket

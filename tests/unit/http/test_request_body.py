@@ -9,11 +9,14 @@ import types
 from typing import Any
 
 import pytest
+from gunicorn.http2.errors import HTTP2StreamError
+from gunicorn.http2.request import HTTP2Body
 from hypothesis import given
 from hypothesis import strategies as st
 
 from s3gateway.errors import ClientGone
 from s3gateway.errors import RequestError
+from s3gateway.http import forwarding
 from s3gateway.http import request_body
 from s3gateway.http import servers
 from s3gateway.http.request_body import Body
@@ -32,7 +35,7 @@ def received(request: dict[str, Any]) -> bytes:
 
 def passed_on(request: dict[str, Any]) -> bytes | None:
     """Return a body as the stand-alone gateway passes it on."""
-    pieces = request_body.forwarded(request, lambda: None)
+    pieces = forwarding.forwarded(request, lambda: None)
     return None if pieces is None else b"".join(pieces)
 
 
@@ -137,6 +140,23 @@ def test_a_body_that_only_its_end_tells_of_is_read_and_passed_on() -> None:
     """Of HTTP/2 under gunicorn, and of mod_wsgi."""
     assert received(environ(DATA, **{"wsgi.input_terminated": True})) == DATA
     assert passed_on(environ(DATA, **{"wsgi.input_terminated": True})) == DATA
+
+
+def test_a_body_of_gunicorns_http2() -> None:
+    """It has no length, and need not have."""
+    fields = {"wsgi.input": HTTP2Body(DATA), "wsgi.input_terminated": True}
+    assert received(fields) == DATA
+    fields["wsgi.input"] = HTTP2Body(DATA)
+    assert passed_on(fields) == DATA
+
+
+def test_a_stream_of_http2_that_is_reset() -> None:
+    failing = Failing(HTTP2StreamError(1, "stream closed before its body was complete"))
+    fields = {"wsgi.input": failing, "wsgi.input_terminated": True}
+    with pytest.raises(ClientGone):
+        received(fields)
+    with pytest.raises(ClientGone):
+        passed_on(fields)
 
 
 def test_what_has_no_body_is_passed_on_without() -> None:

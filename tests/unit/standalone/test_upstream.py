@@ -19,8 +19,10 @@ from gunicorn.http.body import LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
 from s3gateway.config.remote import RemoteSettings
+from s3gateway.errors import ClientGone
 from s3gateway.errors import GlanceError
 from s3gateway.errors import RequestError
+from s3gateway.http import waiting
 from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Answer
 from s3gateway.standalone.upstream import Upstream
@@ -246,6 +248,20 @@ def test_an_answer_that_comes_before_the_body_is_passed_on(
         assert answer.read() == b"none"
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
+def test_nobody_is_waited_for_where_no_answer_can_be_seen(
+    monkeypatch: pytest.MonkeyPatch, chunked: bool
+) -> None:
+    """As with TLS: what comes may be a ticket of TLS and no answer."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.2)
+    monkeypatch.setattr(waiting, "can_watch", lambda other: False)
+    client, server = socket.socketpair()
+    with client, server, early(b"") as url:
+        asked = of_gunicorn(server, chunked=chunked)
+        with pytest.raises(ClientGone):
+            wsgi.call(upstream(url), asked)
 
 
 def test_a_body_that_comes_slowly_is_forwarded_whole(glance: Scripted) -> None:
