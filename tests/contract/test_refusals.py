@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from s3gateway.errors import ObjectExists
 from s3gateway.errors import StoreUnavailable
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import views
@@ -36,15 +37,19 @@ def store(s3: S3Server, proxy: FaultProxy) -> Iterator[S3Store]:
 @pytest.mark.parametrize(
     ("status", "code"), [(501, "NotImplemented"), (400, "InvalidArgument")]
 )
-def test_a_condition_that_is_not_known_is_left_out(
+def test_where_a_condition_is_not_known_it_is_looked_first(
     store: S3Store, proxy: FaultProxy, status: int, code: str
 ) -> None:
-    store.put("key", views(b"first"))
-    refused = proxy.add(s3_faults.Answer(status, code), method="PUT", times=1)
-    etag = store.put("key", views(b"second"), if_match='"of the first"')
-    assert refused.events
+    first = store.put("key", views(b"first"))
+    refused = proxy.add(s3_faults.Answer(status, code), method="PUT", times=2)
+    etag = store.put("key", views(b"second"), if_match=first)
+    assert len(refused.events) == 2
     note = store.note("key")
     assert (note.data, note.etag) == (b"second", etag)
+    proxy.add(s3_faults.Answer(status, code), method="PUT", times=2)
+    with pytest.raises(ObjectExists):
+        store.put("key", views(b"third"), if_match=first)
+    assert store.note("key").data == b"second"
     store.delete("key")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+import statistics
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -22,11 +23,13 @@ from tests.support.people import ALICE
 from tests.support.s3.memory import MIB
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.standalone import GatewaySpec
+from tests.support.tiers import but
 
 Clouds = Callable[[int], Cloud]
 
 IMAGE = "/v2/images/00000000-0000-4000-8000-000000000000"
 CROWD = 256
+DEFAULT_TIER = ("gunicorn 33", "uwsgi 33", "stand-alone 33")
 AT_ONCE = 8  # as many as there are threads
 LENGTH = "Content-Length: 1000000"
 CLOSE = "\r\nConnection: close"
@@ -67,6 +70,14 @@ def health_check(url: str) -> float:
     return time.monotonic() - began
 
 
+def went_on(taken: list[float]) -> bool:
+    """Whether health checks were answered as if nothing else were there.
+
+    Of single ones it is not said: other tests have the processors at the same time.
+    """
+    return statistics.median(taken) < 1 and max(taken) < 10
+
+
 @contextlib.contextmanager
 def crowd(url: str, sent: bytes) -> Iterator[tuple[list[socket.socket], list[float]]]:
     """Have connections that sent this and no more, and the health checks meanwhile."""
@@ -83,13 +94,15 @@ def crowd(url: str, sent: bytes) -> Iterator[tuple[list[socket.socket], list[flo
         yield connections, taken
 
 
-@pytest.mark.parametrize("framing", [LENGTH, LENGTH + CLOSE, CHUNKED], ids=repr)
-@pytest.mark.parametrize("shape", ["gunicorn 33", "gunicorn 30", "stand-alone 33"])
+@pytest.mark.parametrize("framing", but([LENGTH], [LENGTH, LENGTH + CLOSE, CHUNKED]))
+@pytest.mark.parametrize(
+    "shape", but(DEFAULT_TIER, ["gunicorn 33", "gunicorn 30", "stand-alone 33"])
+)
 def test_users_that_send_no_bodies_hold_nothing_up(
     clouds: Clouds, shape: str, framing: str
 ) -> None:
     with crowd(gateway(clouds, shape), head(ALICE, framing)) as (connections, taken):
-        assert max(taken) < 1, taken
+        assert went_on(taken), taken
         assert all(answer(each).startswith(b"HTTP/1.1 404") for each in connections)
 
 
@@ -104,30 +117,33 @@ def test_users_that_send_no_bodies_hold_nothing_up(
     ],
     ids=["upload", "stage", "patch", "location", "create"],
 )
-@pytest.mark.parametrize("framing", [LENGTH, CHUNKED], ids=repr)
+@pytest.mark.parametrize("framing", but([LENGTH], [LENGTH, CHUNKED]))
 def test_nobody_holds_a_stand_alone_gateway_up(
     clouds: Clouds, framing: str, method: str, path: str, kind: str
 ) -> None:
     """Glance's own filters refuse them before a filter in Glance is asked."""
     sent = head("", framing, method, path, kind)
     with crowd(gateway(clouds, "stand-alone 33"), sent) as (connections, taken):
-        assert max(taken) < 1, taken
+        assert went_on(taken), taken
         assert all(answer(each).startswith(b"HTTP/1.1 40") for each in connections)
 
 
 @pytest.mark.parametrize(
     "shape",
-    [
-        "gunicorn 33",
-        "gunicorn 30",
-        "uwsgi 33",
-        "uwsgi-router 33",
-        "eventlet 30",
-        "stand-alone 33",
-    ],
+    but(
+        DEFAULT_TIER,
+        [
+            "gunicorn 33",
+            "gunicorn 30",
+            "uwsgi 33",
+            "uwsgi-router 33",
+            "eventlet 30",
+            "stand-alone 33",
+        ],
+    ),
 )
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize("pause", [0, 0.2])
+@pytest.mark.parametrize("pause", but([0.2], [0, 0.2]))
 def test_a_client_that_sends_all_reads_the_refusal(
     clouds: Clouds, shape: str, chunked: bool, pause: float
 ) -> None:
@@ -145,7 +161,7 @@ def test_a_client_that_sends_all_reads_the_refusal(
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-@pytest.mark.parametrize("shape", ["gunicorn 33", "gunicorn 30"])
+@pytest.mark.parametrize("shape", but(["gunicorn 33"], ["gunicorn 33", "gunicorn 30"]))
 def test_the_connection_of_a_refused_body_goes_on(
     clouds: Clouds, shape: str, chunked: bool
 ) -> None:
