@@ -33,7 +33,7 @@ def read(conf: cfg.ConfigOpts) -> str:
 
 
 def _of_database(url: str) -> str:
-    """Return what tells a database from others, whoever connects to it and how.
+    """Return what tells a database from others, however it is connected to.
 
     Of the SQLAlchemy URL the host, the port and the name count.  Driver, user, password
     and parameters do not: they are changed, and the database is the same.

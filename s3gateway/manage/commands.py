@@ -113,7 +113,7 @@ _SCRUB = """
 Has Glance 33 or later take the keys out of its locations: it does so itself when it
 shows an image, and this shows all that have one. Each gets another updated_at. Older
 releases cannot read a location without keys: there this refuses. Change the keys
-afterwards; whoever has seen them has them still.
+afterwards: they are known to all who have seen them.
 
   s3gateway-manage locations scrub
 """

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 
 from s3gateway import uris
+from s3gateway.config.stores import MIB
 from s3gateway.config.stores import StoreSettings
 from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
@@ -22,7 +23,7 @@ from s3gateway.store import ObjectStore
 from s3gateway.streams.digests import Digests
 from s3gateway.upload.expected import MD5
 
-_MOST_WAITING = 16 * 1024**2  # bytes
+_MOST_WAITING = 16 * MIB
 
 
 def copy_at(location: Location, stores: Mapping[str, ObjectStore]) -> Copy | None:

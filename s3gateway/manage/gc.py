@@ -19,6 +19,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
+from s3gateway.manage.leftovers import UNREADABLE
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.operator import Operator
@@ -47,6 +48,7 @@ def run(context: Context) -> bool:
     """
     context.need_locations()
     words, settings = context.conf.command, context.settings
+    names = _names(words.store, context.stores)
     finder = Finder(
         context.glance,
         context.stores,
@@ -55,7 +57,6 @@ def run(context: Context) -> bool:
         delayed_delete=settings.delayed_delete,
         trusting=words.force,
     )
-    names = _names(words.store, context.stores)
     found = list(context.output.progress(finder.find(names), "leftovers"))
     for note in finder.notes:
         context.output.note(note)
@@ -70,7 +71,8 @@ def run(context: Context) -> bool:
     context.output.result(rows, _COLUMNS, summary + _left_alone(finder))
     if not finder.complete:
         raise GatewayError("Not all stores could be looked through.")
-    return not kept and not any(finder.spared[reason] for reason in DOUBTFUL)
+    doubtful = any(finder.spared[reason] for reason in (*DOUBTFUL, UNREADABLE))
+    return not kept and not doubtful
 
 
 class Collector:
@@ -131,8 +133,10 @@ class Collector:
 def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:
     """Return the names of the stores to look through.
 
-    :raises ConfigError: if there is no store of a name
+    :raises ConfigError: if there is no store, or none of a name
     """
+    if not stores:
+        raise ConfigError("DEFAULT", "enabled_backends", "has no S3 store to look at")
     for name in wanted:
         if name not in stores:
             raise ConfigError("command line", "--store", f"{name!r} is no S3 store")

@@ -42,6 +42,8 @@ FOREIGN = "of another Glance"
 NEWER = "newer than the last change in Glance's database"
 UNHEARD_OF = "of images that Glance's database has never had"
 DOUBTFUL = (NEWER, UNHEARD_OF)
+#: The same, of what does not let itself be looked at.
+UNREADABLE = "that cannot be read"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,11 +195,18 @@ class Finder:
         return needed
 
     def _is_ours(self, leftover: Leftover) -> bool:
-        """Whether something belongs to this Glance, and to what it is now."""
+        """Whether something belongs to this Glance, and to what it is now.
+
+        :raises StoreError: if its store cannot be asked at all
+        """
         try:
             objection = self._objection(leftover, self._whose(leftover))
         except ObjectNotFound:  # it went this very moment
             return False
+        except StoreError as error:
+            if error.store_wide:
+                raise
+            objection = UNREADABLE
         if objection in DOUBTFUL and self._trusting:
             return True
         if objection:

@@ -14,11 +14,12 @@ from collections.abc import Sequence
 from typing import Any
 from typing import TypeVar
 
+from s3gateway.config.stores import MIB
+
 T = TypeVar("T")
 
 _REDRAW = 0.2  # seconds
 _WIDTH = 30  # characters
-_MIB = 1024**2
 
 
 class Bar:
@@ -49,7 +50,7 @@ class Bar:
         rate = self._done / max(time.monotonic() - self._began, 1e-6)
         left = max(self._total - self._done, 0) / rate if rate else 0
         by_bytes = self._unit == "bytes"
-        speed = f"{rate / _MIB:.1f} MiB/s" if by_bytes else f"{rate:.0f} {self._unit}/s"
+        speed = f"{rate / MIB:.1f} MiB/s" if by_bytes else f"{rate:.0f} {self._unit}/s"
         time_left = datetime.timedelta(seconds=round(left))
         return f"[{bar:.<{_WIDTH}}] {done:4.0%}, {speed}, {time_left} left"
 

@@ -11,8 +11,6 @@ import contextlib
 import functools
 import math
 import threading
-import zlib
-from base64 import b64encode
 from collections.abc import Callable
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -46,7 +44,6 @@ T = TypeVar("T")
 #: A bucket of the same server, and the key of an object in it.
 Source = tuple[str, str]
 
-_CHECKSUM = "x-amz-checksum-crc32"
 NONE: Mapping[str, str] = MappingProxyType({})
 #: Cleaning up is tried for so long: who waits for the answer has failed already.
 CLEANING_TIME = 5.0  # seconds
@@ -114,7 +111,7 @@ class Bucket:
         answer = self._send(key, data, checksum, query)
         entry = {"PartNumber": number, "ETag": answer.get("ETag", "")}
         if checksum:
-            entry["ChecksumCRC32"] = checksum[_CHECKSUM]
+            entry["ChecksumCRC32"] = checksum[metadata.CRC32]
         return entry
 
     def copy(self, key: str, source: Source, about: About | None) -> None:
@@ -231,13 +228,7 @@ class Bucket:
         return self.settings.request_checksums == "when_supported"
 
     def _checksum(self, data: Buffers) -> dict[str, str]:
-        """Return the headers with the checksum of a body, if it is to have one.
-
-        A bucket with object lock wants to be told of which kind it is.
-        """
-        if not self._adds_checksums:
-            return {}
-        return {_CHECKSUM: _crc32(data), "x-amz-sdk-checksum-algorithm": "CRC32"}
+        return metadata.checksum(data) if self._adds_checksums else {}
 
     def _options(self, about: About | None) -> dict[str, Any]:
         """Return what boto3 is told of an object that it makes."""
@@ -291,10 +282,3 @@ class Bucket:
 
 def _source(source: Source) -> dict[str, str]:
     return dict(zip(("Bucket", "Key"), source, strict=True))
-
-
-def _crc32(data: Buffers) -> str:
-    checksum = 0
-    for buffer in data:
-        checksum = zlib.crc32(buffer, checksum)
-    return b64encode(checksum.to_bytes(4, "big")).decode()

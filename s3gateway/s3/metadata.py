@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a write tells S3 besides the bytes: encryption, storage class, metadata.
+"""What a write tells S3 besides the bytes: encryption, class, metadata, checksum.
 
 All objects say which Glance they belong to (``x-amz-meta-glance-id``).
 """
 
 from __future__ import annotations
 
+import zlib
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 from s3gateway.config.stores import Writing
 from s3gateway.store import About
+from s3gateway.store import Buffers
+
+CRC32 = "x-amz-checksum-crc32"
 
 _PREFIX = "x-amz-meta-"
 _GLANCE_ID = "glance-id"
@@ -40,6 +45,18 @@ def headers(writing: Writing, about: About | None) -> dict[str, str]:
         **{_HEADERS[name]: value for name, value in found.items()},
         **{_PREFIX + name: value for name, value in metadata.items()},
     }
+
+
+def checksum(data: Buffers) -> dict[str, str]:
+    """Return the headers with the checksum of a body.
+
+    A bucket with object lock wants to be told of which kind it is.
+    """
+    crc = 0
+    for buffer in data:
+        crc = zlib.crc32(buffer, crc)
+    value = b64encode(crc.to_bytes(4, "big")).decode()
+    return {CRC32: value, "x-amz-sdk-checksum-algorithm": "CRC32"}
 
 
 def glance_id(answer: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import urllib3
 
+from s3gateway.config.stores import MIB
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
@@ -21,7 +22,7 @@ from s3gateway.s3 import http as s3http
 from s3gateway.s3 import metadata
 from s3gateway.store import Note
 
-_SKIPPED_AT_ONCE = 1024**2
+_SKIPPED_AT_ONCE = MIB
 _MOST_OF_A_NOTE = 64 * 1024
 
 _Received = TypeVar("_Received", bytes, int)

@@ -11,6 +11,7 @@ import pytest
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
+from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from tests.unit.manage.bench import DAY
@@ -280,3 +281,23 @@ def test_claims_that_are_not_known(bench: Bench, silent: str, other: str) -> Non
         bench("--delete")
     assert keys[silent] in bench.left()
     assert (keys[other] in bench.left()) is (silent == "fast")
+
+
+def test_one_object_that_cannot_be_looked_at(bench: Bench) -> None:
+    image_id = bench.glance.gone()
+    locked, other = bench.object(image_id), bench.object(image_id)
+    error = StoreDenied("Store fast answered 403 403")
+    bench.stores["fast"].before = refusing("stat", locked, error)
+    well, shown = bench("--delete")
+    assert (well, shown["summary"]) == (
+        False,
+        "1 collected, 0 left; left alone: 1 that cannot be read",
+    )
+    assert locked in bench.left()
+    assert other not in bench.left()
+
+
+def test_a_configuration_without_stores(bench: Bench) -> None:
+    bench.stores.clear()
+    with pytest.raises(ConfigError, match="has no S3 store to look at"):
+        bench()
