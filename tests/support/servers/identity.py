@@ -31,6 +31,8 @@ class Identity:
         given = _given(environ, "HTTP_X_AUTH_TOKEN")
         if given.count(":") == 2:
             environ.update(_headers(given))
+            # auth_token says of each token which scope it has, whatever was sent
+            environ.pop("HTTP_OPENSTACK_SYSTEM_SCOPE", None)
         given = _given(environ, "HTTP_X_SERVICE_TOKEN")
         if given.count(":") == 2:
             environ["HTTP_X_SERVICE_ROLES"] = given.split(":")[2]
