@@ -39,11 +39,6 @@ def names_tasks(path: str) -> bool:
     return "tasks" in path.split("/")
 
 
-def names_user_documents(path: str) -> bool:
-    """Whether all that is under a path was written by users: metadefs and schemas."""
-    return path.split("/")[2:3] in (["metadefs"], ["schemas"])
-
-
 def _id(pattern: re.Pattern[str], path: str) -> str | None:
     match = pattern.fullmatch(path)
     return match.group(1) if match else None
