@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -23,6 +25,10 @@ from s3gateway.glance import identity
 from s3gateway.glance import notifications
 from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
+from s3gateway.glance.inside import Inside
+from s3gateway.glance.inside import Reading
+from s3gateway.glance.inside import Unfit
+from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
 from s3gateway.http.wsgi import Environ
@@ -38,6 +44,8 @@ from s3gateway.standalone.versions import Versions
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.handler import Uploads
+from s3gateway.upload.in_glance import UploadsInGlance
+from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.reception import Reception
 
 if TYPE_CHECKING:
@@ -96,32 +104,24 @@ def build(
     :param conf: the parsed configuration, for the policy file
     """
     glance = Glance(app)
-    traits = surroundings.traits
     rules = Rules(conf, settings.locations.policy_file)
     masks = Masks(settings.stores, settings.locations.mask)
-    # Without locations to see and register there is nothing to take over.
-    stores = s3_stores(settings) if settings.show_multiple_locations else {}
     sent = notifications.of_glance(conf, settings)
-    registrar = Registrar(
-        glance,
-        multi_store=settings.multi_store,
-        with_credentials=traits.credentials_in_uris,
-        identity=surroundings.identity,
-    )
-    uploads = Uploads(
-        glance,
-        stores,
-        admission=Admission(glance, stores, settings, rules, registrar),
-        claims=Claims(stores, settings.claim_grace),
-        reception=Reception(settings, traits),
-        registrar=registrar,
-        notifications=sent,
-    )
+    inside, traits = surroundings.inside, surroundings.traits
+    stores = s3_stores(settings) if _sees_locations(settings, inside) else {}
+    uploads = _Uploads(glance, stores, settings, surroundings, rules, sent)
     _spare_what_is_there()
     return Gateway(
         glance,
-        uploads,
-        Downloads(glance, stores, settings, traits=traits, notifications=sent),
+        uploads.by_api() if inside is None else uploads.in_glance(inside),
+        Downloads(
+            glance,
+            glance if inside is None else Reading(inside, glance),
+            stores,
+            settings,
+            traits=traits,
+            notifications=sent,
+        ),
         Guard(
             glance,
             masks,
@@ -132,6 +132,64 @@ def build(
         Masking(masks, Sweep(_keys(settings)), _who_sees(settings, rules)),
         drain_limit=settings.transfer.drain_limit,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Uploads:
+    """Puts together what takes uploads over."""
+
+    glance: Glance
+    stores: dict[str, S3Store]
+    settings: Settings
+    surroundings: Surroundings
+    rules: Rules
+    notifications: Notifications
+
+    def by_api(self) -> Uploads:
+        """Return what registers uploads through Glance's API."""
+        # Without locations to see and register there is nothing to take over.
+        stores = self.stores if self.settings.show_multiple_locations else {}
+        traits = self.surroundings.traits
+        registrar = Registrar(
+            self.glance,
+            multi_store=self.settings.multi_store,
+            with_credentials=traits.credentials_in_uris,
+            identity=self.surroundings.identity,
+        )
+        return Uploads(
+            self.glance,
+            stores,
+            admission=Admission(
+                self.glance, stores, self.settings, self.rules, registrar
+            ),
+            claims=self.claims,
+            reception=self.reception,
+            inspect=lambda image: Inspection.of(image, self.settings, traits),
+            registrar=registrar,
+            notifications=self.notifications,
+        )
+
+    def in_glance(self, inside: Inside) -> UploadsInGlance:
+        """Return what lets Glance's own code register uploads."""
+        return UploadsInGlance(
+            inside,
+            self.glance,
+            self.stores,
+            self.settings,
+            rules=self.rules,
+            claims=self.claims,
+            reception=self.reception,
+            otherwise=self.by_api(),
+            with_credentials=self.surroundings.traits.credentials_in_uris,
+        )
+
+    @functools.cached_property
+    def claims(self) -> Claims:
+        return Claims(self.stores, self.settings.claim_grace)
+
+    @functools.cached_property
+    def reception(self) -> Reception:
+        return Reception(self.settings.transfer)
 
 
 def _spare_what_is_there() -> None:
@@ -174,7 +232,36 @@ def _in_glance(settings: Settings) -> Surroundings:
     return Surroundings(
         traits=releases.installed(),
         identity=identities.admin_in_glance if as_service else identities.caller,
+        inside=_inside(settings),
     )
+
+
+def _inside(settings: Settings) -> Inside | None:
+    """Return the Glance in this process, ``None`` if its API is to be asked."""
+    if settings.registration == "api":
+        LOG.info("Uploads are registered through Glance's API, as configured")
+        return None
+    try:
+        return Inside()
+    except Unfit as unfit:
+        LOG.log(
+            logging.WARNING if unfit.is_here else logging.INFO,
+            "Uploads are registered through Glance's API: %s",
+            unfit,
+        )
+        return None
+
+
+def _sees_locations(settings: Settings, inside: Inside | None) -> bool:
+    """Whether it can be known where images are; otherwise all is Glance's."""
+    if settings.show_multiple_locations or inside is not None:
+        return True
+    if settings.stores:
+        LOG.error(
+            "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
+            "as they are, because the gateway can neither see nor register locations"
+        )
+    return False
 
 
 def _parse(local_conf: dict[str, str]) -> cfg.ConfigOpts:
@@ -198,11 +285,6 @@ def _report(settings: Settings) -> None:
     """Say at the start what would otherwise be asked later."""
     if not settings.stores:
         LOG.warning("No S3 store is configured: all requests go to Glance as they are")
-    elif not settings.show_multiple_locations:
-        LOG.error(
-            "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
-            "as they are, because the gateway can neither see nor register locations"
-        )
     elif not all(s.writing.glance_id for s in settings.stores.values()):
         LOG.warning(
             "[s3gateway] glance_id is not set, and there is no [database] connection "

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from typing import Protocol
 
 import webob.exc
 from oslo_log import log as logging
@@ -23,12 +24,18 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
-from s3gateway.upload.handler import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 LOG = logging.getLogger(__name__)
+
+
+class Puts(Protocol):
+    """Answers uploads."""
+
+    def put(self, environ: Environ, image_id: str) -> Answer:
+        """Answer ``PUT /v2/images/{id}/file``."""
 
 
 class Gateway:
@@ -40,7 +47,7 @@ class Gateway:
     def __init__(
         self,
         glance: Glance,
-        uploads: Uploads,
+        uploads: Puts,
         downloads: Downloads,
         guard: Guard,
         masking: Masking,

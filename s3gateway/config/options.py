@@ -188,6 +188,19 @@ must allow; ``service``: the gateway itself, for a Glance whose policy gives tha
 rule to admins only. Who may upload is Glance's rule ``upload_image`` either way.
 """,
     ),
+    cfg.StrOpt(
+        "registration",
+        default="auto",
+        choices=["auto", "api"],
+        help="""
+How a filter in Glance's pipeline makes an image active.
+
+``auto``: by Glance's own code, in its process, where this Glance is one that is known;
+otherwise as with ``api``. ``api``: by requests to Glance's API, which needs
+``show_multiple_locations`` and the policy rule ``set_image_location`` for all. A
+gateway of its own always uses the API.
+""",
+    ),
     cfg.FloatOpt(
         "claim_grace",
         default=300.0,

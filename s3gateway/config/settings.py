@@ -89,6 +89,7 @@ class Settings:
     :param multi_store: whether Glance runs with ``enabled_backends``
     :param image_size_cap: in bytes
     :param register_as: who registers what was uploaded, ``user`` or ``service``
+    :param registration: how a filter makes an image active, ``auto`` or ``api``
     :param claim_grace: seconds without progress after which an upload is dead
     """
 
@@ -105,6 +106,7 @@ class Settings:
     publisher_id: str
     disabled_notifications: frozenset[str]
     register_as: str
+    registration: str
     claim_grace: float
     transfer: TransferSettings
     locations: LocationSettings
@@ -165,6 +167,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
         publisher_id=glance["default_publisher_id"],
         disabled_notifications=frozenset(glance["disabled_notifications"]),
         register_as=ours["register_as"],
+        registration=ours["registration"],
         claim_grace=ours["claim_grace"],
         transfer=_transfer(ours),
         locations=_locations(ours),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from collections.abc import Mapping
+from typing import Protocol
 from urllib import parse
 
 from oslo_log import log as logging
@@ -48,12 +49,30 @@ from s3gateway.streams.digests import Verification
 LOG = logging.getLogger(__name__)
 
 
+class Images(Protocol):
+    """Says whose data may be read."""
+
+    def show(self, environ: Environ, image_id: str) -> Image:
+        """Return an image with its locations.
+
+        :raises Refused: if the caller may not, or there is none
+        :raises GlanceError: if Glance does not answer
+        """
+
+    def may_download(self, environ: Environ, image: Image) -> bool:
+        """Whether the caller may have the data of an image that was shown."""
+
+
 class Downloads:
-    """Takes over the downloads of images that are in an S3 store."""
+    """Takes over the downloads of images that are in an S3 store.
+
+    :param images: is asked who may read what
+    """
 
     def __init__(
         self,
         glance: Glance,
+        images: Images,
         stores: Mapping[str, ObjectStore],
         settings: Settings,
         *,
@@ -61,6 +80,7 @@ class Downloads:
         notifications: Notifications,
     ) -> None:
         self._glance = glance
+        self._images = images
         self._stores = stores
         self._settings = settings
         self._traits = traits
@@ -80,13 +100,13 @@ class Downloads:
         :raises StoreError: if no store hands the data out
         """
         try:
-            image = self._glance.show(environ, image_id)
+            image = self._images.show(environ, image_id)
         except Refused as refused:
             return self._pass(environ, image_id, f"it says {refused}")
         copies = self._copies(environ, image)
         if not (image.status == "active" and image.size and copies):
             return self._pass(environ, image_id, "its data is not in S3 first of all")
-        if not self._glance.may_download(environ, image):
+        if not self._images.may_download(environ, image):
             return self._pass(environ, image_id, "the caller may not have it")
         try:
             return self._answer(environ, image, image.size, copies)

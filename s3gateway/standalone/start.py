@@ -22,6 +22,7 @@ from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
 from s3gateway.glance.identity import ServiceUser
+from s3gateway.glance.inside import Inside
 from s3gateway.glance.registration import Identity
 from s3gateway.glance.releases import Traits
 
@@ -32,11 +33,13 @@ LOG = logging.getLogger(__name__)
 class Surroundings:
     """What differs between a filter in Glance and a gateway of its own.
 
-    :ivar identity: turns a request into one of whoever registers
+    :ivar identity: turns a request into one of who registers
+    :ivar inside: the Glance in this process, ``None`` if its API is to be asked
     """
 
     traits: Traits
     identity: Identity
+    inside: Inside | None = None
 
 
 def surroundings(

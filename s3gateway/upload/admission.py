@@ -18,11 +18,11 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
-from s3gateway.http import request_body
 from s3gateway.http.request_body import Body
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
+from s3gateway.upload import requests
 from s3gateway.upload.expected import Promise
 
 LOG = logging.getLogger(__name__)
@@ -67,8 +67,8 @@ class Admission:
         :raises Refused: if the caller may upload but not register what it uploads
         :raises RequestError: if what is announced cannot become an image
         """
-        store = self._chosen_store(environ)
-        if store is None or not _is_upload(environ):
+        store = requests.store_for(environ, self._stores, self._settings)
+        if store is None:
             return _left_to_glance(image_id, "no S3 store, or no data to be stored")
         try:
             image = self._glance.show(environ, image_id)
@@ -79,24 +79,13 @@ class Admission:
         algorithm = image.os_hash_algo or self._settings.hashing_algorithm
         if not self._may_register(environ, image, algorithm):
             return _left_to_glance(image_id, "Glance would take no location of it")
-        body = Body(
-            environ,
-            _promised_size(environ),
-            self._settings.image_size_cap,
-            fast=self._settings.transfer.fast_lanes,
-        )
+        body = requests.body_of(environ, self._settings)
         if self._is_over_limit(environ, body.expected or 0):
             return _left_to_glance(image_id, "the project's limits leave no room")
         body.check_expected()
         promised = expected.made(environ, image)
         LOG.debug("Upload to image %s goes to store %s", image_id, store.name)
         return Admitted(image, store, body, algorithm, promised)
-
-    def _chosen_store(self, environ: Environ) -> ObjectStore | None:
-        default = self._settings.default_store
-        if self._settings.multi_store:
-            return self._stores.get(environ.get("HTTP_X_IMAGE_META_STORE", default))
-        return self._stores.get(default)
 
     def _may_register(self, environ: Environ, image: Image, algorithm: str) -> bool:
         """Whether Glance would take a location from the caller, whatever it is.
@@ -133,30 +122,10 @@ def _left_to_glance(image_id: str, reason: str) -> Admitted | None:
     return None
 
 
-def _is_upload(environ: Environ) -> bool:
-    """Whether the request is one that Glance would read data from."""
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    try:
-        _promised_size(environ)
-        length = request_body.content_length(environ)
-    except ValueError:
-        return False
-    return kind == "application/octet-stream" and length != 0
-
-
-def _promised_size(environ: Environ) -> int | None:
-    """Return the size the client announced, ``None`` if it did not.
-
-    :raises ValueError: if it is not a number
-    """
-    return int(environ.get("HTTP_X_OPENSTACK_IMAGE_SIZE") or 0) or None
-
-
 def _awaits_data(image: Image) -> bool:
     """Whether Glance would take data for it, and we could as well."""
-    shown = image.properties
     return (
         image.status == "queued"
-        and bool(shown.get("disk_format") and shown.get("container_format"))
-        and not any(name.startswith("img_signature") for name in shown)
+        and requests.has_formats(image)
+        and not requests.is_signed(image)
     )

@@ -28,6 +28,7 @@ writes the image's status on a condition, and that we look at the image afterwar
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -57,13 +58,13 @@ _SILENCE = 30.0
 class Claims:
     """Hands out claims.
 
+    :ivar grace: seconds without progress after which an upload counts as dead
     :param stores: all S3 stores, in the same order for all gateways of a Glance
-    :param grace: seconds without progress after which an upload counts as dead
     """
 
     def __init__(self, stores: Mapping[str, ObjectStore], grace: float) -> None:
+        self.grace = grace
         self._stores = stores
-        self._grace = grace
         self._silent_until: dict[str, float] = {}
 
     def take(self, image_id: str, attempt: Attempt) -> Claim:
@@ -72,7 +73,7 @@ class Claims:
         :raises Conflict: if an upload to it is running
         :raises StoreError: if the store cannot be written
         """
-        claim = Claim(self._stores[attempt.store], image_id, attempt, self._grace)
+        claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
         try:
             self._make(claim)
             others = [name for name in self._stores if name != attempt.store]
@@ -85,6 +86,28 @@ class Claims:
                 claim.leave()
             raise
         return claim
+
+    def record(self, image_id: str, attempt: Attempt) -> Claim:
+        """Name what an upload may leave, where Glance itself keeps others out.
+
+        :raises Conflict: if an upload to the image is running all the same
+        :raises StoreError: if the store cannot be written
+        """
+        claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
+        self._make(claim)
+        return claim
+
+    def are_dead(self, image_id: str) -> bool:
+        """Whether no store has a claim of an upload to the image that is running.
+
+        :raises StoreError: if a store does not say
+        """
+        for store in self._stores.values():
+            with contextlib.suppress(ObjectNotFound):
+                found = claims.read(store, claims.PREFIX + image_id, cleaning=True)
+                if not found.is_dead(self.grace):
+                    return False
+        return True
 
     def confirm(self, claim: Claim) -> None:
         """Make sure that nobody else is about to register the image.
@@ -100,7 +123,7 @@ class Claims:
             found = claim.create()
             if found is None:
                 return
-            if not found.is_dead(self._grace):
+            if not found.is_dead(self.grace):
                 break
             if claim.take_over(found):
                 return
@@ -135,8 +158,8 @@ class Claims:
             found = claims.read(store, claim.key, cleaning=True)
             if found.nonce in [other.nonce for other in claim.elsewhere]:
                 return  # it was taken over before, and the answer was lost
-            if found.is_dead(self._grace):
-                other = Claim(store, claim.image_id, claim.attempt, self._grace)
+            if found.is_dead(self.grace):
+                other = Claim(store, claim.image_id, claim.attempt, self.grace)
                 claim.elsewhere.append(other)
                 if other.take_over(found):
                     return

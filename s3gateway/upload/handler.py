@@ -27,7 +27,6 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
-from s3gateway.errors import StoreError
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -40,13 +39,16 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.store import ObjectStore
+from s3gateway.upload import requests
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.admission import Admitted
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
+from s3gateway.upload.reception import Watcher
 
 LOG = logging.getLogger(__name__)
 
@@ -55,7 +57,10 @@ _STOCK_HEADERS = [("Content-Type", "text/html; charset=UTF-8")]
 
 
 class Uploads:
-    """Takes over the uploads that go to an S3 store."""
+    """Takes over the uploads that go to an S3 store.
+
+    :param inspect: makes what judges an image's content
+    """
 
     def __init__(
         self,
@@ -65,6 +70,7 @@ class Uploads:
         admission: Admission,
         claims: Claims,
         reception: Reception,
+        inspect: Callable[[Image], Watcher],
         registrar: Registrar,
         notifications: Notifications,
     ) -> None:
@@ -73,6 +79,7 @@ class Uploads:
         self._admission = admission
         self._claims = claims
         self._reception = reception
+        self._inspect = inspect
         self._registrar = registrar
         self._notifications = notifications
 
@@ -116,16 +123,23 @@ class Uploads:
         """
         try:
             self._notifications.prepare(upload.image, upload.store.name)
-            stored = self._reception.receive(upload, claim)
+            incoming = Incoming(
+                image_id=upload.image.id,
+                store=upload.store,
+                body=upload.body,
+                length=upload.body.expected,
+                algorithm=upload.algorithm,
+                promises=upload.promises,
+            )
+            stored = self._reception.receive(
+                incoming, claim, self._inspect(upload.image)
+            )
             if stored is not None:
                 self._claims.confirm(claim)
                 return stored
         except BaseException as error:
             self._give_up(environ, claim, error)
-            if _is_unavailable(error) and upload.body.received:
-                # A client that tries again on 503, as Nova does, would send a body
-                # that is used up.
-                raise StoreError(str(error)) from error
+            requests.refuse_another_try(error, upload.body)
             raise
         self._end(environ, claim)
         return None
@@ -193,7 +207,3 @@ class Uploads:
         except (Refused, GlanceError):
             return claim.leftovers  # for somebody else to collect
         return collect(claim.leftovers, image, self._stores)
-
-
-def _is_unavailable(error: BaseException) -> bool:
-    return isinstance(error, StoreError) and error.status == 503

@@ -13,7 +13,9 @@ from collections.abc import Collection
 from oslo_log import log as logging
 from oslo_utils.imageutils import format_inspector
 
+from s3gateway.config.settings import Settings
 from s3gateway.errors import ContentRefused
+from s3gateway.glance.api import Image
 from s3gateway.glance.releases import Traits
 
 LOG = logging.getLogger(__name__)
@@ -49,6 +51,17 @@ class Inspection:
         self._wrapper: format_inspector.InspectWrapper | None = None
         if container_format == "bare":
             self._wrapper = format_inspector.InspectWrapper(self._next)
+
+    @classmethod
+    def of(cls, image: Image, settings: Settings, traits: Traits) -> Inspection:
+        """Make the inspection of an image's data."""
+        return cls(
+            image.properties["disk_format"],
+            image.properties["container_format"],
+            require_match=settings.require_image_format_match,
+            nonfatal=settings.gpt_safety_checks_nonfatal,
+            traits=traits,
+        )
 
     def feed(self, data: memoryview) -> None:
         """Look at the next bytes."""

@@ -3,67 +3,97 @@
 
 from __future__ import annotations
 
-from s3gateway.config.settings import Settings
-from s3gateway.glance.api import Image
+import dataclasses
+from typing import Protocol
+
+from s3gateway.config.settings import TransferSettings
 from s3gateway.glance.registration import Stored
-from s3gateway.glance.releases import Traits
+from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
 from s3gateway.upload import stream
-from s3gateway.upload.admission import Admitted
+from s3gateway.upload.claims import Attempt
 from s3gateway.upload.expected import MD5
-from s3gateway.upload.holding import Claim
-from s3gateway.upload.inspection import Inspection
+from s3gateway.upload.expected import Promise
+from s3gateway.upload.stream import Source
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Incoming:
+    """Data on its way in.
+
+    :ivar length: in bytes, ``None`` while it is unknown
+    :ivar algorithm: of ``os_hash_value``
+    """
+
+    image_id: str
+    store: ObjectStore
+    body: Source
+    length: int | None
+    algorithm: str
+    promises: list[Promise]
+
+
+class Holder(Protocol):
+    """Knows what an upload may leave, should it die."""
+
+    attempt: Attempt
+
+    def began(self, upload_id: str) -> None:
+        """Record the multipart upload, before its first part is sent."""
+
+    def keep(self) -> None:
+        """Show that the upload gets on."""
+
+
+class Watcher(Protocol):
+    """Looks at an image's bytes as they pass by."""
+
+    def feed(self, data: memoryview) -> None:
+        """Look at the next bytes."""
+
+    def finish(self) -> int:
+        """Judge all that was fed; return the virtual size in bytes, 0 if unknown."""
 
 
 class Reception:
     """Receives the bodies of uploads."""
 
-    def __init__(self, settings: Settings, traits: Traits) -> None:
-        self._settings = settings
-        self._traits = traits
-        self._memory = stream.Memory.of(settings.transfer)
+    def __init__(self, transfer: TransferSettings) -> None:
+        self._memory = stream.Memory.of(transfer)
 
-    def receive(self, upload: Admitted, claim: Claim) -> Stored | None:
-        """Store a body as the claim says; ``None``, and no object, if it is empty.
+    def receive(
+        self, upload: Incoming, holder: Holder, watcher: Watcher
+    ) -> Stored | None:
+        """Store a body as the holder says; ``None``, and no object, if it is empty.
 
         :raises GatewayError: if it was not stored; after an error of the store in
             the very end there may be an object under the key nevertheless
         """
         body, algorithm = upload.body, upload.algorithm
-        inspection = self._inspection(upload.image)
         with stream.into(
             upload.store,
-            claim.attempt.key,
+            holder.attempt.key,
             self._memory,
-            length=body.expected,
+            length=upload.length,
             algorithms=[MD5, algorithm, *(p.algorithm for p in upload.promises)],
-            began=claim.began,
-            about={"image-id": upload.image.id},
+            began=holder.began,
+            about={"image-id": upload.image_id},
         ) as outgoing:
             for data in outgoing.send(body):
-                claim.keep()
-                inspection.feed(data)
+                holder.keep()
+                watcher.feed(data)
             if not body.received:
                 return None
-            virtual_size = inspection.finish()
+            virtual_size = watcher.finish()
             found = outgoing.hexdigests()
             expected.check(upload.promises, found)
             outgoing.commit({algorithm: found[algorithm]})
         return Stored(
             store=upload.store.settings,
-            key=claim.attempt.key,
+            key=holder.attempt.key,
             size=body.received,
             checksum=found[MD5],
             os_hash_algo=algorithm,
             os_hash_value=found[algorithm],
             virtual_size=virtual_size,
-        )
-
-    def _inspection(self, image: Image) -> Inspection:
-        return Inspection(
-            image.properties["disk_format"],
-            image.properties["container_format"],
-            require_match=self._settings.require_image_format_match,
-            nonfatal=self._settings.gpt_safety_checks_nonfatal,
-            traits=self._traits,
         )

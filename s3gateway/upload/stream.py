@@ -36,7 +36,9 @@ from s3gateway.upload.sender import Sender
 class Source(Protocol):
     """An image's bytes on their way in, as ``request_body.Body`` has them."""
 
-    received: int
+    @property
+    def received(self) -> int:
+        """How many bytes have come in."""
 
     def read_into(self, buffer: memoryview) -> int: ...
 

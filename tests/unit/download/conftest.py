@@ -166,6 +166,7 @@ def make(
         changed = dataclasses.replace(settings.transfer, **transfer)
         return Downloads(
             Glance(glance),
+            Glance(glance),
             stores,
             dataclasses.replace(settings, transfer=changed),
             traits=Traits(),

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: Apache-2.0
+"""PUT of an image's data inside Glance: the way of an upload, from top to bottom.
+
+Glance's own code takes the upload (``glance.inside``): it says ``saving``, asks its
+policy and its quotas, and makes the image ``active``, all on conditions of its
+database, so that of several uploads one wins.  When it wants the bytes stored it calls
+back, and ``reception`` brings them into the store.
+
+A claim is made only where a crash would leave something that nobody else names: a
+multipart upload, or one that takes long.  An object that no image refers to says which
+image it was for, and ``gc`` finds it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import secrets
+import time
+from collections.abc import Mapping
+
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from s3gateway import uris
+from s3gateway.config.settings import Settings
+from s3gateway.errors import GatewayError
+from s3gateway.errors import GlanceError
+from s3gateway.errors import StoreError
+from s3gateway.glance.api import Glance
+from s3gateway.glance.api import Image
+from s3gateway.glance.image import location_uri
+from s3gateway.glance.inside import Added
+from s3gateway.glance.inside import Data
+from s3gateway.glance.inside import Inside
+from s3gateway.glance.inside import Verifier
+from s3gateway.glance.policy import Rules
+from s3gateway.http.request_body import Body
+from s3gateway.http.wsgi import Answer
+from s3gateway.http.wsgi import Environ
+from s3gateway.monitoring import transfers
+from s3gateway.monitoring.transfers import Transfer
+from s3gateway.store import ObjectStore
+from s3gateway.upload import expected
+from s3gateway.upload import requests
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.exclusion import Claims
+from s3gateway.upload.handler import Uploads
+from s3gateway.upload.holding import Claim
+from s3gateway.upload.leftovers import collect
+from s3gateway.upload.reception import Incoming
+from s3gateway.upload.reception import Reception
+
+LOG = logging.getLogger(__name__)
+
+
+class UploadsInGlance:
+    """Takes over the uploads that go to an S3 store, inside Glance.
+
+    :param otherwise: takes those of which Glance has not said who sends them
+    :param with_credentials: whether location URIs hold them, as those of glance_store
+        before 5.6 do
+    """
+
+    def __init__(
+        self,
+        inside: Inside,
+        glance: Glance,
+        stores: Mapping[str, ObjectStore],
+        settings: Settings,
+        *,
+        rules: Rules,
+        claims: Claims,
+        reception: Reception,
+        otherwise: Uploads,
+        with_credentials: bool,
+    ) -> None:
+        self._inside = inside
+        self._glance = glance
+        self._stores = stores
+        self._settings = settings
+        self._rules = rules
+        self._claims = claims
+        self._reception = reception
+        self._otherwise = otherwise
+        self._with_credentials = with_credentials
+
+    def put(self, environ: Environ, image_id: str) -> Answer:
+        """Answer ``PUT /v2/images/{id}/file``.
+
+        :raises GatewayError: if the upload failed; nothing of it is left but what the
+            image may refer to
+        """
+        if not self._inside.knows(environ):
+            return self._otherwise.put(environ, image_id)
+        store = requests.store_for(environ, self._stores, self._settings)
+        image = self._inside.image(environ, image_id) if store is not None else None
+        if store is None or image is None or not self._awaits_data(environ, image):
+            LOG.debug("Upload to image %s is left to Glance", image_id)
+            return self._glance.pass_through(environ)
+        body = requests.body_of(environ, self._settings)
+        attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
+        upload = _Upload(environ, image, store, body, _Traces(self._claims, attempt))
+        transfer = Transfer("upload", image.id, store.name, lambda: body.received)
+        with transfer.asked_by(environ):
+            answer = self._run(upload)
+            transfer.end(_outcome(answer, body))
+        return answer
+
+    def _awaits_data(self, environ: Environ, image: Image) -> bool:
+        """Whether Glance would take data, once a dead upload is out of the way."""
+        if not requests.has_formats(image):
+            return False
+        if image.status == "queued":
+            return True
+        return (
+            image.status == "saving"
+            and self._is_dead(image)
+            and self._rules.may_upload(environ, image)
+            and self._inside.restore(environ, image)
+        )
+
+    def _is_dead(self, image: Image) -> bool:
+        """Whether nobody is saving data any more of an image that is ``saving``.
+
+        An upload through a gateway that takes long has a claim.
+        """
+        if image.locations or image.properties.get("os_glance_import_task"):
+            return False
+        changed = timeutils.parse_isotime(str(image.properties["updated_at"]))
+        now = datetime.datetime.now(datetime.timezone.utc)
+        if (now - changed).total_seconds() < self._settings.claim_grace:
+            return False
+        try:
+            dead = self._claims.are_dead(image.id)
+        except StoreError as error:
+            LOG.warning(
+                "Whether image %s is being saved is not known: %s", image.id, error
+            )
+            return False
+        if dead:
+            LOG.warning("Taking over image %s, which nobody is saving", image.id)
+        return dead
+
+    def _run(self, upload: _Upload) -> Answer:
+        def add(data: Data, algorithm: str, verifier: Verifier | None) -> Added | None:
+            return self._receive(upload, data, algorithm, verifier)
+
+        try:
+            answer = self._inside.upload(
+                upload.environ, upload.image, upload.source, add
+            )
+        except BaseException as error:
+            self._give_up(upload)
+            requests.refuse_another_try(error, upload.body)
+            raise
+        if answer.code == 204:
+            self._end(upload)
+        else:
+            self._give_up(upload)
+        return answer
+
+    def _receive(
+        self, upload: _Upload, data: Data, algorithm: str, verifier: Verifier | None
+    ) -> Added | None:
+        """Bring the bytes into the store, as glance_store would."""
+        upload.body.check_expected()
+        upload.source.checked = data
+        incoming = Incoming(
+            image_id=upload.image.id,
+            store=upload.store,
+            body=upload.source,
+            length=upload.body.expected,
+            algorithm=algorithm,
+            promises=expected.made(upload.environ, upload.image),
+        )
+        stored = self._reception.receive(incoming, upload.traces, _Signature(verifier))
+        if stored is None:
+            return None
+        name = upload.store.name
+        return Added(
+            url=str(location_uri(stored.store, stored.key, self._with_credentials)),
+            size=stored.size,
+            checksum=stored.checksum,
+            multihash=stored.os_hash_value,
+            metadata={"store": name} if self._settings.multi_store else {},
+        )
+
+    def _give_up(self, upload: _Upload) -> None:
+        """Drop what was stored, unless the image refers to it; never raises."""
+        if not upload.traces.used:
+            return
+        try:
+            image = self._inside.image(upload.environ, upload.image.id)
+        except GlanceError:
+            upload.traces.leave()  # for the next upload, or gc, to look
+            return
+        attempt = upload.traces.attempt
+        needed = image is not None and _refers_to(image, attempt.key)
+        if collect([attempt], image if needed else None, self._stores):
+            upload.traces.leave()
+        else:
+            self._end(upload)
+
+    def _end(self, upload: _Upload) -> None:
+        """Collect what dead uploads left, and take the claim back; never raises."""
+        claim = upload.traces.claim
+        if claim is None:
+            return
+        try:
+            image = self._inside.image(upload.environ, upload.image.id)
+            left = collect(claim.leftovers, image, self._stores)
+        except GlanceError:
+            left = list(claim.leftovers)
+        except Exception:
+            LOG.exception("Image %s: what dead uploads left stays", upload.image.id)
+            left = list(claim.leftovers)
+        if left:
+            claim.leave()
+        else:
+            claim.release()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Upload:
+    """An upload that is ours.
+
+    :ivar image: as it was before
+    """
+
+    environ: Environ
+    image: Image
+    store: ObjectStore
+    body: Body
+    traces: _Traces
+    source: _Source = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", _Source(self.body))
+
+
+class _Traces:
+    """What an upload may leave, and the claim that names it as soon as one is needed.
+
+    :ivar used: whether anything was written
+    """
+
+    def __init__(self, claims: Claims, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.claim: Claim | None = None
+        self.used = False
+        self._claims = claims
+        self._image_id = uris.image_id_of(attempt.key)
+        self._due = time.monotonic() + claims.grace / 5
+
+    def began(self, upload_id: str) -> None:
+        """Record the multipart upload, before its first part is sent."""
+        self.used = True
+        self.attempt = dataclasses.replace(self.attempt, upload_id=upload_id)
+        if self.claim is None:
+            self.claim = self._claims.record(self._image_id, self.attempt)
+        else:
+            self.claim.began(upload_id)
+
+    def keep(self) -> None:
+        """Show that the upload gets on; called often, seldom does anything."""
+        self.used = True
+        if self.claim is not None:
+            self.claim.keep()
+        elif time.monotonic() >= self._due:
+            self.claim = self._claims.record(self._image_id, self.attempt)
+
+    def leave(self) -> None:
+        """Name what is left to collect; never raises."""
+        try:
+            if self.claim is None:
+                self.claim = self._claims.record(self._image_id, self.attempt)
+            self.claim.leave()
+        except GatewayError as error:
+            LOG.warning("%s was left, which gc finds: %s", self.attempt.key, error)
+
+
+class _Source:
+    """The bytes of a body, which Glance checks as they are read.
+
+    Glance is handed ``read``.  It wraps that in what checks: formats, quotas, limits.
+    ``read_into`` reads through all of it; the bytes are put where they are wanted on
+    the way, and come back as the same object.
+
+    :ivar checked: what Glance has wrapped around
+    """
+
+    def __init__(self, body: Body) -> None:
+        self.checked: Data = self
+        self._body = body
+        self._buffer = memoryview(b"")
+        self._last = b""
+
+    @property
+    def received(self) -> int:
+        """How many bytes have come in."""
+        return self._body.received
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes of the body, none at its end."""
+        buffer = self._buffer[:size] if self._buffer else memoryview(bytearray(size))
+        self._last = bytes(buffer[: self._body.read_into(buffer)])
+        return self._last
+
+    def read_into(self, buffer: memoryview) -> int:
+        """Fill a buffer and return how much is in it; less is the end."""
+        self._buffer = buffer
+        try:
+            found = self.checked.read(len(buffer))
+        finally:
+            self._buffer = memoryview(b"")
+        if found is not self._last:
+            buffer[: len(found)] = found
+        return len(found)
+
+
+class _Signature:
+    """Shows the bytes to what verifies the image's signature, if there is one."""
+
+    def __init__(self, verifier: Verifier | None) -> None:
+        self._verifier = verifier
+
+    def feed(self, data: memoryview) -> None:
+        if self._verifier is not None:
+            self._verifier.update(bytes(data))
+
+    def finish(self) -> int:
+        """Glance itself judges the content, and knows its virtual size."""
+        return 0
+
+
+def _refers_to(image: Image, key: str) -> bool:
+    found = [uris.try_parse(location.url) for location in image.locations]
+    return any(uri is not None and uri.key == key for uri in found)
+
+
+def _outcome(answer: Answer, body: Body) -> str:
+    if answer.code == 204:
+        return transfers.OK if body.received else transfers.EMPTY
+    return transfers.CLIENT if answer.code < 500 else "glance"
