@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import re
-import threading
+import time
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
@@ -16,12 +16,14 @@ import requests
 
 from tests.support.clients.api import Api
 from tests.support.clients.api import Response
+from tests.support.clients.api import in_chunks
 from tests.support.servers.cloud import Cloud
 
 # Ids, times and request ids are the only things that are ignored.
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z?")
 _HTTP_DATE = re.compile(r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT")
+_UNTIL_IT_IS_TAKEN = 1.0  # seconds
 _PORT = re.compile(r"127\.0\.0\.1:\d+")
 
 
@@ -112,23 +114,32 @@ class RecordingApi(Api):
         self.recorder.add(method, path, answer)
         return answer
 
-    @contextlib.contextmanager
-    def polling(self, image_id: str) -> Iterator[None]:
-        """Record which statuses a poller sees while something is done."""
-        seen: set[str] = set()
-        done = threading.Event()
-        silent = Api(self.url, self.token)
+    def watched(self, image_id: str, data: bytes) -> Watched:
+        """Return data of which the second half is sent when the status was noted."""
 
-        def poll() -> None:
-            while not done.is_set():
-                seen.add(silent.show(image_id)["status"])
+        def look() -> None:
+            time.sleep(_UNTIL_IT_IS_TAKEN)
+            status = Api(self.url, self.token).show(image_id)["status"]
+            self.recorder.note(f"{image_id} while its data comes in", status=status)
 
-        poller = threading.Thread(target=poll)
-        poller.start()
-        try:
-            yield
-        finally:
-            done.set()
-            poller.join()
-            statuses = ",".join(sorted(seen))
-            self.recorder.note(f"polled {image_id}", statuses=statuses)
+        return Watched(data, look)
+
+
+class Watched:
+    """A body of known length, or of unknown if it is iterated over as it is.
+
+    :param look: called when the first half was sent
+    """
+
+    def __init__(self, data: bytes, look: Callable[[], None]) -> None:
+        self._data = data
+        self._look = look
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[bytes]:
+        half = len(self._data) // 2
+        yield from in_chunks(self._data[:half])
+        self._look()
+        yield from in_chunks(self._data[half:])

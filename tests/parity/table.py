@@ -20,6 +20,7 @@ class Shape:
     :ivar all: whether it gets all rows, or the main ones
     :ivar first: whether it gets the rows for which one shape is enough
     :ivar slow: whether all but the main rows are of the full tier
+    :ivar api: whether the filter is made to register through the API
     """
 
     release: int
@@ -28,6 +29,12 @@ class Shape:
     all: bool
     first: bool = False
     slow: bool = False
+    api: bool = False
+
+    @property
+    def is_by_api(self) -> bool:
+        """Whether uploads are registered through the API."""
+        return self.api or self.wsgi == STAND_ALONE
 
     def takes(self, row: Row) -> bool:
         """Whether a row is run in this shape."""
@@ -39,7 +46,8 @@ class Shape:
         return row.full or (self.slow and not row.main)
 
     def __str__(self) -> str:
-        return f"Glance {self.release}, {self.wsgi}, {self.flavor}"
+        way = ", by API" if self.api else ""
+        return f"Glance {self.release}, {self.wsgi}, {self.flavor}{way}"
 
 
 #: A gateway of its own under gunicorn, in front of stock Glance under gunicorn.
@@ -50,7 +58,9 @@ SHAPES = [
     Shape(33, "uwsgi", "keystone", all=True, slow=True),
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True, slow=True),
     Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
+    Shape(33, "gunicorn", "keystone", all=True, slow=True, api=True),
     Shape(30, "eventlet", "keystone", all=False),
+    Shape(30, "eventlet", "keystone", all=False, slow=True, api=True),
 ]
 # Each of them adds its rows to ROWS.
 MODULES = (upload_rows, content_rows, download_rows, other_rows)

@@ -38,8 +38,7 @@ def _(glance: Recorder) -> None:
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
     image_id = alice.create(name="chunked")
-    with alice.polling(image_id):
-        alice.upload(image_id, in_chunks(LARGE))
+    alice.upload(image_id, iter(alice.watched(image_id, LARGE)))
     alice.show(image_id)
     alice.download(image_id)
     alice.delete(image_id)
@@ -49,8 +48,7 @@ def _(glance: Recorder) -> None:
 def _(glance: Recorder) -> None:
     alice = glance.user(ALICE)
     image_id = alice.create()
-    with alice.polling(image_id):
-        alice.upload(image_id, LARGE)
+    alice.upload(image_id, alice.watched(image_id, LARGE))
     alice.show(image_id)
     alice.download(image_id)
     alice.delete(image_id)
