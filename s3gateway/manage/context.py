@@ -8,6 +8,7 @@ import functools
 
 from oslo_config import cfg
 
+from s3gateway.config import remote as remote_glance
 from s3gateway.config import settings as gateway_settings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
@@ -53,9 +54,12 @@ class Context:
     def need_locations(self) -> None:
         """Make sure that Glance shows which objects its images need.
 
+        A Glance that is installed here is asked in this process, where it shows them.
+
         :raises ConfigError: if it does not
         """
-        if not self.settings.show_multiple_locations:
+        remote = remote_glance.read(self.conf)
+        if remote is not None and not self.settings.show_multiple_locations:
             raise ConfigError(
                 "DEFAULT",
                 "show_multiple_locations",

@@ -13,10 +13,13 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from oslo_utils import timeutils
+
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
+from s3gateway.glance.api import Image
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE
@@ -127,7 +130,17 @@ class Collector:
         image = self._operator.find(image_id)
         if image is None and self._delayed_delete:
             return False
-        return not collect(attempts, image, self._stores)
+        done = not collect(attempts, image, self._stores)
+        if done and image is not None and self._is_stuck(image):
+            self._operator.restore(image_id)
+        return done
+
+    def _is_stuck(self, image: Image) -> bool:
+        """Whether a dead upload has left an image ``saving``."""
+        if image.status != "saving" or image.properties.get("os_glance_import_task"):
+            return False
+        changed = timeutils.parse_isotime(image.properties["updated_at"])
+        return timeutils.is_older_than(changed, self._grace)
 
 
 def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:

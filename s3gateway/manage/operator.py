@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Protocol
 
 import webob
 from oslo_config import cfg
@@ -23,6 +24,7 @@ from s3gateway.config import remote as remote_glance
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
+from s3gateway.glance import inside
 from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
@@ -44,13 +46,22 @@ _ADMIN = {
 _PAGE = 500  # images asked for at once
 
 
+class Database(Protocol):
+    """Glance's database, as far as its API does not say or do something."""
+
+    def remembers(self, image_id: str) -> bool:
+        """Whether it has an image, deleted or not."""
+
+    def restore(self, image_id: str) -> bool:
+        """Make an image that is ``saving`` queued again; whether it was."""
+
+
 class Operator:
     """Asks Glance as an admin.
 
     :ivar traits: of the Glance that is asked
     :param identity: makes a request an admin's
-    :param remembers: says whether Glance's database has an image, deleted ones as well;
-        ``None`` where the database is not reached from here
+    :param database: Glance's, ``None`` where it is not reached from here
     """
 
     def __init__(
@@ -58,12 +69,12 @@ class Operator:
         app: WSGIApplication,
         identity: Callable[[wsgi.Environ], wsgi.Environ],
         traits: Traits,
-        remembers: Callable[[str], bool] | None = None,
+        database: Database | None = None,
     ) -> None:
         self.glance = Glance(app)
         self.traits = traits
         self._identity = identity
-        self._remembers = remembers
+        self._database = database
 
     def environ(self) -> wsgi.Environ:
         """Return a request that questions can be derived from."""
@@ -80,7 +91,16 @@ class Operator:
 
         Of one that was deleted it knows until it is purged; the API does not show it.
         """
-        return self._remembers(image_id) if self._remembers else None
+        return self._database.remembers(image_id) if self._database else None
+
+    def restore(self, image_id: str) -> bool:
+        """Make an image that a dead upload has left ``saving`` queued again.
+
+        Only its database lets that be done, not its API.
+
+        :return: whether it is now
+        """
+        return self._database is not None and self._database.restore(image_id)
 
     def find(self, image_id: str) -> Image | None:
         """Return an image, ``None`` if there is none."""
@@ -170,26 +190,42 @@ def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
         default_config_files=list(conf.config_file),
         default_config_dirs=list(conf.config_dirs),
     )
+    # Only here, and only for the operator: which objects images need is asked for.
+    cfg.CONF.set_override("show_multiple_locations", True)
     import_module("glance.async_").set_threadpool_model("native")
     _create_stores(wsgi_app.RESERVED_STORES)
     paste = f"config:{config._get_deployment_config_file()}"
     context = deploy.loadfilter(paste, name="context")
     app = context(deploy.loadapp(paste, name="rootapp"))
     return Operator(
-        app, lambda asked: {**asked, **_ADMIN}, releases.installed(), _in_database
+        app, lambda asked: {**asked, **_ADMIN}, releases.installed(), _Installed()
     )
 
 
-def _in_database(image_id: str) -> bool:
-    """Whether the installed Glance's database has an image, deleted or not."""
-    exception = import_module("glance.common.exception")
-    admin = import_module("glance.context").RequestContext(is_admin=True)
-    database = import_module("glance.db").get_api()
-    try:
-        database.image_get(admin, image_id, force_show_deleted=True)
-    except exception.NotFound:
-        return False
-    return True
+class _Installed:
+    """The database of the Glance that is installed here."""
+
+    def __init__(self) -> None:
+        self._context = import_module("glance.context").RequestContext(is_admin=True)
+
+    def remembers(self, image_id: str) -> bool:
+        exception = import_module("glance.common.exception")
+        database = import_module("glance.db").get_api()
+        try:
+            database.image_get(self._context, image_id, force_show_deleted=True)
+        except exception.NotFound:
+            return False
+        return True
+
+    def restore(self, image_id: str) -> bool:
+        try:
+            glance = inside.Inside()
+        except inside.Unfit as unfit:
+            LOG.warning("Image %s stays saving: %s", image_id, unfit)
+            return False
+        asked = {wsgi.CONTEXT: {"context": self._context}}
+        image = glance.image(asked, image_id)
+        return image is not None and glance.restore(asked, image)
 
 
 def _create_stores(reserved: dict[str, str]) -> None:

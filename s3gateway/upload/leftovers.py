@@ -17,6 +17,9 @@ from s3gateway.upload.claims import Attempt
 
 LOG = logging.getLogger(__name__)
 
+#: States of an image that has no data yet.
+WAITING = ("queued", "saving")
+
 
 def collect(
     attempts: Iterable[Attempt], image: Image | None, stores: Mapping[str, ObjectStore]
@@ -41,7 +44,7 @@ def refers_to(image: Image, key: str) -> bool:
     An image that has data somewhere, but where is not shown, may need it: that of a
     deactivated image is not, nor is any without ``show_multiple_locations``.
     """
-    if image.status != "queued" and not image.locations:
+    if image.status not in WAITING and not image.locations:
         return True
     found = [uris.try_parse(location.url) for location in image.locations]
     return any(uri is not None and uri.key == key for uri in found)

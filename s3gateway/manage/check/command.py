@@ -9,6 +9,7 @@ from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.glance import inside
 from s3gateway.glance.api import Refused
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
@@ -60,12 +61,6 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
         )
     for whose in {store.writing.glance_id for store in settings.stores.values()}:
         yield _identity(whose)
-    if not settings.show_multiple_locations:
-        yield findings.error(
-            "configuration",
-            "show_multiple_locations is off",
-            "All goes to Glance as it is: set it to True in [DEFAULT].",
-        )
 
 
 def _identity(whose: str) -> Finding:
@@ -76,6 +71,33 @@ def _identity(whose: str) -> Finding:
         "objects do not say which Glance they belong to",
         "gc leaves them alone: set [s3gateway] glance_id, to the same for all gateways "
         "of this Glance and here.",
+    )
+
+
+def _way(context: Context) -> Finding:
+    """Say how uploads are registered, and whether locations can be seen for it."""
+    settings, subject = context.settings, "uploads"
+    why = "as [s3gateway] registration has it"
+    if remote_glance.read(context.conf) is not None:
+        why = "as always by a gateway of its own"
+    elif settings.registration == "auto":
+        try:
+            inside.check()
+        except inside.Unfit as unfit:
+            why = str(unfit)
+        else:
+            return findings.ok(subject, "are registered by Glance's own code")
+    if settings.show_multiple_locations:
+        return findings.note(
+            subject,
+            f"are registered through Glance's API, {why}",
+            "It needs show_multiple_locations, and set_image_location for all.",
+        )
+    return findings.error(
+        subject,
+        f"would be registered through Glance's API, {why}, and "
+        "show_multiple_locations is off",
+        "All goes to Glance as it is: set show_multiple_locations = True in [DEFAULT].",
     )
 
 
@@ -94,6 +116,7 @@ def _glance(context: Context) -> Iterator[Finding]:
         )
     else:
         yield findings.ok("Glance", "its API lists images")
+        yield _way(context)
         if glance.traits.credentials_in_uris:
             yield findings.warning(
                 "Glance",

@@ -8,6 +8,7 @@ import io
 import json
 import pathlib
 from typing import Any
+from typing import cast
 
 import pytest
 import webob
@@ -19,11 +20,13 @@ from s3gateway.gateway import Gateway
 from s3gateway.glance import identities
 from s3gateway.glance import notifications
 from s3gateway.glance import releases
+from s3gateway.glance.inside import Inside
 from s3gateway.glance.notifications import Notifications
 from s3gateway.standalone.start import Surroundings
 from s3gateway.upload import claims
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.image_api import ImageApi
+from tests.support.servers.inside import InsideMemory
 
 GRACE = 300.0
 PART = 1024**2
@@ -100,9 +103,16 @@ class InProcess:
         monkeypatch.setattr(factory, "_spare_what_is_there", lambda: None)
         monkeypatch.setattr(notifications, "of_glance", lambda conf, settings: sent)
 
-    def gateway(self) -> Gateway:
-        """Make another gateway."""
-        here = Surroundings(traits=releases.Traits(), identity=identities.caller)
+    def gateway(self, *, inside: InsideMemory | None = None) -> Gateway:
+        """Make another gateway.
+
+        :param inside: Glance's own code, if that is to take the uploads
+        """
+        here = Surroundings(
+            traits=releases.Traits(),
+            identity=identities.caller,
+            inside=cast("Inside | None", inside),
+        )
         return factory.build(self.glance, self._conf, self._settings, here)
 
     def put(self, gateway: Gateway, image_id: str, data: bytes, store: str = "") -> int:

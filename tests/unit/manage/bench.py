@@ -53,6 +53,7 @@ class Glance:
     def __init__(self) -> None:
         self.shown: dict[str, list[str]] = {}
         self.deleted: set[str] = set()
+        self.saving: dict[str, dict[str, Any]] = {}
         self.changed = 0.0
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -71,15 +72,21 @@ class Glance:
         return [self.image(image_id) for image_id in self.shown]
 
     def image(self, image_id: str) -> dict[str, Any]:
+        more = dict(self.saving.get(image_id, {}))
         now = datetime.datetime.now(datetime.timezone.utc)
-        changed = now - datetime.timedelta(seconds=self.changed)
+        ago = datetime.timedelta(seconds=more.pop("changed", self.changed))
         urls = [f"s3://s3.example:9000/fast/{key}" for key in self.shown[image_id]]
+        waiting = "saving" if image_id in self.saving else "queued"
         return {
             "id": image_id,
-            "status": "active" if urls else "queued",
+            "status": "active" if urls else waiting,
             "locations": [{"url": url, "metadata": {"store": "fast"}} for url in urls],
-            "updated_at": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "updated_at": (now - ago).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            **more,
         }
+
+    def restore(self, image_id: str) -> bool:
+        return self.saving.pop(image_id, None) is not None
 
     def remembers(self, image_id: str) -> bool:
         return image_id in self.shown or image_id in self.deleted
@@ -113,6 +120,16 @@ class Bench:
         """Have an image with an object, and return its id."""
         image_id = str(uuid.uuid4())
         self.glance.shown[image_id] = [self.object(image_id, store=store)]
+        return image_id
+
+    def waiting(self, **more: Any) -> str:
+        """Have an image that is ``saving``, and return its id.
+
+        :param more: ``changed`` seconds ago, and properties
+        """
+        image_id = str(uuid.uuid4())
+        self.glance.shown[image_id] = []
+        self.glance.saving[image_id] = more
         return image_id
 
     def object(
@@ -162,8 +179,8 @@ class Bench:
     def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
         conf = commands.parse([f"--config-file={self._config}", "gc", *words])
         context = Context(conf, Output(as_json=True))
-        remembers = None if self.remote else self.glance.remembers
-        operator = Operator(self.glance, lambda asked: asked, Traits(), remembers)
+        database = None if self.remote else self.glance
+        operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)

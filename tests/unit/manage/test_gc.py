@@ -6,6 +6,7 @@ from __future__ import annotations
 import pathlib
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -301,3 +302,23 @@ def test_a_configuration_without_stores(bench: Bench) -> None:
     bench.stores.clear()
     with pytest.raises(ConfigError, match="has no S3 store to look at"):
         bench()
+
+
+@pytest.mark.parametrize("kind", ["claim", "upload", "object"])
+def test_an_image_that_a_dead_upload_left_saving(bench: Bench, kind: str) -> None:
+    image_id = bench.waiting(changed=2 * DAY)
+    key = getattr(bench, kind)(image_id)
+    bench.takes(key)
+    assert bench.glance.image(image_id)["status"] == "queued"
+
+
+@pytest.mark.parametrize(
+    "more", [{"changed": 60.0}, {"changed": 2 * DAY, "os_glance_import_task": "one"}]
+)
+def test_an_image_that_somebody_else_may_be_saving(
+    bench: Bench, more: dict[str, Any]
+) -> None:
+    image_id = bench.waiting(**more)
+    bench.object(image_id)
+    bench("--delete")
+    assert bench.glance.image(image_id)["status"] == "saving"

@@ -8,101 +8,26 @@ done and after, each kind of exception is raised.
 
 from __future__ import annotations
 
-import dataclasses
 import errno
 import pathlib
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from s3gateway.errors import StoreUnavailable
 from s3gateway.monitoring import metrics
-from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
+from tests.support.faults.steps import EXCEPTIONS
+from tests.support.faults.steps import Step
+from tests.support.faults.steps import Steps
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 
 SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
-
-EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
-    "503": lambda: StoreUnavailable("Store fast answered 503 SlowDown"),
-    "no thread": lambda: RuntimeError("can't start new thread"),
-    "no file": lambda: OSError(errno.EMFILE, "Too many open files"),
-    "no memory": MemoryError,
-    "aborted": lambda: SystemExit(1),  # as gunicorn does it to a worker
-    "interrupted": KeyboardInterrupt,
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Step:
-    """Something that an upload asks of somebody else.
-
-    :ivar of: the store, ``glance``, ``notifier`` or ``thread``
-    :ivar what: the request, the event or the thread
-    :ivar nth: which of those
-    :ivar done: whether it is done, and the answer is on its way
-    """
-
-    of: str
-    what: str
-    nth: int = 1
-    done: bool = False
-
-    def __repr__(self) -> str:
-        return f"{self.of}: {self.what} {self.nth}{' done' if self.done else ''}"
-
-
-class Steps:
-    """Takes note of the steps of an upload, and raises something at one of them."""
-
-    def __init__(self, world: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seen: list[Step] = []
-        self.at: Step | None = None
-        self.error: Callable[[], BaseException] = MemoryError
-        self.raised = False
-        self._lock = threading.Lock()
-        for name, store in world.stores.items():
-            store.before = self._of_store(name, done=False)
-            store.after = self._of_store(name, done=True)
-        world.glance.before = lambda method: self._pass("glance", method)
-        world.glance.after = lambda method: self._pass("glance", method, done=True)
-        world.notifier.before = lambda event: self._pass("notifier", event)
-        start = threading.Thread.start
-
-        def counted(thread: threading.Thread) -> None:
-            if thread.name.startswith(("digest-", "s3-part")):
-                self._pass("thread", thread.name.partition("_")[0])
-            start(thread)
-
-        monkeypatch.setattr(threading.Thread, "start", counted)
-
-    def _of_store(self, name: str, *, done: bool) -> Any:
-        def passed(request: str, key: str) -> None:
-            kind = "claim" if key.startswith(claims.PREFIX) else "object"
-            self._pass(name, f"{request} {kind}", done=done)
-
-        return passed
-
-    def _pass(self, of: str, what: str, *, done: bool = False) -> None:
-        with self._lock:
-            same = [
-                step
-                for step in self.seen
-                if (step.of, step.what, step.done) == (of, what, done)
-            ]
-            step = Step(of, what, len(same) + 1, done)
-            self.seen.append(step)
-            if step != self.at:
-                return
-            self.raised = True
-        raise self.error()
 
 
 class Upload:

@@ -59,7 +59,7 @@ def test_collection_tells_what_it_could_not_drop() -> None:
         (image("active", "another-key", KEY), True),
         (image("active"), True),  # where its data is is not shown
         (image("deactivated"), True),
-        (image("saving"), True),
+        (image("saving"), False),
     ],
 )
 def test_what_an_image_may_need(found: Image, needed: bool) -> None:

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Uploads that Glance's own code takes: they die, race and are deleted meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import random
+import threading
+import time
+from collections.abc import Callable
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import requests
+
+from tests.support import tiers
+from tests.support.clients.api import Api
+from tests.support.clients.api import in_chunks
+from tests.support.faults import s3_faults
+from tests.support.faults.through import Through
+from tests.support.faults.through import through_proxy
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.servers.cloud import Cloud
+
+MIB = 1024**2
+LARGE = random.Random(33).randbytes(17 * MIB)  # noqa: S311  four parts
+SMALL = LARGE[:MIB]
+GRACE = 4  # seconds
+CONFIG = {"DEFAULT": {"show_multiple_locations": "false"}}
+
+# Where the gateway is when it dies: what it has asked S3 for and not heard of.
+STAGES = {
+    "the upload has no parts": ({"method": "POST", "query": "^uploads"}, True),
+    "there is a claim": ({"method": "PUT", "key": "[.]s3gateway/ID"}, True),
+    "a part is on its way": ({"method": "PUT", "query": "partNumber=2"}, False),
+    "it is committed": ({"method": "POST", "query": "uploadId"}, True),
+    "a small object is on its way": ({"method": "PUT", "key": "/ID[.]"}, False),
+    "a small object is there": ({"method": "PUT", "key": "/ID[.]"}, True),
+}
+ALWAYS = ["it is committed", "a small object is there"]
+
+
+@pytest.fixture(scope="module")
+def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+    options = {"claim_grace": str(GRACE), "read_timeout": "60"}
+    with through_proxy(clouds(33), ALICE, options=options, config=CONFIG) as found:
+        yield found
+
+
+def die_during(through: Through, image_id: str, stage: str) -> bytes:
+    """Upload, and kill the worker when it has come to a stage."""
+    where, done = STAGES[stage]
+    data = SMALL if "small" in stage else LARGE
+    stall = s3_faults.Stall(done=done)
+    through.proxy.add(
+        stall,
+        method=where["method"],
+        key=where.get("key", "").replace("ID", image_id),
+        query=where.get("query", ""),
+    )
+
+    def upload() -> None:
+        with contextlib.suppress(requests.ConnectionError):
+            through.api.upload(image_id, in_chunks(data))
+
+    client = threading.Thread(target=upload)
+    client.start()
+    assert stall.reached.wait(60)
+    worker = through.worker()
+    worker.kill()
+    psutil.wait_procs([worker], timeout=30)
+    stall.drop()
+    through.proxy.clear()
+    client.join()
+    return data
+
+
+@pytest.mark.parametrize("stage", tiers.but(ALWAYS, STAGES))
+def test_the_next_upload_takes_over(through: Through, stage: str) -> None:
+    api = through.api
+    image_id = api.create()
+    data = die_during(through, image_id, stage)
+    assert api.show(image_id)["status"] == "saving"
+    deadline = time.monotonic() + 10 * GRACE
+    while (status := api.upload(image_id, in_chunks(data)).status) == 409:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    assert status == 204
+    assert api.download(image_id).body == data
+    assert through.cloud.api(ALICE, gateway=False).download(image_id).body == data
+
+
+@pytest.mark.parametrize("stage", tiers.but(["it is committed"], STAGES))
+def test_stock_sees_what_it_would_have_left_itself(
+    through: Through, stage: str
+) -> None:
+    """The filter is taken out in that moment: the image can be deleted."""
+    image_id = through.api.create()
+    die_during(through, image_id, stage)
+    stock = through.cloud.api(ALICE, gateway=False)
+    assert stock.show(image_id)["status"] == "saving"
+    assert stock.upload(image_id, SMALL).status == 409
+    assert stock.delete(image_id).status == 204
+
+
+def test_it_is_deleted_meanwhile(through: Through) -> None:
+    image_id = through.api.create()
+    stall = through.proxy.add(s3_faults.Stall(), method="PUT", query="partNumber=2")
+    statuses: list[int] = []
+
+    def upload() -> None:
+        statuses.append(through.api.upload(image_id, LARGE).status)
+
+    client = threading.Thread(target=upload)
+    client.start()
+    assert stall.reached.wait(60)
+    assert through.api.delete(image_id).status == 204
+    through.proxy.clear()
+    client.join()
+    assert statuses == [410]
+    assert not through.left(image_id)
+
+
+Deed = Callable[[Api, str, bytes], int]
+
+
+def upload(api: Api, image_id: str, data: bytes) -> int:
+    return api.upload(image_id, data).status
+
+
+def delete(api: Api, image_id: str, data: bytes) -> int:
+    return api.delete(image_id).status
+
+
+def deactivate(api: Api, image_id: str, data: bytes) -> int:
+    path = f"/v2/images/{image_id}/actions/deactivate"
+    return Api(api.url, ADMIN).request("POST", path).status
+
+
+@pytest.mark.parametrize("seed", tiers.but(range(4), range(200)))
+@pytest.mark.parametrize("other", ["filter", "stock", "delete", "deactivate"])
+def test_races(clouds: Callable[[int], Cloud], other: str, seed: int) -> None:
+    """There is one truth each time, and nothing of the other is left."""
+    cloud = clouds(33)
+    chance = random.Random(seed)  # noqa: S311
+    size = chance.choice([1000, 300_000, 9 * MIB])
+    one = cloud.api(ALICE, gateway=True, config=CONFIG)
+    there = {
+        "filter": cloud.api(ALICE, gateway=True, threads=9, config=CONFIG),
+        "stock": cloud.api(ALICE, gateway=False),
+    }.get(other, one)
+    deed: Deed = {"delete": delete, "deactivate": deactivate}.get(other, upload)
+    image_id = one.create()
+    data = [chance.randbytes(size) for _ in range(2)]
+    answers = [0, 0]
+
+    def first() -> None:
+        answers[0] = upload(one, image_id, data[0])
+
+    def second() -> None:
+        time.sleep(chance.choice([0.0, 0.02, 0.1]))
+        answers[1] = deed(there, image_id, data[1])
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if other == "delete":
+        assert answers[1] == 204, answers
+        assert answers[0] in (204, 404, 409, 410), answers
+        assert not cloud.kept(image_id), answers
+        return
+    image = one.show(image_id)
+    if other == "deactivate":
+        assert answers[0] == 204, answers
+        assert (image["status"] == "deactivated") == (answers[1] == 204), answers
+    else:
+        assert answers.count(204) == 1, answers
+        assert sum(answers) - 204 in (409, 410), answers
+        assert image["status"] == "active"
+    stored = data[answers.index(204)] if other != "deactivate" else data[0]
+    assert image["os_hash_value"] == hashlib.sha512(stored).hexdigest()
+    assert Api(one.url, ADMIN).download(image_id).body == stored
+    [_] = cloud.kept(image_id)

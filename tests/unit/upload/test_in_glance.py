@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An upload that Glance's own code takes, and that something goes wrong in.
+
+As in ``test_handler``: at each of its steps, before it is done and after, each kind of
+exception is raised.
+"""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+
+import pytest
+
+from s3gateway.errors import StoreUnavailable
+from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.holding import Claim
+from tests.support.faults.steps import EXCEPTIONS
+from tests.support.faults.steps import Step
+from tests.support.faults.steps import Steps
+from tests.support.servers.inprocess import GRACE
+from tests.support.servers.inprocess import PART
+from tests.support.servers.inprocess import InProcess
+from tests.support.servers.inside import InsideMemory
+
+SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
+LONG_AGO = "2026-01-01T00:00:00Z"
+
+
+class Upload:
+    """An upload in a world of its own, and what is true of it afterwards."""
+
+    def __init__(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
+    ) -> None:
+        self.world = InProcess(directory, monkeypatch)
+        self.inside = InsideMemory(self.world.glance)
+        self.gateway = self.world.gateway(inside=self.inside)
+        self.image_id = self.world.glance.create()
+        self.data = bytes(range(250)) * (SIZES[size] // 250 + 1)
+        self.steps = Steps(self.world, monkeypatch)
+        self.inside.before = lambda step: self.steps.passed("inside", step)
+        self.inside.after = lambda step: self.steps.passed("inside", step, done=True)
+        self.outcome: int | BaseException = 0
+
+    def run(self) -> None:
+        try:
+            self.outcome = self.world.put(self.gateway, self.image_id, self.data)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.outcome = error
+
+    @property
+    def status(self) -> str:
+        return str(self.world.glance.images[self.image_id]["status"])
+
+    def check(self) -> None:
+        """The image is whole or waits again; nothing is left that it has not."""
+        if self.status == "active":
+            assert self.world.data_of(self.image_id) == [self.data]
+        else:
+            assert self.status == "queued"
+            assert not self.world.glance.rows[self.image_id]
+            assert self.outcome != 204
+        assert self.world.left(self.image_id) <= self.world.claimed()
+
+
+Run = Callable[..., Upload]
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    def run(
+        size: str,
+        at: Step | None = None,
+        error: Callable[[], BaseException] = MemoryError,
+    ) -> Upload:
+        with monkeypatch.context() as patch:
+            upload = Upload(tmp_path, patch, size)
+            upload.steps.at, upload.steps.error = at, error
+            upload.run()
+            assert upload.steps.raised is (at is not None)
+        return upload
+
+    return run
+
+
+def test_a_small_body_is_one_request(run: Run) -> None:
+    upload = run("small")
+    assert upload.outcome == 204
+    asked = [step for step in upload.steps.seen if step.of == "fast" and not step.done]
+    assert [step.what for step in asked] == ["put object"]
+    upload.check()
+
+
+def test_a_large_body_has_a_claim_until_it_is_over(run: Run) -> None:
+    upload = run("large")
+    assert upload.outcome == 204
+    asked = [
+        step.what for step in upload.steps.seen if step.of == "fast" and not step.done
+    ]
+    assert asked.index("begin object") < asked.index("put claim")
+    assert asked[-1] == "delete claim"
+    upload.check()
+    assert not upload.world.claimed()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("error", EXCEPTIONS)
+def test_anything_at_any_step(run: Run, size: str, error: str) -> None:
+    steps = run(size).steps.seen
+    for step in steps:
+        upload = run(size, step, EXCEPTIONS[error])
+        print(f"{step}: {upload.outcome!r}")
+        upload.check()
+        if upload.status == "queued":
+            assert upload.world.put(upload.gateway, upload.image_id, b"next") in (
+                204,
+                409,  # where its claim could not be taken back
+            )
+            if upload.world.claimed():
+                upload.world.age(GRACE)
+            else:
+                assert upload.status == "active"
+
+
+@pytest.fixture
+def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
+    return InProcess(tmp_path, monkeypatch)
+
+
+class TestSaving:
+    """An image that somebody was saving data of, and is not any more."""
+
+    def stuck(self, world: InProcess, changed: str = LONG_AGO) -> str:
+        image_id = world.glance.create()
+        world.glance.images[image_id].update(status="saving", updated_at=changed)
+        return image_id
+
+    def put(self, world: InProcess, image_id: str) -> int:
+        gateway = world.gateway(inside=InsideMemory(world.glance))
+        return world.put(gateway, image_id, b"data")
+
+    def test_nobody_does_for_long(self, world: InProcess) -> None:
+        image_id = self.stuck(world)
+        assert self.put(world, image_id) == 204
+        assert world.data_of(image_id) == [b"data"]
+
+    def test_somebody_may_still(self, world: InProcess) -> None:
+        image_id = self.stuck(world, changed="2999-01-01T00:00:00Z")
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+
+    @pytest.mark.parametrize("store", ["fast", "cheap"])
+    def test_somebody_has_a_claim(self, world: InProcess, store: str) -> None:
+        image_id = self.stuck(world)
+        attempt = Attempt(store, f"{image_id}.0123456789abcdef")
+        Claim(world.stores[store], image_id, attempt, GRACE).create()
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+        world.age(GRACE)
+        assert self.put(world, image_id) == 204
+
+    def test_a_store_does_not_say(self, world: InProcess) -> None:
+        image_id = self.stuck(world)
+
+        def before(request: str, key: str) -> None:
+            if key.startswith(claims.PREFIX):
+                raise StoreUnavailable("Store cheap answered 503 SlowDown")
+
+        world.stores["cheap"].before = before
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+
+    @pytest.mark.parametrize(
+        "more", [{"os_glance_import_task": "a task"}, {"owner": "somebody else"}]
+    )
+    def test_it_is_not_the_callers_to_take(
+        self, world: InProcess, more: dict[str, str]
+    ) -> None:
+        image_id = self.stuck(world)
+        world.glance.images[image_id].update(more)
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+
+
+def test_an_image_that_is_deleted_meanwhile(world: InProcess) -> None:
+    inside = InsideMemory(world.glance)
+    image_id = world.glance.create()
+
+    def after(step: str) -> None:
+        if step == "saving":
+            del world.glance.images[image_id]
+
+    inside.after = after
+    assert world.put(world.gateway(inside=inside), image_id, b"data") == 410
+    assert not world.left(image_id)
+
+
+def test_a_loser_drops_what_it_has_stored(world: InProcess) -> None:
+    inside = InsideMemory(world.glance)
+    image_id = world.glance.create()
+
+    def before(step: str) -> None:
+        if step == "active":
+            raise RuntimeError("somebody else was faster")
+
+    inside.before = before
+    assert world.put(world.gateway(inside=inside), image_id, b"x" * 2 * PART) == 500
+    assert not world.left(image_id)
+    assert not world.claimed()
