@@ -112,6 +112,12 @@ class NotRegistered(GlanceError):
     """Glance did not take the data, and the image shows that it did not."""
 
 
+class Overwritten(GlanceError):
+    """The image has its data, and somebody else's change keeps it from being active."""
+
+    status = 409
+
+
 class NotKnown(GlanceError):
     """Glance may have changed an image's locations, or may still do so."""
 

@@ -37,6 +37,9 @@ class Puts(Protocol):
     def put(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``PUT /v2/images/{id}/file``."""
 
+    def keep_out(self, environ: Environ, image_id: str) -> Answer:
+        """Let Glance take data in its own ways, with all uploads of ours kept out."""
+
 
 class Gateway:
     """Image data goes through S3, everything else to Glance.
@@ -78,6 +81,9 @@ class Gateway:
             return self._uploads.put(environ, image_id)
         if image_id and method in ("GET", "HEAD"):
             return self._downloads.get(environ, image_id)
+        image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
+        if image_id:
+            return self._uploads.keep_out(environ, image_id)
         return self._glance.pass_through(self._guard.admit(environ))
 
 

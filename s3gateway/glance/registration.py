@@ -20,6 +20,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -30,6 +31,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
+from s3gateway.errors import Overwritten
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -41,6 +43,7 @@ LOG = logging.getLogger(__name__)
 
 Identity = Callable[[wsgi.Environ], wsgi.Environ]
 
+_FORMATS = ("disk_format", "container_format")
 _MD5_SIZE = 16  # bytes
 
 _AT_ONCE = 2  # registrations of a process: one waits for S3, one does not
@@ -116,8 +119,11 @@ class Registrar:
         change = {"op": "add", "path": "/locations/-", "value": value}
         return self._glance.patch(self._identity(environ), image.id, [change])
 
-    def register(self, environ: wsgi.Environ, image_id: str, stored: Stored) -> Image:
+    def register(self, environ: wsgi.Environ, image: Image, stored: Stored) -> Image:
         """Make the image active with this data; return it as Glance shows it.
+
+        Its formats are registered as well: the data was judged by them, and who owns
+        the image may change them as long as Glance takes it to be waiting for data.
 
         Only the first four say that it is not.
 
@@ -125,26 +131,29 @@ class Registrar:
         :raises NotRegistered: if it did not for another reason
         :raises Conflict: if the image has other data by now
         :raises ImageGone: if there is no image any more
+        :raises Overwritten: if it has the data, and is not active all the same
         :raises GlanceError: if nobody knows, because Glance does not say
+
+        :param image: as it was when its data was judged
         """
         try:
             environ = self._identity(environ)
         except GatewayError as error:  # before anything was registered
             raise NotRegistered(str(error)) from error
-        answer = self._replace(environ, image_id, stored, self._with_credentials)
+        answer = self._replace(environ, image, stored, self._with_credentials)
         if answer is not None and answer.code == 401:
             raise Refused(answer)  # by auth_token: Glance itself has not seen it
         if answer is None or answer.code in (400, 500):
             other = not self._with_credentials
-            again = self._replace(environ, image_id, stored, other)
+            again = self._replace(environ, image, stored, other)
             if again is not None and again.code == 200:
                 self._with_credentials = other
-        return self._compare(environ, image_id, stored, answer)
+        return self._compare(environ, image, stored, answer)
 
     def _replace(
         self,
         environ: wsgi.Environ,
-        image_id: str,
+        image: Image,
         stored: Stored,
         with_credentials: bool,
     ) -> wsgi.Answer | None:
@@ -158,10 +167,16 @@ class Registrar:
                 "os_hash_value": stored.os_hash_value,
             },
         }
-        change = {"op": "replace", "path": "/locations", "value": [value]}
+        changes = [
+            *(
+                {"op": "replace", "path": f"/{name}", "value": image.properties[name]}
+                for name in _FORMATS
+            ),
+            {"op": "replace", "path": "/locations", "value": [value]},
+        ]
         try:
             with self._turn():
-                return self._glance.patch(environ, image_id, [change])
+                return self._glance.patch(environ, image.id, changes)
         except GlanceError:  # what came of it is found out by looking
             return None
 
@@ -189,10 +204,11 @@ class Registrar:
     def _compare(
         self,
         environ: wsgi.Environ,
-        image_id: str,
+        before: Image,
         stored: Stored,
         answer: wsgi.Answer | None,
     ) -> Image:
+        image_id = before.id
         try:
             image = self._glance.find(environ, image_id)
         except Refused as refused:
@@ -207,7 +223,13 @@ class Registrar:
             )
         if image.status == "queued" and not image.locations:
             raise _why_not(image_id, answer)
-        if _is_ours(image, stored):
+        if _is_ours(image, stored) and _formats(image) == _formats(before):
+            if image.status == "queued":
+                raise Overwritten(
+                    f"Image {image_id} was changed by somebody while its data was "
+                    "registered, and did not become active. Delete it, and upload to "
+                    "a new image."
+                )
             return image
         if _may_refer(image, stored):
             raise GlanceError(
@@ -228,6 +250,10 @@ def _why_not(image_id: str, answer: wsgi.Answer | None) -> Exception:
     if answer.code in _CALLERS_FAULT:
         return Refused(answer)
     return NotRegistered(f"Glance did not take image {image_id}: {answer.status}")
+
+
+def _formats(image: Image) -> list[Any]:
+    return [image.properties.get(name) for name in _FORMATS]
 
 
 def _is_ours(image: Image, stored: Stored) -> bool:

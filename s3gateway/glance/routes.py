@@ -10,6 +10,8 @@ import re
 
 _IMAGE = re.compile(r"/v2/images/([^/]+)")
 _FILE = re.compile(r"/v2/images/([^/]+)/file")
+_STAGE = re.compile(r"/v2/images/([^/]+)/stage")
+_IMPORT = re.compile(r"/v2/images/([^/]+)/import")
 _LOCATIONS = re.compile(r"/v2/images/([^/]+)/locations")
 
 
@@ -21,6 +23,12 @@ def image(path: str) -> str | None:
 def image_of_file(path: str) -> str | None:
     """Return the image id of ``/v2/images/{id}/file``, ``None`` for others."""
     return _id(_FILE, path)
+
+
+def image_of_import(method: str, path: str) -> str | None:
+    """Return the id of an image that data is staged for or imported to."""
+    pattern = {"PUT": _STAGE, "POST": _IMPORT}.get(method)
+    return _id(pattern, path) if pattern else None
 
 
 def image_of_locations(path: str) -> str | None:

@@ -60,13 +60,13 @@ class Masks:
         :param mask_text: for all texts but the URLs of locations
         """
         changed = False
-        nodes = [document]
         if isinstance(document, list):
             changed = self._locations(document, "", show)
+        for image in _images(document):
+            changed = self._image(image, show) or changed
+        nodes = [document]
         while nodes:  # not by recursion: a document may be nested deeper than a stack
             node = nodes.pop()
-            if isinstance(node, dict) and ("locations" in node or "direct_url" in node):
-                changed = self._image(node, show) or changed
             for key, value in _members(node):
                 if isinstance(value, str):
                     if _may_name_s3(value) and (masked := mask_text(value)) != value:
@@ -139,6 +139,18 @@ class Masks:
             hidden = location["metadata"].pop(VIRTUAL_SIZE, None)
             changed = changed or hidden is not None or location["url"] != kept.url
         return changed
+
+
+def _images(document: Any) -> Iterator[dict[str, Any]]:
+    """Yield what stands where Glance shows an image: alone, or in a list of them.
+
+    The same anywhere else is a user's text, in a task for one.
+    """
+    if isinstance(document, dict):
+        listed = document.get("images")
+        for found in (document, *(listed if isinstance(listed, list) else ())):
+            if isinstance(found, dict):
+                yield found
 
 
 def _members(node: Any) -> Iterator[tuple[Any, Any]]:

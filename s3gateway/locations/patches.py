@@ -58,17 +58,20 @@ class Write:
 def read(document: Any, media_type: str) -> Any:
     """Return a patch with those members only that Glance reads.
 
-    What is no patch comes back as it is: Glance refuses it.
+    It ends with the first operation that is none, since Glance refuses that and reads
+    no further.  What is no patch comes back as it is, for Glance to refuse.
     """
     if not isinstance(document, list):
         return document
     members = MEMBERS[media_type]
-    return [
-        {name: change[name] for name in members if name in change}
-        if isinstance(change, dict)
-        else change
-        for change in document
-    ]
+    found: list[Any] = []
+    for change in document:
+        if not isinstance(change, dict):
+            return [*found, change]
+        found.append({name: change[name] for name in members if name in change})
+        if not any(name in change for _, name in _pointers(change, media_type)):
+            break
+    return found
 
 
 def location_writes(patch: Any, media_type: str) -> list[Write]:
@@ -78,7 +81,7 @@ def location_writes(patch: Any, media_type: str) -> list[Write]:
     """
     if not isinstance(patch, list):
         return []
-    found = []
+    found: list[Any] = []
     for change in patch:
         if isinstance(change, dict):
             for operation, member in _pointers(change, media_type):

@@ -9,7 +9,6 @@ deleted if it would be so much that the database is rather the wrong one.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -25,11 +24,13 @@ from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
+from s3gateway.manage.leftovers import spelled
 from s3gateway.manage.operator import Operator
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import refers_to
 
 _COLUMNS = ("kind", "store", "key", "age")
 
@@ -106,7 +107,7 @@ class Collector:
             claim = taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
             lost = leftover in taken and claim is None
-            if lost or not self._drop(leftover.image_id, attempts):
+            if lost or not self._drop(leftover, attempts):
                 kept.append(leftover)
             elif claim:
                 claim.release()
@@ -126,14 +127,23 @@ class Collector:
             return None
         return claim
 
-    def _drop(self, image_id: str, attempts: Iterable[Attempt]) -> bool:
-        image = self._operator.find(image_id)
-        if image is None and self._delayed_delete:
+    def _drop(self, leftover: Leftover, attempts: Sequence[Attempt]) -> bool:
+        """Drop what no image needs, whichever spelling of its id is the right one."""
+        keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
+        ids = {leftover.image_id, *filter(None, map(spelled, keys))}
+        images = [image for image in map(self._operator.find, ids) if image is not None]
+        if not images and self._delayed_delete:
             return False
-        done = not collect(attempts, image, self._stores)
-        if done and image is not None and self._is_stuck(image):
-            self._operator.restore(image_id)
-        return done
+        kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
+        for image in images:
+            if not kept and self._is_stuck(image):
+                self._operator.restore(image.id)
+        return not kept
+
+    def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
+        """Drop what an attempt has left but an object that one of the images needs."""
+        needing = (image for image in images if refers_to(image, attempt.key))
+        return not collect([attempt], next(needing, None), self._stores)
 
     def _is_stuck(self, image: Image) -> bool:
         """Whether a dead upload has left an image ``saving``."""

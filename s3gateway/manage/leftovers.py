@@ -30,7 +30,8 @@ from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
-from s3gateway.upload.leftovers import refers_to
+from s3gateway.upload.leftovers import hides_its_data
+from s3gateway.upload.leftovers import keys_of
 
 # <image id>.<nonce>, as the upload's handler makes them; ids in any spelling
 _OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
@@ -60,8 +61,8 @@ class Leftover:
 
     @property
     def image_id(self) -> str:
-        """The id as Glance spells it."""
-        return _image_of(self.attempt.key)
+        """The id, in lower case whatever its spelling is."""
+        return spelled(self.attempt.key).lower()
 
 
 class Finder:
@@ -178,6 +179,8 @@ class Finder:
 
     def _needed_of(self, found: Iterable[Leftover]) -> set[Leftover]:
         """Look at all images; return the objects that they may need."""
+        found = list(found)
+        objects = {one.attempt.key: one for one in found if one.kind == "object"}
         by_image: dict[str, list[Leftover]] = {}
         for leftover in found:
             by_image.setdefault(leftover.image_id, []).append(leftover)
@@ -185,12 +188,14 @@ class Finder:
         for image in self._operator.images():
             changed = timeutils.parse_isotime(image.properties["updated_at"])
             self.last_change = max(self.last_change or changed, changed)
-            for leftover in by_image.pop(image.id, ()):
-                self._shown.add(image.id)
-                if leftover.kind == "object" and refers_to(image, leftover.attempt.key):
-                    needed.add(leftover)
+            # Whatever the image is called: what it refers to is needed.
+            needed |= {objects[key] for key in keys_of(image) if key in objects}
+            same_name = by_image.get(image.id.lower(), ())
+            self._shown.update(one.image_id for one in same_name)
+            if hides_its_data(image):
+                needed |= {one for one in same_name if one.kind == "object"}
         if self._delayed_delete:  # then what is deleted is glance-scrubber's
-            needed |= {one for each in by_image.values() for one in each}
+            needed |= {one for one in found if one.image_id not in self._shown}
         self.needed = len(needed)
         return needed
 
@@ -240,7 +245,9 @@ class Finder:
             return True  # it is of no image
         if leftover.image_id in self._shown:
             return True
-        return self._operator.remembers(leftover.image_id)
+        ids = {leftover.image_id, spelled(leftover.attempt.key)}
+        known = [self._operator.remembers(image_id) for image_id in ids]
+        return None if None in known else any(known)
 
     def _is_newer(self, age: float) -> bool:
         """Whether something was written when Glance's database ends already.
@@ -271,5 +278,6 @@ class Finder:
         return True
 
 
-def _image_of(key: str) -> str:
-    return uris.image_id_of(key.removeprefix(claims.PREFIX)).lower()
+def spelled(key: str) -> str:
+    """Return the image id that the key of an object or a claim begins with."""
+    return uris.image_id_of(key.removeprefix(claims.PREFIX))

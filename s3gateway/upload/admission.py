@@ -87,6 +87,15 @@ class Admission:
         LOG.debug("Upload to image %s goes to store %s", image_id, store.name)
         return Admitted(image, store, body, algorithm, promised)
 
+    def writable(self, environ: Environ, image_id: str) -> Image | None:
+        """Return an image that waits for data, and takes it from the caller."""
+        try:
+            image = self._glance.show(environ, image_id)
+        except Refused:
+            return None
+        waits = image.status in ("queued", "uploading")
+        return image if waits and self._rules.may_upload(environ, image) else None
+
     def _may_register(self, environ: Environ, image: Image, algorithm: str) -> bool:
         """Whether Glance would take a location from the caller, whatever it is.
 
@@ -128,4 +137,5 @@ def _awaits_data(image: Image) -> bool:
         image.status == "queued"
         and requests.has_formats(image)
         and not requests.is_signed(image)
+        and not image.properties.get("os_glance_import_task")
     )

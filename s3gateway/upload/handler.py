@@ -27,6 +27,8 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
+from s3gateway.errors import Overwritten
+from s3gateway.errors import StoreError
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -92,7 +94,7 @@ class Uploads:
         """
         upload = self._admission.admit(environ, image_id)
         if upload is None:
-            return self._glance.pass_through(environ)
+            return self.keep_out(environ, image_id)
         transfer = self._transfer(environ, upload)
         image_id = upload.image.id  # as Glance spells it: for all one claim
         key = f"{image_id}.{secrets.token_hex(8)}"
@@ -100,11 +102,30 @@ class Uploads:
         with transfer:
             stored = self._receive(environ, upload, claim)
             if stored is not None:
-                image = self._register(environ, stored, claim)
+                image = self._register(environ, upload, stored, claim)
                 self._tell(environ, transfer, claim, image, stored)
                 return Answer("204 No Content", _STOCK_HEADERS, [])
             transfer.end(transfers.EMPTY)
         return self._glance.pass_through(request_body.replaced(environ, b""))
+
+    def keep_out(self, environ: Environ, image_id: str) -> Answer:
+        """Let Glance take data in its own ways, with all uploads of ours kept out.
+
+        :raises Conflict: if one is running
+        """
+        image = self._admission.writable(environ, image_id)
+        if image is None or not self._stores:
+            return self._glance.pass_through(environ)
+        key = f"{image.id}.{secrets.token_hex(8)}"
+        try:
+            claim = self._claims.take(image.id, Attempt(next(iter(self._stores)), key))
+        except StoreError as error:
+            LOG.warning("Uploads to image %s are not kept out: %s", image_id, error)
+            return self._glance.pass_through(environ)
+        try:
+            return self._glance.pass_through(environ)
+        finally:
+            self._end(environ, claim)
 
     def _transfer(self, environ: Environ, upload: Admitted) -> Transfer:
         return Transfer(
@@ -144,7 +165,9 @@ class Uploads:
         self._end(environ, claim)
         return None
 
-    def _register(self, environ: Environ, stored: Stored, claim: Claim) -> Image:
+    def _register(
+        self, environ: Environ, upload: Admitted, stored: Stored, claim: Claim
+    ) -> Image:
         """Make the image active.
 
         Only these four errors say that the image does not refer to the object.  After
@@ -152,7 +175,10 @@ class Uploads:
         upload or ``gc`` to look.
         """
         try:
-            return self._registrar.register(environ, claim.image_id, stored)
+            return self._registrar.register(environ, upload.image, stored)
+        except Overwritten:
+            self._end(environ, claim)  # the object is the image's
+            raise
         except (Refused, NotRegistered, Conflict, ImageGone) as error:
             self._give_up(environ, claim, error)
             raise

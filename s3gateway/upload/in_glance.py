@@ -48,6 +48,7 @@ from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.handler import Uploads
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import keys_of
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
 
@@ -106,6 +107,10 @@ class UploadsInGlance:
             answer = self._run(upload)
             transfer.end(_outcome(answer, body))
         return answer
+
+    def keep_out(self, environ: Environ, image_id: str) -> Answer:
+        """Let Glance take data in its own ways: its states keep others out."""
+        return self._glance.pass_through(environ)
 
     def _awaits_data(self, environ: Environ, image: Image) -> bool:
         """Whether Glance would take data, once a dead upload is out of the way."""
@@ -196,7 +201,7 @@ class UploadsInGlance:
             upload.traces.leave()  # for the next upload, or gc, to look
             return
         attempt = upload.traces.attempt
-        needed = image is not None and _refers_to(image, attempt.key)
+        needed = image is not None and attempt.key in keys_of(image)
         if collect([attempt], image if needed else None, self._stores):
             upload.traces.leave()
         else:
@@ -332,11 +337,6 @@ class _Signature:
     def finish(self) -> int:
         """Glance itself judges the content, and knows its virtual size."""
         return 0
-
-
-def _refers_to(image: Image, key: str) -> bool:
-    found = [uris.try_parse(location.url) for location in image.locations]
-    return any(uri is not None and uri.key == key for uri in found)
 
 
 def _outcome(answer: Answer, body: Body) -> str:

@@ -39,15 +39,22 @@ def collect(
 
 
 def refers_to(image: Image, key: str) -> bool:
-    """Whether an image may need an object.
+    """Whether an image may need an object."""
+    return hides_its_data(image) or key in keys_of(image)
 
-    An image that has data somewhere, but where is not shown, may need it: that of a
-    deactivated image is not, nor is any without ``show_multiple_locations``.
+
+def hides_its_data(image: Image) -> bool:
+    """Whether an image has data somewhere, and where is not shown.
+
+    That of a deactivated image is not, nor is any without ``show_multiple_locations``.
     """
-    if image.status not in WAITING and not image.locations:
-        return True
+    return image.status not in WAITING and not image.locations
+
+
+def keys_of(image: Image) -> set[str]:
+    """Return the keys of the objects that an image shows as its locations."""
     found = [uris.try_parse(location.url) for location in image.locations]
-    return any(uri is not None and uri.key == key for uri in found)
+    return {uri.key for uri in found if uri is not None}
 
 
 def _is_needed(image: Image | None, key: str) -> bool:

@@ -67,8 +67,11 @@ class ImageApi:
         self.received.append(body)
         return 409 if self.images[image_id]["status"] == "active" else 204
 
+    def _post(self, image_id: str, body: bytes) -> int:
+        return 202
+
     def _patch(self, image_id: str, body: bytes) -> int:
-        [change] = json.loads(body)
+        *formats, change = json.loads(body)
         if change["op"] == "add":  # the rehearsal: no store has such a scheme
             return 400
         [location] = change["value"]
@@ -81,6 +84,8 @@ class ImageApi:
             return 404
         self.rows[image_id].append(location)
         digests = location["validation_data"]
+        for one in formats:
+            self.images[image_id][one["path"].strip("/")] = one["value"]
         self.images[image_id].update(digests, status="active", size=size)
         return 200
 

@@ -48,7 +48,7 @@ s3_store_access_key = KEY
 s3_store_secret_key = SECRET
 s3_store_bucket = cheap
 """
-_CALLER = {
+CALLER = {
     "HTTP_X_PROJECT_ID": "acme",
     "HTTP_X_USER_ID": "alice",
     "HTTP_X_ROLES": "member",
@@ -119,7 +119,7 @@ class InProcess:
         """Upload through a gateway; return the status of the answer."""
         environ = {
             **webob.Request.blank(f"/v2/images/{image_id}/file").environ,
-            **_CALLER,
+            **CALLER,
             "REQUEST_METHOD": "PUT",
             "CONTENT_TYPE": "application/octet-stream",
             "HTTP_TRANSFER_ENCODING": "chunked",

@@ -15,9 +15,11 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
+from s3gateway.errors import Overwritten
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.glance.api import image_from
 from s3gateway.glance.registration import Registrar
 from s3gateway.glance.registration import Stored
 from tests.support.s3.memory import store_settings
@@ -80,7 +82,11 @@ class World:
 
     def register(self) -> Image:
         environ = dict(webob.Request.blank("/").environ)
-        return self.registrar().register(environ, self.image_id, STORED)
+        return self.registrar().register(environ, self.before(), STORED)
+
+    def before(self, image_id: str = "") -> Image:
+        """Return an image as it was when its data was judged."""
+        return image_from({**self.glance.images[image_id or self.image_id]})
 
     def becomes(self, *rows: dict[str, Any], **fields: Any) -> None:
         """Let the image be so when it is looked at."""
@@ -149,10 +155,10 @@ def test_glance_takes_the_other_form_of_the_location(world: World) -> None:
     world.answers = [400]
     registrar = world.registrar()
     environ = dict(webob.Request.blank("/").environ)
-    registrar.register(environ, world.image_id, STORED)
+    registrar.register(environ, world.before(), STORED)
     assert ["ACCESSKEY" in body for body in world.patched] == [False, True]
     other = world.glance.create()
-    registrar.register(environ, other, STORED)
+    registrar.register(environ, world.before(other), STORED)
     assert "ACCESSKEY" in world.patched[-1]
 
 
@@ -182,6 +188,36 @@ def test_the_image_is_gone(world: World) -> None:
 
     world.glance.before = before
     with pytest.raises(ImageGone):
+        world.register()
+
+
+def test_formats_are_those_that_the_data_was_judged_by(world: World) -> None:
+    judged = world.before()
+
+    def before(method: str) -> None:
+        if method == "PATCH":
+            world.image.update(disk_format="qcow2", container_format="ova")
+
+    world.glance.before = before
+    environ = dict(webob.Request.blank("/").environ)
+    image = world.registrar().register(environ, judged, STORED)
+    assert image.properties["disk_format"] == judged.properties["disk_format"]
+    assert image.properties["container_format"] == "bare"
+
+
+def test_formats_that_changed_all_the_same(world: World) -> None:
+    world.becomes(OURS, status="active", disk_format="qcow2")
+    with pytest.raises(GlanceError):
+        world.register()
+
+
+def test_somebody_elses_change_makes_it_wait_again(world: World) -> None:
+    def before(method: str) -> None:
+        if method == "GET":
+            world.image["status"] = "queued"
+
+    world.glance.before = before
+    with pytest.raises(Overwritten, match="Delete it"):
         world.register()
 
 

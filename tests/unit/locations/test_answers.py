@@ -63,6 +63,20 @@ def test_locations(url: str, metadata: dict[str, str], expected: str) -> None:
     assert shown["direct_url"] == expected
 
 
+def test_an_image_in_what_a_user_wrote_is_text() -> None:
+    """Else a guess at host and bucket would be told right from wrong."""
+
+    def shown(guess: str) -> Any:
+        probe = image({"url": guess, "metadata": {}}, direct_url=guess)
+        body = {"import_req": {"probe": probe, "images": [probe]}}
+        return masked({"tasks": [{"id": ID, "input": body}]}, f"/v2/images/{ID}/tasks")
+
+    right = f"s3://10.0.0.1:9000/glance-f/{ID}"
+    assert shown(right) == shown(f"s3://10.0.0.1:9000/other/{ID}")
+    schema = {"schema": "x", "nested": image({"url": right, "metadata": {}})}
+    assert masked(schema, "/v2/metadefs/namespaces/x") == schema
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -48,12 +48,24 @@ def test_members_that_the_media_type_does_not_have_are_left_out() -> None:
 
 
 def test_what_is_missing_stays_missing() -> None:
-    patch = [{"op": "add"}, {"path": "/name"}, {}, 1, None, [[]]]
-    assert patches.read(patch, NEW) == patch
-    assert found(patch, NEW) == []
+    wrong: list[Any] = [{"op": "add"}, {"path": "/name"}, {}, 1, None, [[]]]
+    for change in wrong:
+        assert patches.read([change], NEW) == [change]
+        assert found([change], NEW) == []
     for document in ({"op": "add"}, "text", 1, None):
         assert patches.read(document, NEW) == document
         assert found(document, NEW) == []
+
+
+@pytest.mark.parametrize("change", [{"op": "add"}, {"path": "/name"}, {}, 1, [[]]])
+@pytest.mark.parametrize("media_type", [OLD, NEW])
+def test_nothing_is_read_behind_what_is_no_operation(
+    change: Any, media_type: str
+) -> None:
+    """Glance refuses it, and reads no further: a million of them cost nothing."""
+    good = {"op": "add", "path": "/name", "value": "x", "add": "/name"}
+    kept = patches.read([good, change, *[{}] * 1000], media_type)
+    assert len(kept) == 2
 
 
 def test_the_pointer_is_forwarded_in_its_plain_spelling() -> None:

@@ -78,6 +78,26 @@ def test_ids_in_upper_case(bench: Bench) -> None:
     assert needed in bench.left()
 
 
+@pytest.mark.parametrize("spell", [str.upper, str.title])
+def test_an_active_image_whose_id_is_in_upper_case(
+    bench: Bench, spell: Callable[[str], str]
+) -> None:
+    """Glance keeps the case in which an image's maker writes its id."""
+    image_id = spell(bench.glance.gone())
+    key = bench.object(image_id)
+    bench.glance.shown[image_id] = [key]
+    for words in ((), ("--force",)):
+        bench.spares(key, words=words)
+    bench.takes(bench.object(image_id))
+    assert key in bench.left()
+
+
+def test_what_an_image_of_another_name_refers_to(bench: Bench) -> None:
+    key = bench.object(bench.glance.gone())
+    bench.glance.shown[str(uuid.uuid4())] = [key]
+    bench.spares(key, words=("--force",))
+
+
 def test_what_another_glance_has_written(bench: Bench) -> None:
     """Also where it has had an image of the same id, as a copied database has."""
     image_id = bench.glance.gone()

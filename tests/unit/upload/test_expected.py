@@ -45,7 +45,7 @@ def test_content_md5(header: str, kept: bool) -> None:
         expected.check(made, FOUND)
 
 
-@pytest.mark.parametrize("header", ["nonsense", "0" * 31, "AAAA", "=" * 24])
+@pytest.mark.parametrize("header", ["nonsense", "0" * 31, "AAAA", "=" * 24, "\xe9" * 2])
 def test_a_header_that_is_no_md5(header: str) -> None:
     with pytest.raises(RequestError, match="not an MD5"):
         expected.made({"HTTP_CONTENT_MD5": header}, image())

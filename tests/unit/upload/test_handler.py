@@ -9,20 +9,24 @@ done and after, each kind of exception is raised.
 from __future__ import annotations
 
 import errno
+import io
 import pathlib
 from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
+import webob
 
 from s3gateway.errors import StoreUnavailable
 from s3gateway.monitoring import metrics
+from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from tests.support.faults.steps import EXCEPTIONS
 from tests.support.faults.steps import Step
 from tests.support.faults.steps import Steps
 from tests.support.s3.memory import MemoryStore
+from tests.support.servers.inprocess import CALLER
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
@@ -257,3 +261,76 @@ def test_an_empty_body_is_glances(world: InProcess) -> None:
     assert world.glance.received[-1] == b""
     assert not world.left(image_id)
     assert not world.claimed()
+
+
+def test_an_image_that_somebody_else_made_wait_again(world: InProcess) -> None:
+    """The object is the image's, and nobody is kept out any more."""
+    image_id = world.glance.create()
+    patched = []
+
+    def after(method: str) -> None:
+        patched.append(method)
+        if patched.count("PATCH") == 2 and method == "PATCH":
+            world.glance.images[image_id]["status"] = "queued"
+
+    world.glance.after = after
+    assert world.put(world.gateway(), image_id, b"data") == 409
+    assert not world.claimed()
+    assert world.data_of(image_id) == [b"data"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "store"),
+    [("PUT", "file", "local"), ("PUT", "stage", ""), ("POST", "import", "")],
+)
+class TestGlancesOwnWaysToTakeData:
+    def ask(
+        self, world: InProcess, image_id: str, method: str, path: str, store: str
+    ) -> int:
+        environ = {
+            **webob.Request.blank(f"/v2/images/{image_id}/{path}").environ,
+            **CALLER,
+            "REQUEST_METHOD": method,
+            "CONTENT_TYPE": "application/octet-stream",
+            "CONTENT_LENGTH": "4",
+            "wsgi.input": io.BytesIO(b"data"),
+        }
+        if store:
+            environ["HTTP_X_IMAGE_META_STORE"] = store
+        status, _, body = webob.Request(environ).call_application(world.gateway())
+        b"".join(body)
+        return int(status.split(" ")[0])
+
+    def test_while_an_upload_runs(
+        self, world: InProcess, method: str, path: str, store: str
+    ) -> None:
+        image_id = world.glance.create()
+        attempt = Attempt("fast", f"{image_id}.0123456789abcdef")
+        Claim(world.stores["fast"], image_id, attempt, GRACE).create()
+        assert self.ask(world, image_id, method, path, store) == 409
+        assert not world.glance.received
+
+    def test_no_upload_runs_meanwhile(
+        self, world: InProcess, method: str, path: str, store: str
+    ) -> None:
+        image_id = world.glance.create()
+        claimed = []
+        world.glance.before = lambda method: claimed.append(world.claimed())
+        self.ask(world, image_id, method, path, store)
+        assert claimed[-1]
+        assert not world.claimed()
+
+    def test_a_store_that_is_down(
+        self, world: InProcess, method: str, path: str, store: str
+    ) -> None:
+        image_id = world.glance.create()
+        for each in world.stores.values():
+            refuse(each, "put", claims.PREFIX)
+        assert self.ask(world, image_id, method, path, store) != 409
+
+
+def test_an_image_that_is_being_imported_is_glances(world: InProcess) -> None:
+    image_id = world.glance.create()
+    world.glance.images[image_id]["os_glance_import_task"] = "one"
+    assert world.put(world.gateway(), image_id, b"data") == 204
+    assert len(world.glance.received) == 1
