@@ -54,6 +54,9 @@ from s3gateway.upload.reception import Reception
 
 LOG = logging.getLogger(__name__)
 
+#: How long a store counts as usable that was.
+_PROOF = 60.0  # seconds
+
 
 class UploadsInGlance:
     """Takes over the uploads that go to an S3 store, inside Glance.
@@ -84,6 +87,7 @@ class UploadsInGlance:
         self._claims = claims
         self._reception = reception
         self._otherwise = otherwise
+        self._proven_until: dict[str, float] = {}
         self._with_credentials = with_credentials
 
     def put(self, environ: Environ, image_id: str) -> Answer:
@@ -156,6 +160,7 @@ class UploadsInGlance:
                 upload.environ, upload.image, upload.source, add
             )
         except BaseException as error:
+            self._proven_until.pop(upload.store.name, None)
             self._give_up(upload)
             requests.refuse_another_try(error, upload.body)
             raise
@@ -170,6 +175,7 @@ class UploadsInGlance:
     ) -> Added | None:
         """Bring the bytes into the store, as glance_store would."""
         upload.body.check_expected()
+        self._make_sure_of(upload.store)
         upload.source.checked = data
         incoming = Incoming(
             image_id=upload.image.id,
@@ -190,6 +196,23 @@ class UploadsInGlance:
             multihash=stored.os_hash_value,
             metadata={"store": name} if self._settings.multi_store else {},
         )
+
+    def _make_sure_of(self, store: ObjectStore) -> None:
+        """Ask a store for a sign of life if it has given none for a while.
+
+        A client that is answered 503 may try again, but only as long as its body is
+        not used up.
+
+        :raises StoreError: if it cannot be used at all
+        """
+        if time.monotonic() < self._proven_until.get(store.name, 0.0):
+            return
+        try:
+            store.ping()
+        except StoreError as error:
+            if error.store_wide:  # not a right that writing does not need
+                raise
+        self._proven_until[store.name] = time.monotonic() + _PROOF
 
     def _give_up(self, upload: _Upload) -> None:
         """Drop what was stored, unless the image refers to it; never raises."""

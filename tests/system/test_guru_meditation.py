@@ -44,7 +44,7 @@ def test_a_report(cloud: Cloud, tmp_path: pathlib.Path) -> None:
         finally:
             go_on.set()
         assert uploading.result().status == 204
-    assert "s3gateway/upload/handler.py" in report
+    assert "s3gateway/upload/reception.py" in report
     assert not {"access_key", "secret_key"} & set(hidden(cloud).found_in(report))
     assert api.download(image_id).body == DATA
     api.delete(image_id)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registration goes wrong: the end state is what the image says."""
+"""Registration through the API goes wrong: the end state is what the image says."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ DATA = b"uploaded through the gateway" * 1000
 @pytest.fixture
 def upload(cloud: Cloud) -> Callable[[str], tuple[Api, str, Response]]:
     def upload(fault: str) -> tuple[Api, str, Response]:
-        api = cloud.api(ALICE, gateway=True, faults=True)
+        config = {"s3gateway": {"registration": "api"}}
+        api = cloud.api(ALICE, gateway=True, faults=True, config=config)
         image_id = api.create()
         return api, image_id, api.upload(image_id, DATA, X_Test_Fault=fault)
 

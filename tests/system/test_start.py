@@ -52,10 +52,15 @@ def test_a_wrong_store_section_stops_the_start(
     assert cloud.s3.secret_key not in (tmp_path / "api" / "glance.log").read_text()
 
 
-def test_without_show_multiple_locations_everything_passes_through(
+def test_by_api_without_show_multiple_locations_everything_passes_through(
     cloud: Cloud,
 ) -> None:
-    how = {"config": {"DEFAULT": {"show_multiple_locations": "false"}}}
+    how = {
+        "config": {
+            "DEFAULT": {"show_multiple_locations": "false"},
+            "s3gateway": {"registration": "api"},
+        }
+    }
     running = cloud.glance(gateway=True, **how)
     assert "show_multiple_locations is not set" in running.log
     api = Api(running.url, ALICE)

@@ -174,7 +174,8 @@ def test_a_store_that_is_down_stops_nothing_but_itself(cloud: Cloud) -> None:
 
 def test_whom_glance_lets_upload_but_not_register(cloud: Cloud) -> None:
     policy = '"set_image_location": "role:admin"\n'
-    running = cloud.glance(gateway=True, policy=policy)
+    config = {"s3gateway": {"registration": "api"}}
+    running = cloud.glance(gateway=True, policy=policy, config=config)
     api = Api(running.url, ALICE)
     image_id = api.create()
     answer = api.upload(image_id, bytes(20 * MIB))

@@ -89,8 +89,13 @@ def test_a_small_body_is_one_request(run: Run) -> None:
     upload = run("small")
     assert upload.outcome == 204
     asked = [step for step in upload.steps.seen if step.of == "fast" and not step.done]
-    assert [step.what for step in asked] == ["put object"]
+    assert [step.what for step in asked] == ["ping object", "put object"]
     upload.check()
+    another = upload.world.glance.create()
+    upload.steps.seen.clear()
+    assert upload.world.put(upload.gateway, another, b"data") == 204
+    asked = [step for step in upload.steps.seen if step.of == "fast" and not step.done]
+    assert [step.what for step in asked] == ["put object"]
 
 
 def test_a_large_body_has_a_claim_until_it_is_over(run: Run) -> None:
@@ -182,6 +187,25 @@ class TestSaving:
         world.glance.images[image_id].update(more)
         self.put(world, image_id)
         assert world.glance.images[image_id]["status"] == "saving"
+
+
+@pytest.mark.parametrize("store_wide", [True, False])
+def test_a_store_that_gives_no_sign_of_life(
+    world: InProcess, *, store_wide: bool
+) -> None:
+    """It is a 503 before the body is read; a right that is missing is not one."""
+    image_id = world.glance.create()
+
+    def before(request: str, key: str) -> None:
+        if request == "ping":
+            error = StoreUnavailable("Store fast does not answer")
+            error.store_wide = store_wide
+            raise error
+
+    world.stores["fast"].before = before
+    gateway = world.gateway(inside=InsideMemory(world.glance))
+    assert world.put(gateway, image_id, b"data") == (503 if store_wide else 204)
+    assert (world.glance.images[image_id]["status"] == "queued") is store_wide
 
 
 def test_an_image_that_is_deleted_meanwhile(world: InProcess) -> None:
