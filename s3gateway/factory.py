@@ -242,7 +242,9 @@ def _inside(settings: Settings) -> Inside | None:
         LOG.info("Uploads are registered through Glance's API, as configured")
         return None
     try:
-        return Inside()
+        inside = Inside()
+        LOG.info("Uploads are taken by Glance's own code")
+        return inside
     except Unfit as unfit:
         LOG.log(
             logging.WARNING if unfit.is_here else logging.INFO,

@@ -8,16 +8,20 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support import tiers
 from tests.support.faults.through import Through
 from tests.support.faults.through import through_proxy
 from tests.support.people import ALICE
 from tests.support.servers.cloud import Cloud
 
 
-@pytest.fixture(scope="module")
-def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+@pytest.fixture(scope="module", params=tiers.but(["auto"], ["auto", "api"]))
+def through(
+    request: pytest.FixtureRequest, clouds: Callable[[int], Cloud]
+) -> Iterator[Through]:
     """A Glance with the gateway; modules with other options have their own."""
-    with through_proxy(clouds(33), ALICE) as found:
+    options = {"registration": request.param}
+    with through_proxy(clouds(33), ALICE, options=options) as found:
         yield found
 
 

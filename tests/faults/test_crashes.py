@@ -41,7 +41,11 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
-    options = {"claim_grace": str(GRACE), "read_timeout": "60"}
+    options = {
+        "claim_grace": str(GRACE),
+        "read_timeout": "60",
+        "registration": "api",  # test_in_glance has the other way
+    }
     with through_proxy(clouds(33), ALICE, options=options) as found:
         yield found
 

@@ -100,7 +100,7 @@ UPLOADS = {
     "slow close": Cell(lambda: s3_faults.SlowClose(0.2), EVER, "204", WHOLE, PART),
     "disk full": Cell(answer(507, "XMinioStorageFull"), EVER, "413", NONE, PART),
     "500 for ever": Cell(answer(500, "InternalError"), EVER, "500", NONE, PART),
-    "away before": Cell(s3_faults.ResetBefore, EVER, "503", NONE),
+    "away before": Cell(s3_faults.ResetBefore, EVER, "500", NONE),
     "away in mid-upload": Cell(
         s3_faults.ResetBefore, EVER, "500", ("queued", "claim, upload"), IN_MID
     ),

@@ -41,20 +41,28 @@ def tally(pytestconfig: pytest.Config) -> Tally:
     return pytestconfig.stash.setdefault(TALLY, Tally(SEED))
 
 
-@pytest.fixture(scope="module")
-def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
+@pytest.fixture(scope="module", params=["auto", "api"])
+def through(
+    request: pytest.FixtureRequest, clouds: Callable[[int], Cloud]
+) -> Iterator[Through]:
     options = {
         "claim_grace": str(GRACE),
         "download_piece": "1",
         "read_timeout": "3",
         "retry_time": "5",
         "verify_downloads": "true",
+        "registration": request.param,
     }
     with through_proxy(clouds(33), ALICE, options=options) as found:
         yield found
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + RUNS))
+@pytest.mark.parametrize(
+    ("through", "seed"),
+    [(("auto", "api")[seed % 2], seed) for seed in range(SEED, SEED + RUNS)],
+    indirect=["through"],
+    scope="module",
+)
 def test_nothing_is_lost_or_half_done(
     through: Through, tally: Tally, seed: int
 ) -> None:

@@ -152,6 +152,8 @@ def test_nothing_is_left(
     happening = fault(through, where, None)
     answer = through.api.upload(image_id, in_chunks(data) if chunked else data)
     assert happening.events
+    if where is CLAIM and status == 503 and not through.is_by_api:
+        status = 500  # it is made when a part of the body has come
     assert answer.status == status
     assert through.api.show(image_id)["status"] == "queued"
     through.proxy.clear()

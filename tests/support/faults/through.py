@@ -30,6 +30,11 @@ class Through:
     glance: Glance
     api: Api
 
+    @property
+    def is_by_api(self) -> bool:
+        """Whether uploads are registered through Glance's API."""
+        return self.glance.spec.config["s3gateway"].get("registration") == "api"
+
     def left(self, image_id: str) -> list[str]:
         """Return the keys of all objects and open uploads of an image."""
         return self.cloud.kept(image_id)
