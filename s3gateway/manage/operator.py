@@ -20,6 +20,7 @@ from oslo_log import log as logging
 from paste import deploy
 
 from s3gateway.config import remote as remote_glance
+from s3gateway.config import sources
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
@@ -163,12 +164,13 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
 def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     # What Glance's own commands do before they touch a store or the database.
     config.set_config_defaults()
+    read = sources.read_by(conf)
     cfg.CONF(
-        [],
+        list(read.arguments),
         project="glance",
         prog="glance-api",
-        default_config_files=list(conf.config_file),
-        default_config_dirs=list(conf.config_dirs),
+        default_config_files=list(read.files),
+        default_config_dirs=list(read.directories),
     )
     import_module("glance.async_").set_threadpool_model("native")
     _create_stores(wsgi_app.RESERVED_STORES)

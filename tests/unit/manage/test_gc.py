@@ -295,9 +295,3 @@ def test_one_object_that_cannot_be_looked_at(bench: Bench) -> None:
     )
     assert locked in bench.left()
     assert other not in bench.left()
-
-
-def test_a_configuration_without_stores(bench: Bench) -> None:
-    bench.stores.clear()
-    with pytest.raises(ConfigError, match="has no S3 store to look at"):
-        bench()
