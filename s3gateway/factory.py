@@ -27,6 +27,7 @@ from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
+from s3gateway.http import servers
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.documents import Masks
@@ -197,6 +198,13 @@ def config_sources(named: str) -> Sources:
 
 def _report(settings: Settings) -> None:
     """Say at the start what would otherwise be asked later."""
+    if 0 < servers.chunk_limit() < servers.ENOUGH:
+        LOG.warning(
+            "uWSGI refuses chunks of %d bytes and more, which some clients send: set "
+            "its option chunked-input-limit to %d",
+            servers.chunk_limit(),
+            servers.ENOUGH,
+        )
     if not settings.stores:
         LOG.warning("No S3 store is configured: all requests go to Glance as they are")
     elif not settings.show_multiple_locations:
