@@ -22,6 +22,7 @@ from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
 from s3gateway.s3 import conditional
 from s3gateway.s3.store import S3Store
+from s3gateway.upload.parts import MAX_PARTS
 
 _ACCESS = "access"
 _CONNECT_TIMEOUT = 5.0  # seconds
@@ -55,6 +56,13 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
             "without TLS",
             "Anybody on the way to it can read the images: use https if that is not "
             "a network of your own.",
+        )
+    if store.equal_parts:
+        yield findings.note(
+            subject,
+            f"{store.part_size // MIB * MAX_PARTS} MiB without a size",
+            "An image may be so large unless its size is announced: raise "
+            "s3_store_large_object_chunk_size for larger ones.",
         )
     secret_key = store.keys.current().secret_key
     if len(secret_key) < redaction.MIN_LENGTH:
