@@ -15,8 +15,10 @@ from oslo_log import log as logging
 from s3gateway.config import options
 from s3gateway.config import remote as remote_glance
 from s3gateway.config import settings as gateway_settings
+from s3gateway.config import sources
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.settings import Settings
+from s3gateway.config.sources import Sources
 from s3gateway.download.handler import Downloads
 from s3gateway.errors import ConfigError
 from s3gateway.gateway import Gateway
@@ -31,6 +33,7 @@ from s3gateway.glance.inside import Unfit
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
+from s3gateway.http import servers
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.documents import Masks
@@ -267,24 +270,30 @@ def _sees_locations(settings: Settings, inside: Inside | None) -> bool:
 
 
 def _parse(local_conf: dict[str, str]) -> cfg.ConfigOpts:
-    files, dirs = config_files(local_conf.get("config_file", ""))
-    return gateway_settings.parse_files(files, dirs)
+    return gateway_settings.parse(config_sources(local_conf.get("config_file", "")))
 
 
-def config_files(named: str) -> tuple[list[str], list[str]]:
-    """Return the files and directories that Glance reads its options from.
+def config_sources(named: str) -> Sources:
+    """Return where Glance reads its options from.
 
     :param named: a file to be read in place of them, if not empty
     """
     if named:
-        return [named], []
+        return Sources([named], [])
     if "config_file" in cfg.CONF:  # Glance runs in this process and has read them
-        return list(cfg.CONF.config_file), list(cfg.CONF.config_dirs)
-    return list(cfg.find_config_files("glance", "glance-api")), []
+        return sources.read_by(cfg.CONF)
+    return sources.of_glance()
 
 
 def _report(settings: Settings) -> None:
     """Say at the start what would otherwise be asked later."""
+    if 0 < servers.chunk_limit() < servers.ENOUGH:
+        LOG.warning(
+            "uWSGI refuses chunks of %d bytes and more, which some clients send: set "
+            "its option chunked-input-limit to %d",
+            servers.chunk_limit(),
+            servers.ENOUGH,
+        )
     if not settings.stores:
         LOG.warning("No S3 store is configured: all requests go to Glance as they are")
     elif not all(s.writing.glance_id for s in settings.stores.values()):

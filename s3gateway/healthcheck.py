@@ -136,8 +136,8 @@ class Healthcheck(pluginbase.HealthcheckBaseExtension):
 
     def __init__(self, oslo_conf: cfg.ConfigOpts, conf: dict[str, Any]) -> None:
         super().__init__(oslo_conf, conf)
-        files = factory.config_files(conf.get("config_file", ""))
-        settings = gateway_settings.read(gateway_settings.parse_files(*files))
+        sources = factory.config_sources(conf.get("config_file", ""))
+        settings = gateway_settings.read(gateway_settings.parse(sources))
         self._monitor = monitor(settings)
 
     def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:

@@ -131,6 +131,10 @@ class ObjectStore(Protocol):
     def name(self) -> str:
         """The store's identifier."""
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the store did not answer when it was asked a moment ago."""
+
     def put(
         self,
         key: str,

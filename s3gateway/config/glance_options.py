@@ -141,6 +141,11 @@ STORE_OPTS = [
         help="The storage class of the images.",
     ),
     cfg.BoolOpt(
+        "s3_store_equal_parts",
+        default=False,
+        help="Whether the server wants all parts of an upload to have one size.",
+    ),
+    cfg.BoolOpt(
         "s3_store_object_metadata",
         default=False,
         help="Whether objects carry the image's id, and its hash where it is known.",

@@ -232,7 +232,8 @@ over and collects what it has left. It is the same for all gateways of a Glance.
 How long a failed request to S3 is tried again, in seconds.
 
 It bounds the retries of one part of an upload, and the time a download waits
-for its store to come back in mid-image.
+for the store of its last copy to come back in mid-image. While no byte has moved, a
+store that cannot be reached is asked for 5 seconds, and the answer is 503.
 """,
     ),
     *HEALTH_OPTS,

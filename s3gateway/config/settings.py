@@ -19,6 +19,7 @@ from oslo_config import cfg
 from s3gateway.config import glance_id
 from s3gateway.config import glance_options
 from s3gateway.config import options
+from s3gateway.config.sources import Sources
 from s3gateway.config.stores import MIB
 from s3gateway.config.stores import Section
 from s3gateway.config.stores import StoreSettings
@@ -113,19 +114,24 @@ class Settings:
     health: HealthSettings
 
 
-def parse_files(files: Sequence[str], dirs: Sequence[str] = ()) -> cfg.ConfigOpts:
-    """Parse Glance's configuration files into a ``ConfigOpts`` of our own.
+def parse_files(files: Sequence[str]) -> cfg.ConfigOpts:
+    """Parse some files and nothing beside them, as ``parse`` does."""
+    return parse(Sources(files, ()))
+
+
+def parse(sources: Sources) -> cfg.ConfigOpts:
+    """Parse Glance's configuration into a ``ConfigOpts`` of our own.
 
     :raises ConfigError: if a file cannot be read or parsed
     """
     conf = cfg.ConfigOpts()
     try:
         conf(
-            args=[],
+            args=list(sources.arguments),
             project="glance",
             prog="glance-api",
-            default_config_files=list(files),
-            default_config_dirs=list(dirs),
+            default_config_files=list(sources.files),
+            default_config_dirs=list(sources.directories),
         )
     except cfg.Error as error:
         raise ConfigError("DEFAULT", "config_file", str(error)) from error

@@ -70,6 +70,7 @@ class StoreSettings:
     cacert: str
     request_checksums: str
     writing: Writing = Writing()
+    equal_parts: bool = False
 
     @property
     def service(self) -> str:
@@ -134,6 +135,7 @@ def read_store(
         cacert=_cacert(section),
         request_checksums=request_checksums if protected else "when_required",
         writing=_writing(section, glance_id),
+        equal_parts=section["s3_store_equal_parts"],
     )
 
 

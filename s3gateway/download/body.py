@@ -26,6 +26,7 @@ from s3gateway.monitoring.transfers import Transfer
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Verification
+from s3gateway.streams.retries import while_nothing_moved
 
 LOG = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Delivery:
         :raises StoreError: if no copy has them
         """
         try:
-            with self._transfer:
+            with self._transfer, while_nothing_moved():
                 self._first = self._read()
         except BaseException:
             self._close()

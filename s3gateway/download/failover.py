@@ -35,12 +35,14 @@ class Copies:
     """Reads a span of an image from one copy, and from the next if it fails.
 
     A store that breaks off is asked for the rest, of the same version of the
-    object; if it stays away the next copy goes on at the same byte.
+    object; if it does not hand it out the next copy goes on at the same byte.  Only
+    the last copy's store is asked for longer.  One that did not answer a moment ago
+    is asked after the others.
 
     :ivar at: the next byte to be read
     :param span: what is read
     :param size: the size of the whole image in bytes
-    :param retry_time: how long a store that broke off is asked, in seconds
+    :param retry_time: how long the last copy's store is asked, in seconds
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Copies:
     ) -> None:
         self.at = span.start
         self._image_id = image_id
-        self._copies = list(copies)
+        self._copies = sorted(copies, key=lambda copy: copy.store.is_down)
         self._stop = span.stop
         self._size = size
         self._retry_time = retry_time
@@ -62,6 +64,7 @@ class Copies:
         self._etag = ""
         self._limit = _FIRST_READ
         self._broke_off = False
+        self._broke_at = -1
 
     @property
     def store(self) -> ObjectStore:
@@ -79,11 +82,12 @@ class Copies:
                 return patiently(
                     lambda: self._read_once(limit),
                     about=f"image {self._image_id} at byte {self.at}",
-                    retry_time=self._retry_time,
+                    retry_time=self._retry_time if len(self._copies) == 1 else 0.0,
                     store=self.store.name,
                 )
             except StoreError as error:
-                self._give_up(error)
+                if not self._may_go_on():
+                    self._give_up(error)
 
     def open(self, span: Span) -> ObjectReader:
         """Open a span of the copy that is being read, of the same version."""
@@ -131,6 +135,12 @@ class Copies:
         self.at += len(data)
         self._limit = READ
         return data
+
+    def _may_go_on(self) -> bool:
+        """Whether a store broke off that hands out the rest, likely; asked once."""
+        got_on = self.at != self._broke_at
+        self._broke_at = self.at
+        return len(self._copies) > 1 and self._broke_off and got_on
 
     def _give_up(self, error: StoreError) -> None:
         """Go on from the next copy.

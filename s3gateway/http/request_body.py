@@ -143,6 +143,11 @@ class Body:
         try:
             return self._source.read_into(buffer)
         except servers.broken_body() as error:
+            if self._length is None and servers.chunk_limit():
+                raise ClientGone(
+                    "The request body could not be read: it broke off, or a chunk was "
+                    "larger than the server takes (uWSGI's chunked-input-limit)."
+                ) from error
             raise ClientGone("The request body could not be read.") from error
 
     @functools.cached_property

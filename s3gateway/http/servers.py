@@ -22,6 +22,12 @@ except ImportError:
 #: uWSGI's own module, ``None`` under any other server.
 uwsgi: Any = _uwsgi
 
+#: uWSGI refuses chunks of so many bytes and more unless the option says otherwise.
+CHUNK_OPTION = "chunked-input-limit"
+UWSGI_CHUNK = 1024**2
+#: What it should be: glanceclient's have 1 MiB.
+ENOUGH = 16 * 1024**2
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, for no time
 
 # What gunicorn raises beside OSError and EOFError when a body cannot be read.
@@ -44,6 +50,11 @@ def broken_body() -> tuple[type[Exception], ...]:
     """
     found = (loaded(module, name) for module, name in _GUNICORNS)
     return (OSError, EOFError, ValueError, *(each for each in found if each))
+
+
+def chunk_limit() -> int:
+    """Return how many bytes a chunk must have for the server to refuse it; 0: any."""
+    return 0 if uwsgi is None else int(uwsgi.opt.get(CHUNK_OPTION, UWSGI_CHUNK))
 
 
 def break_off() -> None:

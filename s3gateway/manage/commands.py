@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import argparse
-import os
-import pathlib
+import dataclasses
 import re
 from collections.abc import Callable
 from collections.abc import Sequence
 
 from oslo_config import cfg
 
+from s3gateway.config import options
+from s3gateway.config import remote
+from s3gateway.config import sources
+from s3gateway.config.sources import Sources
 from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
@@ -129,15 +132,40 @@ def parse(arguments: Sequence[str]) -> cfg.ConfigOpts:
         cfg.BoolOpt("json", default=False, help="Print results as JSON."),
         cfg.SubCommandOpt("command", title="commands", handler=_add_commands),
     ])  # fmt: skip
+    read = _sources(arguments)
     conf(
-        args=list(arguments),
+        args=list(read.arguments),
         project="glance",
         prog="s3gateway-manage",
-        default_config_files=_glance_files(),
+        default_config_files=list(read.files),
+        default_config_dirs=list(read.directories),
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
     return conf
+
+
+def _sources(arguments: Sequence[str]) -> Sources:
+    """Return what is to be read, with the whole command line as its arguments.
+
+    Glance reads its drop-in directories beside a file that its command line names, and
+    before it.  A stand-alone gateway reads those of its own file, and after it.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-file", action="append", default=[])
+    named, others = parser.parse_known_args(list(arguments))
+    alone = sources.of_files(named.config_file)
+    if named.config_file and _stands_alone(alone):
+        return dataclasses.replace(alone, arguments=others)
+    return dataclasses.replace(sources.of_glance(), arguments=list(arguments))
+
+
+def _stands_alone(read: Sources) -> bool:
+    conf = cfg.ConfigOpts()
+    conf.register_opts(remote.REMOTE_OPTS, group=options.GROUP)
+    files, directories = list(read.files), list(read.directories)
+    conf([], default_config_files=files, default_config_dirs=directories)
+    return bool(conf[options.GROUP].glance_url)
 
 
 def _add_commands(
@@ -262,16 +290,9 @@ def _add_locations(
 
 
 def _audit(context: Context) -> bool:
-    return locations.audit(context.glance, context.settings.stores, context.output)
+    stores = {name: store.settings for name, store in context.stores.items()}
+    return locations.audit(context.glance, stores, context.output)
 
 
 def _scrub(context: Context) -> bool:
     return locations.scrub(context.glance, context.output)
-
-
-def _glance_files() -> list[str]:
-    """Return where Glance's configuration is, as its WSGI application looks."""
-    directory = os.environ.get("OS_GLANCE_CONFIG_DIR")
-    if directory:
-        return [str(pathlib.Path(directory.strip()) / "glance-api.conf")]
-    return list(cfg.find_config_files("glance", "glance-api"))

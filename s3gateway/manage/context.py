@@ -39,7 +39,14 @@ class Context:
 
     @functools.cached_property
     def stores(self) -> dict[str, S3Store]:
-        """The S3 stores."""
+        """The S3 stores.
+
+        :raises ConfigError: if there is none: a command would look at nothing
+        """
+        if not self.settings.stores:
+            raise ConfigError(
+                "DEFAULT", "enabled_backends", "has no S3 store to look at"
+            )
         return s3_stores(self.settings)
 
     @functools.cached_property

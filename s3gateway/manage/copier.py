@@ -87,11 +87,13 @@ class Copier:
     def leave(self, image_id: str, source: str) -> None:
         """Have Glance delete what an image has in a store, once it is elsewhere.
 
+        :raises Unfit: if Glance imports into it
         :raises GatewayError: if it did not
         """
         image = self._glance.show(image_id)
         if self._copy_in(image, self._store.name) is None:
             raise Conflict("it has lost its copy meanwhile; nothing was deleted")
+        check(image)
         remove_store(self._glance, image, source)
 
     def _make(self, image_id: str, key: str, claim: Claim, moved: Moved) -> str:
@@ -103,6 +105,7 @@ class Copier:
         copy = Copy(self._store, self._store.settings.bucket, key)
         self._verify(image, copy, alive)
         self._claims.confirm(claim)
+        check(self._glance.show(image_id))  # it was a while ago
         add_location(self._glance, image, copy, self._with_credentials)
         return how
 
@@ -212,6 +215,18 @@ def check(image: Image) -> None:
         raise Unfit("it has no data")
     if not copies.digest_of(image)[1]:
         raise Unfit("Glance knows no digest of it, so a copy could not be verified")
+    if _is_imported_into(image):
+        raise Unfit("Glance imports into it; run this again when that has ended")
+
+
+def _is_imported_into(image: Image) -> bool:
+    """Whether Glance copies it, which writes locations of its own meanwhile.
+
+    A PATCH has Glance write all that it has read a moment before, and so can drop them.
+    Source: glance.async_.flows.parallel_api_image_import
+    """
+    pending = any(place.url.startswith("pending://") for place in image.locations)
+    return pending or bool(image.properties.get("os_glance_import_task"))
 
 
 def _about(image: Image) -> dict[str, str]:

@@ -156,10 +156,8 @@ class Collector:
 def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:
     """Return the names of the stores to look through.
 
-    :raises ConfigError: if there is no store, or none of a name
+    :raises ConfigError: if there is none of a name
     """
-    if not stores:
-        raise ConfigError("DEFAULT", "enabled_backends", "has no S3 store to look at")
     for name in wanted:
         if name not in stores:
             raise ConfigError("command line", "--store", f"{name!r} is no S3 store")

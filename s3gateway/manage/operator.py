@@ -21,6 +21,7 @@ from oslo_log import log as logging
 from paste import deploy
 
 from s3gateway.config import remote as remote_glance
+from s3gateway.config import sources
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
@@ -183,12 +184,13 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
 def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     # What Glance's own commands do before they touch a store or the database.
     config.set_config_defaults()
+    read = sources.read_by(conf)
     cfg.CONF(
-        [],
+        list(read.arguments),
         project="glance",
         prog="glance-api",
-        default_config_files=list(conf.config_file),
-        default_config_dirs=list(conf.config_dirs),
+        default_config_files=list(read.files),
+        default_config_dirs=list(read.directories),
     )
     # Only here, and only for the operator: which objects images need is asked for.
     cfg.CONF.set_override("show_multiple_locations", True)

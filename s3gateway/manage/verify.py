@@ -106,7 +106,8 @@ def _may_pass(error: StoreError) -> bool:
 def run(context: Context) -> bool:
     """Print what is not as it should be; return whether all is.
 
-    :raises GatewayError: if nothing is wrong but not all could be looked at
+    :raises GatewayError: if nothing is wrong but not all could be looked at, or nothing
+        was there to be looked at
     """
     context.need_locations()
     words = context.conf.command
@@ -124,6 +125,8 @@ def run(context: Context) -> bool:
         f"{counts[ELSEWHERE]} are not in S3, {counts[HIDDEN]} images do not show theirs"
     )
     context.output.result([vars(v) for v in shown], _COLUMNS, summary)
+    if not counts[OK] + counts[BAD] + counts[UNKNOWN]:
+        raise GatewayError("Nothing was looked at: no image has a copy in S3.")
     if counts[UNKNOWN] and not counts[BAD]:
         raise GatewayError(f"{counts[UNKNOWN]} copies could not be looked at.")
     return not counts[BAD]

@@ -143,6 +143,10 @@ FAILOVERS = _counter(
     "store",
 )
 
+PASSED_UPLOADS = _counter(
+    "passed_uploads", "Uploads that were left to Glance, by why.", "reason"
+)
+
 ABORTED_UPLOADS = _counter(
     "aborted_uploads", "Uploads whose data was dropped again.", "store"
 )

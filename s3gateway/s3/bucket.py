@@ -67,6 +67,11 @@ class Bucket:
         return self.settings.name
 
     @property
+    def is_down(self) -> bool:
+        """Whether the server did not answer when it was asked a moment ago."""
+        return self._access.is_down
+
+    @property
     def connection(self) -> Connection:
         """The connection, another one when the keys have changed."""
         return self._access.connection

@@ -28,6 +28,7 @@ from s3gateway.config.settings import TransferSettings
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
 
@@ -38,6 +39,8 @@ T = TypeVar("T")
 _KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
 #: How long it may take to replace both of two key files, in seconds.
 _ROTATION = 10.0
+#: How long a server that did not answer counts as down, in seconds.
+_MOMENT = 30.0
 
 # The old regional host names, in which glance_store finds the region.
 _AWS_REGION = re.compile(
@@ -123,6 +126,7 @@ class Access:
         self._transfer = transfer
         self._connection: Connection | None = None
         self._connecting = threading.Lock()
+        self._down_until = 0.0
 
     @property
     def connection(self) -> Connection:
@@ -135,8 +139,23 @@ class Access:
                 )
             return self._connection
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the server did not answer when it was asked a moment ago."""
+        return time.monotonic() < self._down_until
+
     def allowed(self, do: Callable[[Connection], T]) -> T:
         """Do something, again in another region if the bucket is there."""
+        try:
+            done = self._in_region(do)
+        except StoreError as error:
+            silent = isinstance(error, StoreUnavailable) and error.store_wide
+            self._down_until = time.monotonic() + _MOMENT if silent else 0.0
+            raise
+        self._down_until = 0.0
+        return done
+
+    def _in_region(self, do: Callable[[Connection], T]) -> T:
         try:
             return self._with_keys(do)
         except StoreError as error:

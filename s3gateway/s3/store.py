@@ -57,6 +57,10 @@ class S3Store:
     def name(self) -> str:
         return self.settings.name
 
+    @property
+    def is_down(self) -> bool:
+        return self.bucket.is_down
+
     def put(
         self,
         key: str,

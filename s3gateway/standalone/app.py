@@ -15,6 +15,7 @@ from oslo_log import log as logging
 from oslo_middleware import cors
 from paste import deploy
 
+from s3gateway.config import sources
 from s3gateway.errors import ConfigError
 from s3gateway.standalone import files
 
@@ -37,19 +38,20 @@ def load(config_file: str) -> WSGIApplication:
     logging.register_options(conf)
     conf.register_opts(_PASTE_OPTS, group="paste_deploy")
     _set_defaults(conf)
+    read = sources.of_files([config_file])
     try:
         conf(
             [],
             project="s3gateway",
-            default_config_files=[config_file],
-            default_config_dirs=_directories(config_file),
+            default_config_files=list(read.files),
+            default_config_dirs=list(read.directories),
         )
     except cfg.Error as error:
         raise ConfigError("DEFAULT", "config_file", str(error)) from error
     logging.setup(conf, "s3gateway")
     app: WSGIApplication = deploy.loadapp(
         f"config:{_paste_file(conf)}",
-        # cors parses the file once more
+        # oslo.middleware's own cors parses the file once more, and no drop-ins
         global_conf={"oslo_config_file": str(pathlib.Path(config_file).absolute())},
     )
     return app
@@ -82,11 +84,6 @@ def _set_defaults(conf: cfg.ConfigOpts) -> None:
         ],
         allow_methods=["GET", "PUT", "POST", "DELETE", "PATCH"],
     )
-
-
-def _directories(config_file: str) -> list[str]:
-    directory = pathlib.Path(f"{config_file}.d")
-    return [str(directory)] if directory.is_dir() else []
 
 
 def _paste_file(conf: cfg.ConfigOpts) -> pathlib.Path:

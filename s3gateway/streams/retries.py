@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from typing import TypeVar
 
 from oslo_log import log as logging
@@ -20,6 +24,21 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
+#: How long a store that cannot be reached is asked while no byte has moved: the client
+#: can be told, and proxies give up on an answer that does not come.
+_REACHING = 5.0
+
+_reached_until = contextvars.ContextVar("reached_until", default=math.inf)
+
+
+@contextlib.contextmanager
+def while_nothing_moved() -> Iterator[None]:
+    """Be patient with stores that answer, and not for long with one that does not."""
+    token = _reached_until.set(time.monotonic() + _REACHING)
+    try:
+        yield
+    finally:
+        _reached_until.reset(token)
 
 
 def patiently(
@@ -49,7 +68,8 @@ def patiently(
             return do()
         except StoreUnavailable as error:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311  not for secrecy
-            if time.monotonic() + wait > deadline or cancelled.wait(wait):
+            end = min(deadline, _reached_until.get()) if error.store_wide else deadline
+            if time.monotonic() + wait > end or cancelled.wait(wait):
                 raise
             LOG.warning("%s: %s; trying again", about, error)
             transfers.retried(store)

@@ -22,6 +22,7 @@ from s3gateway.http.request_body import Body
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
+from s3gateway.upload import passing
 from s3gateway.upload import requests
 from s3gateway.upload.expected import Promise
 
@@ -67,21 +68,23 @@ class Admission:
         :raises Refused: if the caller may upload but not register what it uploads
         :raises RequestError: if what is announced cannot become an image
         """
-        store = requests.store_for(environ, self._stores, self._settings)
-        if store is None:
-            return _left_to_glance(image_id, "no S3 store, or no data to be stored")
+        store = requests.chosen_store(environ, self._stores, self._settings)
+        if store is None or not requests.is_upload(environ):
+            return _left_to_glance(image_id, "store" if store is None else "no_data")
         try:
             image = self._glance.show(environ, image_id)
-        except Refused as refused:
-            return _left_to_glance(image_id, f"Glance says {refused}")
-        if not _awaits_data(image) or not self._rules.may_upload(environ, image):
-            return _left_to_glance(image_id, "it takes none from the caller")
+        except Refused:
+            return _left_to_glance(image_id, "refused")
+        if reason := passing.unfit(image):
+            return _left_to_glance(image_id, reason)
+        if not self._rules.may_upload(environ, image):
+            return _left_to_glance(image_id, "policy")
         algorithm = image.os_hash_algo or self._settings.hashing_algorithm
         if not self._may_register(environ, image, algorithm):
-            return _left_to_glance(image_id, "Glance would take no location of it")
+            return _left_to_glance(image_id, "location")
         body = requests.body_of(environ, self._settings)
         if self._is_over_limit(environ, body.expected or 0):
-            return _left_to_glance(image_id, "the project's limits leave no room")
+            return _left_to_glance(image_id, "limits")
         body.check_expected()
         promised = expected.made(environ, image)
         LOG.debug("Upload to image %s goes to store %s", image_id, store.name)
@@ -120,22 +123,12 @@ class Admission:
         usage = self._glance.usage(environ)
         more = {"image_size_total": size // _MIB, "image_count_uploading": 1}
         return any(
-            usage[name]["usage"] + count > usage[name]["limit"]
+            0 <= usage[name]["limit"] < usage[name]["usage"] + count  # -1: no limit
             for name, count in more.items()
             if name in usage
         )
 
 
 def _left_to_glance(image_id: str, reason: str) -> Admitted | None:
-    LOG.debug("Upload to image %s is left to Glance: %s", image_id, reason)
+    passing.left_to_glance(image_id, reason)
     return None
-
-
-def _awaits_data(image: Image) -> bool:
-    """Whether Glance would take data for it, and we could as well."""
-    return (
-        image.status == "queued"
-        and requests.has_formats(image)
-        and not requests.is_signed(image)
-        and not image.properties.get("os_glance_import_task")
-    )

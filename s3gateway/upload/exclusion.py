@@ -39,6 +39,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import BUSY
@@ -74,9 +75,13 @@ class Claims:
         :raises StoreError: if the store cannot be written
         """
         claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
+        with while_nothing_moved():
+            return self._taken(claim)
+
+    def _taken(self, claim: Claim) -> Claim:
         try:
             self._make(claim)
-            others = [name for name in self._stores if name != attempt.store]
+            others = [name for name in self._stores if name != claim.attempt.store]
             self._look_elsewhere(claim, others)
         except BaseException as error:
             # The store may have it nevertheless, and would keep the next try out.

@@ -20,12 +20,6 @@ from s3gateway.http.wsgi import Environ
 
 MD5 = "md5"
 
-# The openstack CLI and openstacksdk set these on the image before they upload.
-_OWNER_SPECIFIED = {
-    "owner_specified.openstack.md5": MD5,
-    "owner_specified.openstack.sha256": "sha256",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Promise:
@@ -69,9 +63,8 @@ def _of_request(environ: Environ) -> Iterator[Promise]:
 
 
 def _of_image(image: Image) -> Iterator[Promise]:
-    for name, algorithm in _OWNER_SPECIFIED.items():
-        if value := str(image.properties.get(name) or ""):
-            yield Promise(f"The image property {name}", algorithm, value.lower())
+    # Not owner_specified.openstack.md5 and its like: Nova's snapshots and Cinder's
+    # uploads inherit them from the image that once was uploaded with them.
     if image.checksum:
         yield Promise("The image's checksum", MD5, image.checksum)
     if image.os_hash_value and image.os_hash_algo:

@@ -42,6 +42,7 @@ from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
+from s3gateway.upload import passing
 from s3gateway.upload import requests
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
@@ -98,11 +99,14 @@ class UploadsInGlance:
         """
         if not self._inside.knows(environ):
             return self._otherwise.put(environ, image_id)
-        store = requests.store_for(environ, self._stores, self._settings)
-        image = self._inside.image(environ, image_id) if store is not None else None
-        if store is None or image is None or not self._awaits_data(environ, image):
-            LOG.debug("Upload to image %s is left to Glance", image_id)
-            return self._glance.pass_through(environ)
+        store = requests.chosen_store(environ, self._stores, self._settings)
+        if store is None or not requests.is_upload(environ):
+            return self._pass(environ, image_id, "no_data" if store else "store")
+        image = self._inside.image(environ, image_id)
+        if image is None:
+            return self._pass(environ, image_id, "refused")
+        if reason := self._unfit(environ, image):
+            return self._pass(environ, image_id, reason)
         body = requests.body_of(environ, self._settings)
         attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
         upload = _Upload(environ, image, store, body, _Traces(self._claims, attempt))
@@ -116,18 +120,17 @@ class UploadsInGlance:
         """Let Glance take data in its own ways: its states keep others out."""
         return self._glance.pass_through(environ)
 
-    def _awaits_data(self, environ: Environ, image: Image) -> bool:
-        """Whether Glance would take data, once a dead upload is out of the way."""
-        if not requests.has_formats(image):
-            return False
-        if image.status == "queued":
-            return True
-        return (
-            image.status == "saving"
-            and self._is_dead(image)
-            and self._rules.may_upload(environ, image)
-            and self._inside.restore(environ, image)
-        )
+    def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
+        passing.left_to_glance(image_id, reason)
+        return self._glance.pass_through(environ)
+
+    def _unfit(self, environ: Environ, image: Image) -> str:
+        """Return why an image's data is Glance's; clear a dead upload away first."""
+        if image.status == "saving" and self._is_dead(image):
+            may = self._rules.may_upload(environ, image)
+            if may and self._inside.restore(environ, image):
+                image = dataclasses.replace(image, status="queued")
+        return passing.unfit(image, verifies=True)
 
     def _is_dead(self, image: Image) -> bool:
         """Whether nobody is saving data any more of an image that is ``saving``.

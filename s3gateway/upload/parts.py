@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import mmap
 
+from s3gateway.errors import TooLarge
 from s3gateway.streams.buffers import SLAB
 
 MIB = 1024**2
@@ -58,6 +59,20 @@ def part_size(base: int, sent: int, length: int | None) -> int:
     if length is None:
         return max(base, _whole_mib(sent / _GROWTH))
     return max(base, _whole_mib(length / MAX_PARTS))
+
+
+def equal_part_size(base: int, sent: int) -> int:
+    """Return the size of the next part where all are equal and the end is not known.
+
+    :raises TooLarge: if there may be no further part
+    """
+    most = base * MAX_PARTS
+    if sent >= most:
+        raise TooLarge(
+            f"An image whose size is not announced may have {most // MIB} MiB in this "
+            "store: send x-openstack-image-size."
+        )
+    return base
 
 
 def _whole_mib(size: float) -> int:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUT requests: which S3 store one is for, and whether Glance would read its body.
-
-What Glance would refuse is passed through, so that the refusal is Glance's own, in
-its words and order.
-"""
+"""PUT requests: which S3 store one is for, and whether Glance would read its body."""
 
 from __future__ import annotations
 
@@ -11,23 +7,31 @@ from collections.abc import Mapping
 
 from s3gateway.config.settings import Settings
 from s3gateway.errors import StoreError
-from s3gateway.glance.api import Image
 from s3gateway.http import request_body
 from s3gateway.http.request_body import Body
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
 
 
-def store_for(
+def chosen_store(
     environ: Environ, stores: Mapping[str, ObjectStore], settings: Settings
 ) -> ObjectStore | None:
-    """Return the S3 store that data is to go to, ``None`` if there is none."""
-    if not _is_upload(environ):
-        return None
+    """Return the S3 store that a request names, ``None`` if it is not S3."""
     default = settings.default_store
     if settings.multi_store:
         return stores.get(environ.get("HTTP_X_IMAGE_META_STORE", default))
     return stores.get(default)
+
+
+def is_upload(environ: Environ) -> bool:
+    """Whether the request is one that Glance would read data from."""
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    try:
+        _promised_size(environ)
+        length = request_body.content_length(environ)
+    except ValueError:
+        return False
+    return kind == "application/octet-stream" and length != 0
 
 
 def body_of(environ: Environ, settings: Settings) -> Body:
@@ -40,17 +44,6 @@ def body_of(environ: Environ, settings: Settings) -> Body:
     )
 
 
-def has_formats(image: Image) -> bool:
-    """Whether an image says what its data is, which Glance demands."""
-    shown = image.properties
-    return bool(shown.get("disk_format") and shown.get("container_format"))
-
-
-def is_signed(image: Image) -> bool:
-    """Whether Glance verifies a signature of an image's data."""
-    return any(name.startswith("img_signature") for name in image.properties)
-
-
 def refuse_another_try(error: BaseException, body: Body) -> None:
     """Keep a client from sending a body again that is used up.
 
@@ -60,17 +53,6 @@ def refuse_another_try(error: BaseException, body: Body) -> None:
     """
     if isinstance(error, StoreError) and error.status == 503 and body.received:
         raise StoreError(str(error)) from error
-
-
-def _is_upload(environ: Environ) -> bool:
-    """Whether the request is one that Glance would read data from."""
-    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    try:
-        _promised_size(environ)
-        length = request_body.content_length(environ)
-    except ValueError:
-        return False
-    return kind == "application/octet-stream" and length != 0
 
 
 def _promised_size(environ: Environ) -> int | None:

@@ -29,6 +29,7 @@ from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Digests
 from s3gateway.upload.parts import Part
+from s3gateway.upload.parts import equal_part_size
 from s3gateway.upload.parts import part_size
 from s3gateway.upload.sender import Sender
 
@@ -137,7 +138,10 @@ def into(
     """
 
     def size_from(start: int) -> int:
-        size = part_size(store.settings.part_size, start, length)
+        base = store.settings.part_size
+        if length is None and store.settings.equal_parts:
+            return equal_part_size(base, start)
+        size = part_size(base, start, length)
         if length is None:
             return size
         return min(size, max(length - start, 1))  # the end is still to be seen

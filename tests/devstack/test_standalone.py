@@ -39,6 +39,7 @@ def test_standalone(external: Stack) -> None:
     assert '"/s3gateway" "http://127.0.0.1:19293"' in site
     uwsgi = parsed(external.here / "etc" / "s3gateway" / "s3gateway-uwsgi.ini")
     assert uwsgi["uwsgi"]["http-socket"] == "127.0.0.1:19293"  # and not Glance's
+    assert uwsgi["uwsgi"]["chunked-input-limit"] == "16777216"
     assert "disable_apache_site glance-api" in external.calls
     assert "systemctl start devstack@s3gateway.service" in external.calls
 

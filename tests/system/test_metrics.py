@@ -74,11 +74,10 @@ def test_what_two_processes_did_is_one_sum(cloud: Cloud, wsgi: str) -> None:
 def test_what_went_wrong_is_counted(cloud: Cloud, running: Glance) -> None:
     api = Api(running.url, ALICE)
     before = scraped(api.request("GET", "/metrics"))
-    image_id = api.create(**{"owner_specified.openstack.md5": "0" * 32})
-    assert api.upload(image_id, LARGE).status == 400
+    assert api.upload(api.create(), LARGE, Content_MD5="0" * 32).status == 400
     change = {"url": "http://example.org/x", "metadata": {}}
     patch = {"op": "add", "path": "/locations/-", "value": change}
-    assert api.patch(image_id, patch).status == 403
+    assert api.patch(api.create(), patch).status == 403
     assert api.upload(api.create(), LARGE).status == 204
     assert api.request("GET", "/v2/images").status == 200
     now = scraped(api.request("GET", "/metrics"))

@@ -15,6 +15,7 @@ from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
+from s3gateway.manage.check import uwsgi_files
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
@@ -35,6 +36,7 @@ def _all(context: Context) -> Iterator[Finding]:
     yield from _configuration(context.settings)
     if remote_glance.read(context.conf) is None:
         yield from paste_file.check(context.conf)
+    yield from uwsgi_files.check(context.conf)
     yield from keystone.check(context.conf)
     for store in context.settings.stores.values():
         yield from check_store(store, context.settings.transfer)

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator
 
 from s3gateway.config.settings import TransferSettings
+from s3gateway.config.stores import MIB
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
@@ -21,11 +22,13 @@ from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
 from s3gateway.s3 import conditional
 from s3gateway.s3.store import S3Store
+from s3gateway.upload.parts import MAX_PARTS
 
 _ACCESS = "access"
 _CONNECT_TIMEOUT = 5.0  # seconds
 _READ_TIMEOUT = 20.0
 _RETRY_TIME = 2.0
+_MEBIBYTE = memoryview(bytes(MIB))
 
 #: Where a URI in a text ends.
 _ODD = re.compile(r"""[<>'"\\\s]""")
@@ -53,6 +56,13 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
             "without TLS",
             "Anybody on the way to it can read the images: use https if that is not "
             "a network of your own.",
+        )
+    if store.equal_parts:
+        yield findings.note(
+            subject,
+            f"{store.part_size // MIB * MAX_PARTS} MiB without a size",
+            "An image may be so large unless its size is announced: raise "
+            "s3_store_large_object_chunk_size for larger ones.",
         )
     secret_key = store.keys.current().secret_key
     if len(secret_key) < redaction.MIN_LENGTH:
@@ -123,6 +133,23 @@ def _written(store: S3Store, key: str) -> Finding | None:
             "The keys may read the bucket but not write to it; give their user "
             "s3:PutObject and s3:DeleteObject. If the bucket's policy demands "
             f"encryption, set s3_store_server_side_encryption ({error}).",
+        )
+    return _written_large(store, key)
+
+
+def _written_large(store: S3Store, key: str) -> Finding | None:
+    """Write as much as a part has in place of the object, which then is as before."""
+    size = store.settings.part_size
+    try:
+        store.bucket.put(key, [_MEBIBYTE] * (size // MIB))
+        store.bucket.put(key, probes.VIEWS)
+    except StoreError as error:
+        return findings.error(
+            _ACCESS,
+            "no body of a part's size",
+            f"A few bytes can be written, and {size // MIB} MiB cannot, which is a "
+            f"part: {error}. Raise the limit on bodies of the proxy before the server "
+            "(nginx: client_max_body_size), or its time-outs.",
         )
     return None
 

@@ -69,6 +69,7 @@ class MemoryStore:
         self.now = 0.0
         self.decides = True
         self.knows_ranges = True
+        self.is_down = False
         self.open_uploads: dict[str, MemoryWriter] = {}
         self.before: Hook = lambda request, key: None
         self.after: Hook = lambda request, key: None

@@ -23,6 +23,7 @@ class ImageApi:
         ``commit`` before a PATCH writes
     :ivar after: called with the method when a request was carried out; what it raises
         is raised in place of the answer
+    :ivar usage: what it says of the project's limits
     :param size_of: returns the size of the object at a URL, ``None`` if there is none
     """
 
@@ -32,9 +33,10 @@ class ImageApi:
         self.before: Hook = lambda method: None
         self.after: Hook = lambda method: None
         self.received: list[bytes] = []
+        self.usage: dict[str, dict[str, int]] = {}
         self._size_of = size_of
 
-    def create(self) -> str:
+    def create(self, **properties: str) -> str:
         """Make an image that awaits its data; return its id."""
         image_id = str(uuid.uuid4())
         self.images[image_id] = {
@@ -43,6 +45,7 @@ class ImageApi:
             "owner": "acme",
             "disk_format": "raw",
             "container_format": "bare",
+            **properties,
         }
         self.rows[image_id] = []
         return image_id
@@ -50,6 +53,9 @@ class ImageApi:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        if environ["PATH_INFO"] == "/v2/info/usage":
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [json.dumps({"usage": self.usage}).encode()]
         image_id = environ["PATH_INFO"].split("/")[3].lower()
         self.before(method)
         status = 404

@@ -78,13 +78,18 @@ class InProcess:
     """A Glance, its stores, and gateways in front of it.
 
     An object of more than ``PART`` bytes is a multipart upload.
+
+    :param options: lines of Glance's ``[DEFAULT]``
     """
 
     def __init__(
-        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+        self,
+        directory: pathlib.Path,
+        monkeypatch: pytest.MonkeyPatch,
+        *options: str,
     ) -> None:
         path = directory / "glance-api.conf"
-        path.write_text(_CONFIGURATION)
+        path.write_text("\n".join(["[DEFAULT]", *options, _CONFIGURATION]))
         self._conf = gateway_settings.parse_files([str(path)])
         self._settings = gateway_settings.read(self._conf)
         parts = {

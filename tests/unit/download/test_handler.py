@@ -340,3 +340,49 @@ def test_a_client_that_goes_away(make: Make, stores: Stores) -> None:
     answer.close()
     answer.close()
     assert stores["fast"].open_readers == 0
+
+
+def test_a_dead_first_copy_is_not_waited_for(make: Make, stores: Stores) -> None:
+    dead = StoreUnavailable("Store fast broke off: NewConnectionError")
+    stores["fast"].before = refusing("read", error=dead)
+    answer = make(retry_time=600.0).get(request(), ID)
+    assert data_of(answer) == DATA
+    assert stores["fast"].requests == ["read"]
+
+
+def test_a_store_that_is_down_is_asked_last(make: Make, stores: Stores) -> None:
+    stores["fast"].is_down = True
+    assert data_of(make().get(request(), ID)) == DATA
+    assert stores["fast"].requests == []
+    gone = ObjectNotFound("Store cheap has none")
+    stores["cheap"].before = refusing("read", error=gone)
+    assert data_of(make().get(request(), ID)) == DATA
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_copy_that_breaks_off_is_asked_for_the_rest_once(
+    make: Make, stores: Stores, times: int
+) -> None:
+    broken = [StoreUnavailable("Store fast broke off") for _ in range(times)]
+
+    def before(name: str, key: str) -> None:
+        if name == "more" and broken:
+            raise broken.pop()
+
+    answer = make(retry_time=600.0, download_window=1).get(request(), ID)
+    stores["fast"].before = before
+    assert data_of(answer) == DATA
+    assert stores["fast"].requests.count("read") == 2
+    assert ("read" in stores["cheap"].requests) == (times == 2)
+
+
+def test_the_last_copy_is_waited_for(make: Make, stores: Stores) -> None:
+    busy = [StoreUnavailable("Store cheap answered 503 SlowDown") for _ in range(2)]
+
+    def before(name: str, key: str) -> None:
+        if name == "read" and busy:
+            raise busy.pop()
+
+    stores["fast"].before = refusing("read", error=StoreDenied("Store fast: 403"))
+    stores["cheap"].before = before
+    assert data_of(make(retry_time=600.0).get(request(), ID)) == DATA

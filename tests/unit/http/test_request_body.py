@@ -41,7 +41,11 @@ def passed_on(request: dict[str, Any]) -> bytes | None:
 
 @pytest.fixture
 def in_uwsgi(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(servers, "uwsgi", types.SimpleNamespace())
+    def chunked_read() -> bytes:
+        raise OSError("unable to receive chunked part")
+
+    uwsgi = types.SimpleNamespace(chunked_read=chunked_read, opt={})
+    monkeypatch.setattr(servers, "uwsgi", uwsgi)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,23 @@ def test_a_body_whose_chunks_the_web_server_has_put_together() -> None:
     request = environ(b"data", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH="4")
     assert request_body.content_length(request) == 4
     assert received(request) == b"data"
+
+
+@pytest.mark.usefixtures("in_uwsgi")
+def test_a_chunk_that_uwsgi_does_not_take() -> None:
+    with pytest.raises(ClientGone, match="larger than the server takes"):
+        received(environ(HTTP_TRANSFER_ENCODING="chunked"))
+
+
+@pytest.mark.usefixtures("in_uwsgi")
+def test_how_large_a_chunk_may_be() -> None:
+    assert servers.chunk_limit() == 1024**2
+    servers.uwsgi.opt["chunked-input-limit"] = b"67108864"
+    assert servers.chunk_limit() == 64 * 1024**2
+
+
+def test_any_chunk_is_taken_elsewhere() -> None:
+    assert servers.chunk_limit() == 0
 
 
 @pytest.mark.usefixtures("in_uwsgi")

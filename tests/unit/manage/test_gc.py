@@ -318,12 +318,6 @@ def test_one_object_that_cannot_be_looked_at(bench: Bench) -> None:
     assert other not in bench.left()
 
 
-def test_a_configuration_without_stores(bench: Bench) -> None:
-    bench.stores.clear()
-    with pytest.raises(ConfigError, match="has no S3 store to look at"):
-        bench()
-
-
 @pytest.mark.parametrize("kind", ["claim", "upload", "object"])
 def test_an_image_that_a_dead_upload_left_saving(bench: Bench, kind: str) -> None:
     image_id = bench.waiting(changed=2 * DAY)

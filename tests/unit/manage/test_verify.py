@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import pathlib
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
+from s3gateway.manage import verify
+from s3gateway.manage.main import USAGE
+from s3gateway.manage.main import main
 from s3gateway.manage.output import Output
 from s3gateway.manage.verify import Verifier
 from tests.support.s3.memory import MemoryStore
@@ -85,3 +91,37 @@ def test_a_store_that_cannot_be_read(bench: Bench, kind: type[StoreError]) -> No
     bench.break_(0, store_wide(kind("Store fast did not answer: ConnectTimeoutError")))
     assert bench.states() == ["unknown"] * 5
     assert bench.asked == 1
+
+
+class Listing:
+    """A command line, and a Glance that shows some images."""
+
+    def __init__(self, *shown: Image) -> None:
+        self.shown = list(shown)
+
+    def images(self) -> list[Image]:
+        return self.shown
+
+
+def run(bench: Bench, *images: Image) -> bool:
+    context: Any = bench
+    context.glance = Listing(*images)
+    words = SimpleNamespace(image=[], deep=False)
+    context.conf = SimpleNamespace(command=words)
+    context.need_locations = lambda: None
+    return verify.run(context)
+
+
+def test_who_looked_at_nothing_did_not_find_all_in_order(bench: Bench) -> None:
+    assert run(bench, *bench.images)
+    elsewhere = image_from({"id": "1", "status": "active", "size": 4})
+    for images in ((), (elsewhere,)):
+        with pytest.raises(GatewayError, match="Nothing was looked at"):
+            run(bench, *images)
+
+
+def test_who_has_no_store_looks_at_nothing(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "glance-api.conf"
+    file.write_text("[DEFAULT]\nshow_multiple_locations = True\n")
+    for words in (["verify", "--all"], ["gc"], ["locations", "audit"]):
+        assert main(["--config-file", str(file), *words]) == USAGE

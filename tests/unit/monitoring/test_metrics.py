@@ -26,7 +26,7 @@ from s3gateway.streams.retries import patiently
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 
-LABELS = {"operation", "store", "outcome", "status", "le"}
+LABELS = {"reason", "operation", "store", "outcome", "status", "le"}
 
 
 def value(name: str, **labels: str) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3gateway.errors import TooLarge
 from s3gateway.upload import parts
 
 MIB = 1024**2
@@ -50,3 +51,10 @@ def test_parts_of_an_unknown_size_only_grow(base: int, sent: int) -> None:
 
 def test_parts_stay_small_as_long_as_they_can() -> None:
     assert set(plan(10 * MIB, 12 * GIB, known=False)[:-1]) == {10 * MIB}
+
+
+def test_equal_parts_of_an_unknown_size_end_in_time() -> None:
+    most = 10_000 * 5 * MIB
+    assert parts.equal_part_size(5 * MIB, most - 5 * MIB) == 5 * MIB
+    with pytest.raises(TooLarge, match="may have 50000 MiB in this store"):
+        parts.equal_part_size(5 * MIB, most)

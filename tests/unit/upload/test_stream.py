@@ -25,6 +25,7 @@ from s3gateway.store import About
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
+from s3gateway.upload import parts
 from s3gateway.upload import stream
 from s3gateway.upload.stream import Memory
 from tests.support.s3.memory import MIB
@@ -299,3 +300,24 @@ def test_an_upload_that_holds_its_only_part_back_waits_for_nobody() -> None:
     upload.memory = dataclasses.replace(upload.memory, budget=nothing)
     upload.run()
     assert upload.store.objects_by_key == {"key": content(size)}
+
+
+@pytest.mark.parametrize("announced", [False, True])
+def test_a_store_that_wants_equal_parts(
+    announced: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts would grow: the server had refused them when all bytes were sent."""
+    monkeypatch.setattr(parts, "_GROWTH", 1)
+    monkeypatch.setattr(parts, "MAX_PARTS", 3)
+    store = MemoryStore(store_settings(part_size=PART, equal_parts=True))
+    data = content(4 * PART if announced else 3 * PART + 1)
+    length = len(data) if announced else None
+    upload = Upload(store, Body(environ(data, length=length), None, 1 << 40))
+    if announced:
+        upload.run()
+        assert list(store.objects_by_key.values()) == [data]
+        return
+    with pytest.raises(TooLarge, match="may have 15 MiB in this store"):
+        upload.run()
+    assert not store.objects_by_key
+    assert not store.open_uploads
