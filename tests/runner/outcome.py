@@ -26,8 +26,8 @@ _OTHER_TIER = re.compile(r"^(\d+) tests of the full tier were left out")
 class Outcome:
     """How a part has ended.
 
-    :ivar code: its exit code; ``None`` if it was not run
-    :ivar broken_off: whether it took too long
+    :ivar code: its exit code; ``None`` if it has not begun
+    :ivar broken_off: whether it took too long, or the whole run was broken off
     :ivar failures: its lines about failures and about what it has left
     :ivar left_out: how many tests, by the reason
     """
@@ -67,7 +67,7 @@ class Outcome:
         if self.broken_off:
             return "broken off"
         if self.code is None:
-            return "not ended"
+            return "not begun"
         return {0: "passed", CANNOT: "not run"}.get(self.code, f"failed ({self.code})")
 
 
