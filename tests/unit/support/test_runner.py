@@ -68,6 +68,18 @@ def test_how_many_have_passed(last: str, passed: int) -> None:
     assert outcome(last, 0).counts["passed"] == passed
 
 
+def test_what_the_demo_says() -> None:
+    found = outcome("19 checks, 2 failed\nleft out: an image in a format: no tool", 1)
+    assert found.counts == {"passed": 17, "failed": 2}
+    assert found.left_out == {"an image in a format: no tool": 1}
+
+
+def test_what_the_parts_of_a_part_say() -> None:
+    """As on the bare Debian, where make test prints the names of its own."""
+    text = "\n".join(f" parity | {line}" for line in LINES.splitlines())
+    assert outcome(text, 1) == outcome(LINES, 1)
+
+
 @pytest.mark.parametrize(
     ("ended", "result", "bad"),
     [
