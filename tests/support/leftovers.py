@@ -55,6 +55,8 @@ def main(command: list[str]) -> int:
     else:
         left += [f"lying about: {path}" for path in _files(directory)]
         shutil.rmtree(directory)
+    if left:
+        print()  # a command that was killed may not have ended its last line
     for line in left:
         print(f"{MARK}{line}", flush=True)
     return code or int(bool(left))
