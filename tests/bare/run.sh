@@ -100,8 +100,12 @@ function main {
     RUN=$(mktemp -d "$BARE/run-$SUITE-XXXXXX")
     [[ -n "$KEEP" ]] || trap 'rm -rf "$RUN"' EXIT
     clone_project
+    # In the background, as bash looks at signals only when its children have ended.
     unshare --mount --propagation private --pid --ipc --fork --kill-child \
-        bash "$HERE/enter.sh" "$BARE/$SUITE" "$RUN" "$COMMANDS" || status=$?
+        bash "$HERE/enter.sh" "$BARE/$SUITE" "$RUN" "$COMMANDS" &
+    trap 'kill -KILL $!' INT TERM
+    wait $! || status=$?
+    wait
     [[ -z "$KEEP" ]] || echo "the system is kept in $RUN"
     exit $status
 }

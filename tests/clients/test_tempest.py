@@ -157,7 +157,8 @@ def tempest_config(keystone: Keystone, website: str, directory: pathlib.Path) ->
 def outcome(config: Config, directory: pathlib.Path) -> Outcome:
     """Run the tests; return how each has ended, and what was skipped as a whole."""
     program = environments.bin_dir("tempest") / "tempest"
-    home = {"HOME": str(directory)}  # where tempest keeps a list of its workspaces
+    # Where tempest keeps a list of its workspaces, and its locks.
+    home = {"HOME": str(directory), "TMPDIR": str(directory)}
     run([program, "init", directory / "run"], env=home)
     (directory / "run" / "etc" / "tempest.conf").write_text(ini(config))
     done = run(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -25,20 +26,22 @@ TIERS = {"default": DEFAULT, "full": FULL}
 
 
 class Running:
-    """The parts that run; all are stopped when it is left before they have ended."""
+    """The parts that run, until they have ended or are broken off."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = {**os.environ, **environment}
         self._processes: set[subprocess.Popen[str]] = set()
         self._given_up = threading.Event()
 
-    def __enter__(self) -> Running:
-        return self
+    def break_off(self, *_: object) -> None:
+        """Let the parts that run end, and begin no other.
 
-    def __exit__(self, *exception: object) -> None:
-        self._given_up.set()
-        for process in list(self._processes):
-            process.terminate()
+        A signal handler.  It acts once: who is told twice to end leaves things behind.
+        """
+        if not self._given_up.is_set():
+            self._given_up.set()
+            for process in list(self._processes):
+                process.terminate()
 
     def run(self, part: Part) -> Outcome:
         """Run a part, and print what it prints with its name in front."""
@@ -49,13 +52,18 @@ class Running:
         with self._started(part) as process, _limit(process, part, outcome):
             assert process.stdout is not None
             for line in process.stdout:
-                print(f"{part.name:>8} | {line}", end="", flush=True)
+                self._tell(f"{part.name:>8} | {line}")
                 outcome.read(line)
-            code = process.wait()
-        if not self._given_up.is_set():
-            outcome.code = code
+            outcome.code = process.wait()
+        outcome.broken_off |= self._given_up.is_set()
         outcome.seconds = time.monotonic() - started
         return outcome
+
+    def _tell(self, line: str) -> None:
+        try:
+            print(line, end="", flush=True)
+        except OSError:  # nobody is there any more who reads it
+            self.break_off()
 
     @contextlib.contextmanager
     def _started(self, part: Part) -> Iterator[subprocess.Popen[str]]:
@@ -70,6 +78,8 @@ class Running:
             start_new_session=True,  # Ctrl-C is for this process to pass on
         ) as process:
             self._processes.add(process)
+            if self._given_up.is_set():
+                process.terminate()
             yield process
         self._processes.discard(process)
 
@@ -91,27 +101,16 @@ def _limit(
         timer.cancel()
 
 
-def run(tier: Tier, parts: Iterable[Part]) -> list[Outcome]:
-    """Run parts, at once where that may be; return their outcomes in this order.
-
-    After Ctrl-C, those that have not ended say so.
-    """
+def run(tier: Tier, parts: Iterable[Part], running: Running) -> list[Outcome]:
+    """Run parts, at once where that may be; return their outcomes in this order."""
     parts = list(parts)
     begun: dict[str, futures.Future[Outcome]] = {}
-    with (
-        contextlib.suppress(KeyboardInterrupt),
-        futures.ThreadPoolExecutor(tier.at_once) as pool,
-        Running(tier.environment) as running,
-    ):
+    with futures.ThreadPoolExecutor(tier.at_once) as pool:
         for part in sorted(parts, key=lambda part: part.alone):
             if part.alone:
                 futures.wait(begun.values())
             begun[part.name] = pool.submit(running.run, part)
-        futures.wait(begun.values())
-    return [
-        begun[part.name].result() if part.name in begun else Outcome(part.name)
-        for part in parts
-    ]
+    return [begun[part.name].result() for part in parts]
 
 
 def main() -> int:
@@ -127,7 +126,10 @@ def main() -> int:
         names = ", ".join(part.name for part in tier.parts)
         parser.error(f"no part {unknown}; there are {names}")
     started = time.monotonic()
-    outcomes = run(tier, parts)
+    running = Running(tier.environment)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, running.break_off)
+    outcomes = run(tier, parts, running)
     minutes = (time.monotonic() - started) / 60
     print("\n".join(table(outcomes)))
     print(f"{len(outcomes)} parts in {minutes:.0f} minutes")

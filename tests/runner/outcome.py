@@ -20,14 +20,18 @@ _LAST = re.compile(
 _SKIPPED = re.compile(r"^SKIPPED \[(\d+)\] \S+?(?::\d+)?: (.*)")
 _NO_PYTHON = re.compile(r"^(\w+): skipped because (.*)")
 _OTHER_TIER = re.compile(r"^(\d+) tests of the full tier were left out")
+_DEMO = re.compile(r"^(\d+) checks, (\d+) failed$")
+_NOT_IN_DEMO = re.compile(r"^left out: (.*)")
+# With which a part begins its lines that runs this program again, on a bare Debian.
+_NESTED = re.compile(r"^ *[a-z-]+ \| ")
 
 
 @dataclasses.dataclass
 class Outcome:
     """How a part has ended.
 
-    :ivar code: its exit code; ``None`` if it was not run
-    :ivar broken_off: whether it took too long
+    :ivar code: its exit code; ``None`` if it has not begun
+    :ivar broken_off: whether it took too long, or the whole run was broken off
     :ivar failures: its lines about failures and about what it has left
     :ivar left_out: how many tests, by the reason
     """
@@ -43,15 +47,14 @@ class Outcome:
 
     def read(self, line: str) -> None:
         """Take from a line of the output what it says of the end."""
-        line = line.rstrip()
+        line = _NESTED.sub("", line.rstrip())
         if line.startswith(("FAILED ", "ERROR ", leftovers.MARK)):
             self.failures.append(line)
-        elif found := _SKIPPED.match(line):
-            self.left_out[found[2]] += int(found[1])
-        elif found := _NO_PYTHON.match(line):
-            self.left_out[f"{found[1]}: {found[2]}"] += 1
-        elif found := _OTHER_TIER.match(line):
-            self.left_out["they are of the full tier"] += int(found[1])
+        elif left_out := _left_out_by(line):
+            self.left_out.update(left_out)
+        elif found := _DEMO.match(line):
+            self.counts["passed"] += int(found[1]) - int(found[2])
+            self.counts["failed"] += int(found[2])
         elif _LAST.match(line):
             for number, what in _COUNTS.findall(line):
                 self.counts[what.removesuffix("s")] += int(number)
@@ -67,8 +70,21 @@ class Outcome:
         if self.broken_off:
             return "broken off"
         if self.code is None:
-            return "not ended"
+            return "not begun"
         return {0: "passed", CANNOT: "not run"}.get(self.code, f"failed ({self.code})")
+
+
+def _left_out_by(line: str) -> dict[str, int]:
+    """Return the reason that a line tells, and for how many tests it is."""
+    if found := _SKIPPED.match(line):
+        return {found[2]: int(found[1])}
+    if found := _NO_PYTHON.match(line):
+        return {f"{found[1]}: {found[2]}": 1}
+    if found := _OTHER_TIER.match(line):
+        return {"they are of the full tier": int(found[1])}
+    if found := _NOT_IN_DEMO.match(line):
+        return {found[1]: 1}
+    return {}
 
 
 def table(outcomes: Iterable[Outcome]) -> list[str]:

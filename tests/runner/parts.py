@@ -22,7 +22,8 @@ class Part:
     :ivar tests: what pytest is told to run
     :ivar program: what is run in place of pytest
     :ivar hostile: whether the machine's configuration is made wrong for it
-    :ivar alone: whether nothing may run beside it, because it measures
+    :ivar alone: whether nothing may run beside it, because it measures, or because it
+        runs as much at once as the machine bears
     :ivar limit: minutes until it is broken off
     """
 
@@ -111,27 +112,32 @@ FULL = Tier(
     environment={"S3GATEWAY_FULL": "1"},
     parts=(
         Part(name="faults-random", tests=_RANDOM, limit=90),
+        Part(name="tempest", tests=_TEMPEST),
         Part(name="faults", tests=_but("tests/faults", _RANDOM, _KILLED)),
-        Part(name="bare-trixie", program=(BARE, "--suite", "trixie"), limit=90),
-        Part(name="system-ways", tests=_system(*_WAYS)),
+        Part(name="parity", tests=("tests/parity",)),
         Part(
             name="system",
             tests=_but("tests/system", _system(*_WAYS), _MEASURING),
         ),
-        Part(name="parity", tests=("tests/parity",)),
-        Part(name="contract", tests=("tests/contract",)),
-        Part(name="tempest", tests=_TEMPEST),
+        # One after another: two toxes at once build the package in one place.
+        Part(name="tox", program=(*_TOX, "-e", "pep8,docs,py310,py311,py312,py313")),
+        Part(name="faults-killed", tests=_KILLED),
         Part(name="leaks", tests=("tests/leaks",)),
+        Part(name="system-ways", tests=_system(*_WAYS)),
         Part(name="clients", tests=_but("tests/clients", _TEMPEST)),
         Part(name="manage", tests=("tests/manage",)),
-        Part(name="faults-killed", tests=_KILLED),
-        Part(name="devstack", tests=("tests/devstack",)),
-        Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
-        Part(name="checks", program=(*_TOX, "-e", "pep8,docs")),
-        Part(name="pythons", program=(*_TOX, "-e", "py310,py311,py312,py313")),
+        Part(name="contract", tests=("tests/contract",)),
         Part(
             name="demo-standalone", program=(PYTHON, "-m", "tests.demo", "--standalone")
         ),
+        Part(name="devstack", tests=("tests/devstack",)),
+        Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
         Part(name="load", tests=_MEASURING, alone=True),
+        Part(
+            name="bare-trixie",
+            program=(BARE, "--suite", "trixie"),
+            alone=True,
+            limit=90,
+        ),
     ),
 )

@@ -40,9 +40,13 @@ def main(command: list[str]) -> int:
     _take_charge()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-", dir="/tmp"))
     env = {**os.environ, "TMPDIR": str(directory)}
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # until there is a pid
     # SIGINT may be ignored here, as by all that a shell runs in the background
-    pid = os.posix_spawnp(command[0], command, env, setsigdef=[signal.SIGINT])
+    pid = os.posix_spawnp(
+        command[0], command, env, setsigmask=[], setsigdef=[signal.SIGINT]
+    )
     signal.signal(signal.SIGTERM, lambda number, frame: _break_off(pid))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     code = _wait_for(pid)
     left = [f"running: {process}" for process in _end_processes()]
     left += [f"mounted: {mount}" for mount in _unmount(directory)]
@@ -51,6 +55,8 @@ def main(command: list[str]) -> int:
     else:
         left += [f"lying about: {path}" for path in _files(directory)]
         shutil.rmtree(directory)
+    if left:
+        print()  # a command that was killed may not have ended its last line
     for line in left:
         print(f"{MARK}{line}", flush=True)
     return code or int(bool(left))

@@ -187,7 +187,11 @@ def distant() -> MemoryStore:
 
 
 @pytest.mark.parametrize("span", [Span(0, len(LARGE)), Span(7, 20 * MIB + 5)])
-def test_a_window_delivers_the_same_bytes(distant: MemoryStore, span: Span) -> None:
+def test_a_window_delivers_the_same_bytes(
+    distant: MemoryStore, monkeypatch: pytest.MonkeyPatch, span: Span
+) -> None:
+    # A busy machine may hold up the window so that it seems to gain nothing.
+    monkeypatch.setattr("s3gateway.download.body._GAIN", 0)
     body = deliver(distant, span=span, widest=6)
     assert b"".join(body) == LARGE[span.start : span.stop]
     assert distant.requests.count("read") > 10

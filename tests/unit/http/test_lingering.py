@@ -177,24 +177,28 @@ def test_a_silent_client_is_not_waited_for_long(
     assert time.monotonic() - began < 0.5
 
 
-def test_a_crowd_is_waited_for_a_moment_only() -> None:
-    """Or it would hold all threads."""
+def test_a_crowd_is_waited_for_a_moment_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for two of it; or it would hold all threads."""
+    monkeypatch.setattr(waiting, "PATIENCE", 60.0)
     pairs = [socket.socketpair() for _ in range(8)]
-    took: list[float] = []
     threads = [
-        threading.Thread(
-            target=lambda end=end: took.append(refuse(of_length(end, MIB)))
-        )
-        for _, end in pairs
+        threading.Thread(target=refuse, args=[of_length(server, MIB)])
+        for _, server in pairs
     ]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + 30
+    while sum(map(threading.Thread.is_alive, threads)) > 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.2)  # in which others would end as well
+    assert sum(map(threading.Thread.is_alive, threads)) == 2
+    for client, _ in pairs:
+        client.close()
     for thread in threads:
         thread.join()
-    for pair in pairs:
-        for end in pair:
-            end.close()
-    assert sum(each > 0.3 for each in took) == 2
+    for _, server in pairs:
+        server.close()
 
 
 def test_a_client_that_trickles_is_as_one_that_is_silent(ends: Ends) -> None:

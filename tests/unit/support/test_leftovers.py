@@ -65,6 +65,10 @@ def test_a_file_that_lies_about() -> None:
     assert not pathlib.Path(line.split()[-1]).parent.exists()
 
 
+def test_a_command_that_is_killed_within_a_line() -> None:
+    assert len(told("touch $TMPDIR/forgotten; printf half; kill -9 $$", code=137)) == 1
+
+
 def test_its_failure_says_more_than_what_it_left() -> None:
     assert len(told("touch $TMPDIR/forgotten; exit 4", code=4)) == 1
 

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.runner import __main__ as runner
@@ -63,6 +68,18 @@ def test_how_many_have_passed(last: str, passed: int) -> None:
     assert outcome(last, 0).counts["passed"] == passed
 
 
+def test_what_the_demo_says() -> None:
+    found = outcome("19 checks, 2 failed\nleft out: an image in a format: no tool", 1)
+    assert found.counts == {"passed": 17, "failed": 2}
+    assert found.left_out == {"an image in a format: no tool": 1}
+
+
+def test_what_the_parts_of_a_part_say() -> None:
+    """As on the bare Debian, where make test prints the names of its own."""
+    text = "\n".join(f" parity | {line}" for line in LINES.splitlines())
+    assert outcome(text, 1) == outcome(LINES, 1)
+
+
 @pytest.mark.parametrize(
     ("ended", "result", "bad"),
     [
@@ -70,7 +87,7 @@ def test_how_many_have_passed(last: str, passed: int) -> None:
         (outcome("", 2), "failed (2)", True),
         (outcome("", 1, broken_off=True), "broken off", True),
         (outcome("no root\n", CANNOT), "not run", False),
-        (outcome("", None), "not ended", True),
+        (outcome("", None), "not begun", True),
     ],
 )
 def test_results(ended: Outcome, result: str, bad: bool) -> None:
@@ -101,7 +118,7 @@ def test_parts_are_run(capsys: pytest.CaptureFixture[str]) -> None:
             part("measuring", "print('alone')", alone=True),
         ),
     )
-    found = runner.run(tier, tier.parts)
+    found = runner.run(tier, tier.parts, runner.Running(tier.environment))
     assert [each.result for each in found] == [
         "passed",
         "failed (1)",
@@ -112,6 +129,62 @@ def test_parts_are_run(capsys: pytest.CaptureFixture[str]) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert "    good | yes" in lines
     assert lines[-1] == "measuring | alone"
+
+
+# A tier of which the second part ends only when it is broken off.
+ENDLESS = """\
+import sys
+from tests.runner import __main__ as runner
+from tests.runner.parts import Part, Tier
+runner.TIERS["full"] = Tier(at_once=1, parts=(
+    Part(name="quick", program=("true",)),
+    Part(name="endless", program=("sh", "-c", "echo $$; while sleep 1; do echo; done")),
+    Part(name="late", program=("true",)),
+    Part(name="measuring", program=("true",), alone=True),
+))
+sys.argv[1:] = ["full"]
+sys.exit(runner.main())
+"""
+
+
+@contextlib.contextmanager
+def endless() -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Yield a runner, and the process of a part that has begun."""
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDLESS],
+        cwd=TESTS.parent,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith(" endless | ")
+        yield process, int(line.split()[-1])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_is_broken_off(number: signal.Signals) -> None:
+    """The table says what has become of each part; nothing runs on."""
+    with endless() as (process, part):
+        process.send_signal(number)
+        process.send_signal(number)  # as those do who wait for it
+        text, _ = process.communicate(timeout=30)
+    rows = [line.split()[:3] for line in text.splitlines()]
+    assert ["quick", "passed", "0"] in rows
+    assert ["endless", "broken", "off"] in rows
+    assert ["late", "not", "begun"] in rows
+    assert ["measuring", "not", "begun"] in rows
+    assert process.returncode == 1
+    assert not psutil.pid_exists(part)
+
+
+def test_nobody_reads_what_it_prints() -> None:
+    """What has started it was killed: it does not run on for hours."""
+    with endless() as (process, part):
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=30) != 0
+    assert not psutil.pid_exists(part)
 
 
 def test_parts_by_name() -> None:
