@@ -124,7 +124,6 @@ def test_a_broken_glance_and_pipeline(managed: Manage) -> None:
     done = managed("check", config=config)
     assert done.code == 1, done.text
     sentences = {
-        "configuration": "set it to True in [DEFAULT]",
         "paste file": "Put it before rootapp in",
         "Keystone, [keystone_authtoken]": "look at auth_url in [keystone_authtoken]",
         "Glance": "whether the database runs",

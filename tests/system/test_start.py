@@ -120,4 +120,6 @@ def test_one_line_for_each_transfer(cloud: Cloud) -> None:
         assert words.format(image_id) in line
         assert " 0 retries" in line
         assert answer.headers["x-openstack-request-id"] in line
-    assert any("is left to Glance: it takes none" in line for line in about)
+    assert any(
+        "is left to Glance: the image does not await data" in line for line in about
+    )

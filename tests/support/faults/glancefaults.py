@@ -79,7 +79,7 @@ class GlanceFaults:
     ) -> Iterable[bytes]:
         """Register under another store's identifier."""
         changes = json.loads(environ["wsgi.input"].read())
-        changes[0]["value"][0]["metadata"]["store"] = store
+        changes[-1]["value"][0]["metadata"]["store"] = store
         body = json.dumps(changes).encode()
         environ.update(
             {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
