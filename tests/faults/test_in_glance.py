@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import random
 import threading
 import time
@@ -140,8 +141,20 @@ def deactivate(api: Api, image_id: str, data: bytes) -> int:
     return Api(api.url, ADMIN).request("POST", path).status
 
 
+def copy_image(api: Api, image_id: str, data: bytes) -> int:
+    method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
+    path = f"/v2/images/{image_id}/import"
+    body = json.dumps(method).encode()
+    status = api.request("POST", path, body, Content_Type="application/json").status
+    if status == 202:
+        api.wait_until(image_id, lambda shown: "cheap" in shown["stores"])
+    return status
+
+
 @pytest.mark.parametrize("seed", tiers.but(range(4), range(200)))
-@pytest.mark.parametrize("other", ["filter", "stock", "delete", "deactivate"])
+@pytest.mark.parametrize(
+    "other", ["filter", "stock", "delete", "deactivate", "copy-image"]
+)
 def test_races(clouds: Callable[[int], Cloud], other: str, seed: int) -> None:
     """There is one truth each time, and nothing of the other is left."""
     cloud = clouds(33)
@@ -152,7 +165,8 @@ def test_races(clouds: Callable[[int], Cloud], other: str, seed: int) -> None:
         "filter": cloud.api(ALICE, gateway=True, threads=9, config=CONFIG),
         "stock": cloud.api(ALICE, gateway=False),
     }.get(other, one)
-    deed: Deed = {"delete": delete, "deactivate": deactivate}.get(other, upload)
+    deeds = {"delete": delete, "deactivate": deactivate, "copy-image": copy_image}
+    deed: Deed = deeds.get(other, upload)
     image_id = one.create()
     data = [chance.randbytes(size) for _ in range(2)]
     answers = [0, 0]
@@ -180,11 +194,15 @@ def test_races(clouds: Callable[[int], Cloud], other: str, seed: int) -> None:
     if other == "deactivate":
         assert answers[0] == 204, answers
         assert (image["status"] == "deactivated") == (answers[1] == 204), answers
+    elif other == "copy-image":
+        assert answers[0] == 204, answers
+        assert answers[1] in (202, 409), answers
+        assert ("cheap" in image["stores"]) == (answers[1] == 202), answers
     else:
         assert answers.count(204) == 1, answers
         assert sum(answers) - 204 in (409, 410), answers
         assert image["status"] == "active"
-    stored = data[answers.index(204)] if other != "deactivate" else data[0]
+    stored = data[1 if answers[0] != 204 else 0]
     assert image["os_hash_value"] == hashlib.sha512(stored).hexdigest()
     assert Api(one.url, ADMIN).download(image_id).body == stored
-    [_] = cloud.kept(image_id)
+    assert len(cloud.kept(image_id)) == (2 if answers[1] == 202 else 1)

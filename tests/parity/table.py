@@ -43,7 +43,7 @@ class Shape:
 
     def is_full(self, row: Row) -> bool:
         """Whether a row is of the full tier in this shape."""
-        return row.full or (self.slow and not row.main)
+        return row.full or (self.slow and not (row.main and self.all))
 
     def __str__(self) -> str:
         way = ", by API" if self.api else ""
@@ -59,6 +59,8 @@ SHAPES = [
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True, slow=True),
     Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
     Shape(33, "gunicorn", "keystone", all=True, slow=True, api=True),
+    Shape(32, "gunicorn", "keystone", all=False, slow=True),
+    Shape(31, "gunicorn", "keystone", all=False, slow=True),
     Shape(30, "eventlet", "keystone", all=False),
     Shape(30, "eventlet", "keystone", all=False, slow=True, api=True),
 ]

@@ -10,17 +10,19 @@ from tests.support.s3 import minio
 from tests.support.s3 import moto
 from tests.support.s3 import rgw
 from tests.support.s3 import swift
+from tests.support.s3 import versity
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
 
 #: Which of them the default tier runs; the others belong to the full tier.
-NAMES = ("swift", "moto", "rgw", "minio")
+NAMES = ("swift", "moto", "rgw", "minio", "versity")
 DEFAULT_TIER = ("swift",)
 
 
 def missing(name: str) -> str:
     """Return what this machine lacks to run a server, empty if nothing."""
-    return {"rgw": rgw.missing, "minio": minio.missing}.get(name, str)()
+    needs = {"rgw": rgw.missing, "minio": minio.missing, "versity": versity.missing}
+    return needs.get(name, str)()
 
 
 def serving(
@@ -29,8 +31,13 @@ def serving(
     """Run a server over an empty directory."""
     if name == "swift":
         return swift.serving(environments.bin_dir("swift"), directory)
-    serve = {"moto": moto.serving, "rgw": rgw.serving, "minio": minio.serving}[name]
-    return serve(directory)
+    serve = {
+        "moto": moto.serving,
+        "rgw": rgw.serving,
+        "minio": minio.serving,
+        "versity": versity.serving,
+    }
+    return serve[name](directory)
 
 
 def which_run(*, full: bool) -> str:

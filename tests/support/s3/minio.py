@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import pathlib
-import shutil
 from collections.abc import Iterator
 
+from tests.support.s3 import gobuild
 from tests.support.s3.s3server import S3Server
-from tests.support.servers.environments import HOME
-from tests.support.servers.environments import run_as_owner
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 
-MODULE = "github.com/minio/minio"
-VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c"  # the last commit of the archive
+PROGRAM = gobuild.Program(
+    "minio",
+    "github.com/minio/minio",
+    "v0.0.0-20260212201848-7aac2a2c5b7c",  # the last commit of the archive
+)
 
 ACCESS_KEY = "MINIOACCESSKEY01"
 SECRET_KEY = "minio/secret+key=0123456789abcdef"
@@ -25,22 +25,12 @@ SECRET_KEY = "minio/secret+key=0123456789abcdef"
 
 def missing() -> str:
     """Return what is missing to run it, empty if nothing."""
-    if _program().exists() or shutil.which("go"):
-        return ""
-    return "no Go toolchain, which builds it from its module"
+    return PROGRAM.missing()
 
 
 def build() -> pathlib.Path:
     """Return the program, after building it if needed, which takes minutes."""
-    program = _program()
-    program.parent.mkdir(parents=True, exist_ok=True)
-    with (HOME / "minio.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not program.exists():
-            print(f"building minio {VERSION} from its Go module", flush=True)
-            words = ["go", "install", f"{MODULE}@{VERSION}"]
-            run_as_owner(words, GOBIN=str(program.parent))
-    return program
+    return PROGRAM.build()
 
 
 @contextlib.contextmanager
@@ -78,10 +68,6 @@ def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
             region=region,
             processes=(server,),
         )
-
-
-def _program() -> pathlib.Path:
-    return HOME / f"minio-{VERSION.rpartition('-')[2]}" / "minio"
 
 
 if __name__ == "__main__":
