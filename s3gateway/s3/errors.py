@@ -31,6 +31,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "EntityTooLarge": StoreFull,
     "IncompleteBody": StoreUnavailable,
     "InsufficientCapacity": StoreFull,
+    "InvalidAccessKeyId": StoreDenied,
     "InvalidObjectState": StoreError,  # 403: archived by a lifecycle rule
     "NoSuchBucket": ObjectNotFound,
     "NoSuchKey": ObjectNotFound,
@@ -44,6 +45,11 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "SlowDown": StoreUnavailable,
     "XAmzContentSHA256Mismatch": StoreUnavailable,
     "XMinioStorageFull": StoreFull,
+}
+
+#: What servers call otherwise.
+_ALIASES = {
+    "XAdminUserNotFound": "InvalidAccessKeyId",  # Versity's, with a 404
 }
 
 _BY_STATUS: dict[int, type[StoreError]] = {
@@ -90,6 +96,7 @@ def of_answer(store: str, status: int, code: str, region: str = "") -> StoreErro
     :param code: the S3 error code, or what stands for it in an answer to HEAD
     :param region: where the answer says that the bucket is
     """
+    code = _ALIASES.get(code, code)
     by_status = StoreUnavailable if status >= 500 else StoreError
     kind = _BY_CODE.get(code) or _BY_STATUS.get(status, by_status)
     error = kind(f"Store {store} answered {status} {code}".rstrip())

@@ -122,7 +122,8 @@ def test_every_object_says_which_glance_it_belongs_to(server: S3Server) -> None:
     other.put("small", views(b"another"), about=ABOUT)
     assert store.stat("small").glance_id == "theirs"
     client.put_object(Bucket=bucket, Key="note", Body=b"by somebody else")
-    assert store.stat("note").glance_id == store.note("note").glance_id == ""
+    if server.name != "versity":  # keeps what was known of the object before
+        assert store.stat("note").glance_id == store.note("note").glance_id == ""
     for key in ("note", "small", "large", "copy"):
         store.delete(key)
     client.delete_bucket(Bucket=bucket)

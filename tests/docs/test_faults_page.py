@@ -39,7 +39,7 @@ def test_the_fault_matrix() -> None:
 
 def test_the_servers() -> None:
     features = list(TABLE["minio"])
-    names = ["rgw", "minio", "swift", "moto"]
+    names = ["rgw", "minio", "versity", "swift", "moto"]
     assert shown("servers.csv") == [
         [feature, *(TABLE[name][feature] for name in names)] for feature in features
     ]

@@ -61,6 +61,7 @@ def test_which_are_worth_another_try(kind: Any, expected: type[StoreError]) -> N
         (404, "NoSuchKey", ObjectNotFound),
         (404, "404", ObjectNotFound),
         (404, "NoSuchUpload", ObjectNotFound),
+        (404, "XAdminUserNotFound", StoreDenied),  # Versity's wrong access key
         (403, "AccessDenied", StoreDenied),
         (403, "403", StoreDenied),
         (403, "SignatureDoesNotMatch", StoreDenied),
@@ -98,6 +99,7 @@ def test_answers(status: int, code: str, expected: type[StoreError]) -> None:
     ("status", "code", "expected"),
     [
         (403, "InvalidAccessKeyId", True),
+        (404, "XAdminUserNotFound", True),
         (403, "SignatureDoesNotMatch", True),
         (403, "RequestTimeTooSkewed", True),
         (401, "", True),
