@@ -82,11 +82,25 @@ def test_clean_leaves_nothing_of_ours(external: Stack) -> None:
     assert not (external.here / "opt" / "data" / "s3gateway").exists()
 
 
+def test_locations_are_shown_or_not_as_devstack_has_it(
+    stack: MakeStack, listener: str
+) -> None:
+    """A filter in Glance's process needs no option of Glance's."""
+    there = stack(
+        S3GATEWAY_S3_SERVER="external",
+        S3GATEWAY_S3_HOST=listener,
+        S3GATEWAY_S3_ACCESS_KEY="EXTERNALKEY",
+        S3GATEWAY_S3_SECRET_KEY="another-secret-key-0123",
+        GLANCE_SHOW_MULTIPLE_LOCATIONS="False",
+    )
+    there.succeed(*UNTIL_GLANCE_STARTS)
+    assert there.config()["DEFAULT"]["show_multiple_locations"] == "False"
+
+
 def test_stores(external: Stack) -> None:
     external.succeed(*UNTIL_GLANCE_STARTS)
 
     config = external.config()
-    assert "show_multiple_locations" not in config["DEFAULT"]
     assert config["DEFAULT"]["enabled_backends"] == "cheap:s3,fast:s3"
     assert config["glance_store"] == {"default_backend": "fast"}
     for name in ("fast", "cheap"):

@@ -49,6 +49,7 @@ def there(stack: MakeStack, database: MariaDB, s3: S3Server) -> Stack:
     paste = stacked.here / "opt" / "glance" / "etc" / "glance-api-paste.ini"
     paste.write_text(with_stand_in_for_keystone(paste.read_text()))
     url = f"http://127.0.0.1:{stacked.settings['GLANCE_PORT']}"
+    stacked.settings["STANDIN_GLANCE_URL"] = url
     create_database(
         environments.bin_dir("glance-33"),
         stacked.here / "tmp",

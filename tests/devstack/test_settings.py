@@ -26,7 +26,10 @@ WRONG = [
     ({"S3GATEWAY_BACKENDS": "database"}, "[database] is another section"),
     ({"S3GATEWAY_BACKENDS": "fast faster"}, "bucket of faster begins with"),
     ({"S3GATEWAY_DEFAULT_BACKEND": "slow"}, "S3GATEWAY_DEFAULT_BACKEND = slow"),
-    ({"GLANCE_SHOW_MULTIPLE_LOCATIONS": "False"}, "GLANCE_SHOW_MULTIPLE_LOCATIONS"),
+    (
+        {"S3GATEWAY_MODE": "standalone", "GLANCE_SHOW_MULTIPLE_LOCATIONS": "False"},
+        "GLANCE_SHOW_MULTIPLE_LOCATIONS",
+    ),
     (
         {"GLANCE_ENABLE_MULTIPLE_STORES": "False", "S3GATEWAY_BACKENDS": "fast cheap"},
         "GLANCE_ENABLE_MULTIPLE_STORES is not True",
