@@ -28,6 +28,7 @@ NEEDED_BY_FULL_TIER = {
     "nbdcopy": "libnbd-bin",
     "nbdkit": "nbdkit",
     "nginx": "nginx-light",
+    "pg_ctlcluster": "postgresql",
     "qemu-img": "qemu-utils",
     "radosgw": "radosgw",
     "systemd-analyze": "systemd",

@@ -48,7 +48,9 @@ ENVIRONMENTS = {
     "glance-30": Environment(("glance==30.0.0", *_SERVERS), "glance-30.txt", True),
     "glance-31": Environment(("glance==31.0.0", *_SERVERS), "glance-31.txt", True),
     "glance-32": Environment(("glance==32.0.0", *_SERVERS), "glance-32.txt", True),
-    "glance-33": Environment(("glance==33.0.0", *_SERVERS), "glance-33.txt", True),
+    "glance-33": Environment(
+        ("glance==33.0.0", *_SERVERS, "psycopg2-binary"), "glance-33.txt", True
+    ),
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
     "services": Environment(("nova", "cinder", "PyMySQL"), "services.txt"),
