@@ -51,7 +51,7 @@ def serving() -> Iterator[PostgreSQL]:
         data = directory / "data"
         initdb = _as_owner(_program("initdb"), "-D", data, "-A", "trust", "-U", _OWNER)
         run(initdb, cwd=directory)
-        options = ["-D", data, "-k", directory, "-c", "listen_addresses=", "-F"]
+        options = ["-D", str(data), "-k", made, "-c", "listen_addresses=", "-F"]
         command = _as_owner(_program("postgres"), *options)
         log = directory / "log"
         with Server("postgresql", command, log=log, cwd=directory) as server:
