@@ -46,10 +46,10 @@ from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.exclusion import Claims
-from s3gateway.upload.handler import Uploads
 from s3gateway.upload.in_glance import UploadsInGlance
 from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.reception import Reception
+from s3gateway.upload.through_api import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -46,12 +46,12 @@ from s3gateway.upload import passing
 from s3gateway.upload import requests
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
-from s3gateway.upload.handler import Uploads
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import keys_of
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
+from s3gateway.upload.through_api import Uploads
 
 LOG = logging.getLogger(__name__)
 

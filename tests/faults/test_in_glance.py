@@ -145,7 +145,8 @@ def copy_image(api: Api, image_id: str, data: bytes) -> int:
     method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
     path = f"/v2/images/{image_id}/import"
     body = json.dumps(method).encode()
-    status = api.request("POST", path, body, Content_Type="application/json").status
+    admin = Api(api.url, ADMIN)
+    status = admin.request("POST", path, body, Content_Type="application/json").status
     if status == 202:
         api.wait_until(image_id, lambda shown: "cheap" in shown["stores"])
     return status

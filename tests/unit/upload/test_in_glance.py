@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An upload that Glance's own code takes, and that something goes wrong in.
 
-As in ``test_handler``: at each of its steps, before it is done and after, each kind of
-exception is raised.
+As in ``test_through_api``: at each of its steps, before it is done and after, each
+kind of exception is raised.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUT of an image's data: the way of an upload, from top to bottom.
+"""PUT of an image's data, registered through Glance's API: the way from top to bottom.
 
 ``admission`` decides whether it is ours, and a claim keeps others out.  Then there
 are three phases.  What goes wrong in each has another consequence:
