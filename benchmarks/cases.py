@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from benchmarks.field import BY_API
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.transfers import BOTO3
@@ -21,14 +22,14 @@ def cases(size: int) -> list[Case]:
     Those come late: a worker keeps some of the memory that it needed.
     """
     return [
-        Case("upload", "near", True, size, sides=_ALL),
+        Case("upload", "near", True, size, sides=(*_ALL, BY_API)),
         Case("upload-4", "near", True, size, 4),
         Case("download", "near", False, size, sides=_ALL),
         Case("download-4", "near", False, size, 4),
         Case("download-16", "near", False, size // 16, 16, pairs=2),
         Case("download-64", "near", False, size // 64, 64, sides=_ALONE, pairs=2),
         Case("upload-16", "near", True, size // 16, 16, pairs=2),
-        Case("upload-64", "near", True, size // 64, 64, sides=_ALONE, pairs=2),
+        Case("upload-64", "near", True, size // 64, 64, pairs=2),
         Case("far-upload", "far", True, size, sides=_ALL),
         Case("far-download", "far", False, size, sides=_ALL),
         Case("upload-chunked", "near", True, size, chunked=True),
@@ -73,10 +74,22 @@ TARGETS = [
     Target("download", "speed", STOCK, least=1.1),
     Target("download", "first", STOCK, most=0.3),
     Target("download-4", "cpu", STOCK, most=0.4),
-    Target("upload", "cpu", STOCK, most=0.7),
-    Target("upload", "speed", STOCK, least=1.35),
+    Target("upload", "cpu", STOCK, most=0.72),
+    Target("upload", "speed", STOCK, least=1.3),
     Target("upload-4", "cpu", STOCK, most=0.8),
-    Target("upload-4", "speed", STOCK, least=1.1),
+    Target("upload-4", "speed", STOCK, least=1.15),
+    Target("upload-16", "cpu", STOCK, most=0.55),
+    Target("upload-16", "speed", STOCK, least=1.5),
+    Target("upload-64", "cpu", STOCK, most=0.45),
+    *(
+        target
+        for size in ("4-KiB", "64-KiB", "1-MiB")
+        for target in (
+            Target(f"upload-{size}", "rate", STOCK, least=3.0),
+            Target(f"upload-{size}", "cpu", STOCK, most=0.25),
+            Target(f"download-{size}", "rate", STOCK, least=9.0),
+        )
+    ),
     Target("upload-chunked", "speed", STOCK, least=12.0),
     Target("upload-chunked", "cpu", STOCK, most=0.06),
     Target("slow-upload", "memory", "", most=90.0),

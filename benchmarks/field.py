@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: one release of Glance twice, stock and with the filter.
+"""What is measured: one release of Glance, stock and with the filter both ways.
 
-Both have the same database, the same buckets and the same server, gunicorn with one
+All have the same database, the same buckets and the same server, gunicorn with one
 worker process; only one of them is ever at work.
 """
 
@@ -29,6 +29,8 @@ from tests.support.servers.processes import free_port
 
 STOCK = "stock"
 GATEWAY = "gateway"
+#: The gateway that registers uploads through Glance's API.
+BY_API = "by API"
 
 BUCKET = "benchmark"
 TOKEN = identity.token("alice", "bench", "member", "reader")
@@ -76,7 +78,7 @@ class Ground:
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """Both Glances, and S3 as they see it."""
+    """The Glances, and S3 as they see it."""
 
     ground: Ground
     s3: S3Server
@@ -85,7 +87,7 @@ class Field:
 
 @contextlib.contextmanager
 def laid_out(ground: Ground, line: str) -> Iterator[Field]:
-    """Start both Glances, with S3 as far away as the line says."""
+    """Start the Glances, with S3 as far away as the line says."""
     with contextlib.ExitStack() as stack:
         seen = ground.s3
         if LINES[line]:
@@ -95,16 +97,18 @@ def laid_out(ground: Ground, line: str) -> Iterator[Field]:
 
 @contextlib.contextmanager
 def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
-    """Start both Glances, on S3 as it is seen through a proxy."""
+    """Start the Glances, on S3 as it is seen through a proxy."""
     with contextlib.ExitStack() as stack:
         sides = {}
-        for side in (STOCK, GATEWAY):
+        for side in (STOCK, GATEWAY, BY_API):
+            how = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
             spec = GlanceSpec(
                 bin_dir=ground.bin_dir,
-                gateway=side == GATEWAY,
+                gateway=side != STOCK,
                 threads=_THREADS,
+                config=how,
             )
-            directory = ground.directory / f"{name}-{side}"
+            directory = ground.directory / f"{name}-{side}".replace(" ", "-")
             running = stack.enter_context(
                 glance.serving(spec, directory, stores(s3), ground.database)
             )
@@ -121,7 +125,7 @@ def _warm_up(api: Api, side: str) -> None:
     api.upload(image, bytes(_WARM))
     api.download(image)
     [location] = api.show(image)["locations"]
-    if (location["url"] == f"s3://fast/{image}") != (side == GATEWAY):
+    if (location["url"] == f"s3://fast/{image}") != (side != STOCK):
         raise Failed(f"{side} is not what was measured")
     api.delete(image)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from benchmarks.cases import TARGETS
 from benchmarks.cases import Target
+from benchmarks.field import BY_API
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.small import Rate
@@ -101,11 +102,12 @@ def raw(results: Results) -> list[Table]:
         for run in results.samples
     ]
     rates = [
-        [run.case, run.side, str(run.pair), f"{run.rate:.2f}"] for run in results.rates
+        [run.case, run.side, str(run.pair), f"{run.rate:.2f}", f"{run.cpu:.4f}"]
+        for run in results.rates
     ]
     return [
         Table("runs", ["case", "side", "pair", *_MEASURES], samples),
-        Table("small-runs", ["case", "side", "pair", "times a second"], rates),
+        Table("small-runs", ["case", "side", "pair", "times a second", "CPU s"], rates),
     ]
 
 
@@ -121,10 +123,23 @@ def _medians(results: Results) -> Table:
 
 def _often(results: Results) -> Table:
     rows = []
+    sides = {(run.case, run.side) for run in results.rates}
     for case in dict.fromkeys(run.case for run in results.rates):
-        stock, ours = (results.median(case, side, "rate") for side in (STOCK, GATEWAY))
-        rows.append([case, f"{stock:.1f}", f"{ours:.1f}", f"{ours / stock:.2f}"])
-    return Table("small", ["case", "stock, a second", "gateway", "ratio"], rows)
+        for side in (GATEWAY, BY_API):
+            if (case, side) in sides:
+                rates = _pair(results, case, side, "rate", 1)
+                rows.append([case, side, *rates, *_pair(results, case, side, "cpu", 3)])
+    headings = ["case", "side", "stock, a second", "side's", "ratio"]
+    headings += ["stock, CPU s each", "side's", "ratio"]
+    return Table("small", headings, rows)
+
+
+def _pair(
+    results: Results, case: str, side: str, measure: str, digits: int
+) -> list[str]:
+    """Return stock's median, a side's, and their ratio."""
+    stock, ours = (results.median(case, each, measure) for each in (STOCK, side))
+    return [f"{stock:.{digits}f}", f"{ours:.{digits}f}", f"{ours / stock:.2f}"]
 
 
 def _asked(results: Results) -> Table:

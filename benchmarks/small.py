@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from time import monotonic
 
 from benchmarks import workers
+from benchmarks.field import BY_API
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.field import Field
@@ -25,7 +26,7 @@ from tests.support.servers.rows import multiply
 
 LISTED = 1000
 
-_SIZES = {"4-KiB": 4 * 1024, "64-KiB": 64 * 1024, "1-MiB": 1024**2}
+SIZES = {"4-KiB": 4 * 1024, "64-KiB": 64 * 1024, "1-MiB": 1024**2}
 _IMAGES = 10  # of each size in one run
 _LISTS = 5  # in one run
 
@@ -35,12 +36,14 @@ class Rate:
     """How often something was done in one run, one after the other.
 
     :ivar rate: times a second
+    :ivar cpu: of the workers, in seconds for each
     """
 
     case: str
     side: str
     pair: int
     rate: float
+    cpu: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +62,16 @@ def rates(field: Field, source: pathlib.Path, pairs: int) -> Iterator[Rate]:
     """Yield the samples; who is first changes from pair to pair."""
     _make_a_page(field, source)
     for pair in range(pairs):
-        order = (STOCK, GATEWAY) if pair % 2 == 0 else (GATEWAY, STOCK)
+        sides = (STOCK, GATEWAY, BY_API)
+        order = sides if pair % 2 == 0 else sides[::-1]
         for name in order:
             workers.wait_until_calm()
-            for case, rate in _rates(field.sides[name], source):
-                yield Rate(case, name, pair, rate)
+            for case, rate, cpu in _rates(field.sides[name], source):
+                yield Rate(case, name, pair, rate, cpu)
         workers.wait_until_calm()
-        for name, rate in _lists({name: field.sides[name] for name in order}).items():
-            yield Rate(f"list-{LISTED}", name, pair, rate)
+        listing = {name: field.sides[name] for name in order if name != BY_API}
+        for name, (rate, cpu) in _lists(listing).items():
+            yield Rate(f"list-{LISTED}", name, pair, rate, cpu)
 
 
 def requests(ground: Ground, source: pathlib.Path) -> Iterator[Requests]:
@@ -85,23 +90,29 @@ def requests(ground: Ground, source: pathlib.Path) -> Iterator[Requests]:
                 side.api.delete(image)
 
 
-def _rates(side: Side, source: pathlib.Path) -> Iterator[tuple[str, float]]:
-    for size_name, size in _SIZES.items():
+def _rates(side: Side, source: pathlib.Path) -> Iterator[tuple[str, float, float]]:
+    for size_name, size in SIZES.items():
         images = [side.api.create(name="small") for _ in range(_IMAGES)]
         for operation, work in _both_ways(side, source, size):
-            yield f"{operation}-{size_name}", _how_often(work, images)
+            yield f"{operation}-{size_name}", *_how_often(side, work, images)
         for image in images:
             side.api.delete(image)
 
 
-def _lists(sides: dict[str, Side]) -> dict[str, float]:
+def _lists(sides: dict[str, Side]) -> dict[str, tuple[float, float]]:
     """Return how often a page is listed; the sides take turns with each of them."""
     page = f"/v2/images?limit={LISTED}&tag=listed"
-    rates: dict[str, list[float]] = {name: [] for name in sides}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for _ in range(_LISTS):
         for name, side in sides.items():
-            rates[name].append(_how_often(side.client.get, [page]))
-    return {name: statistics.harmonic_mean(found) for name, found in rates.items()}
+            found[name].append(_how_often(side, side.client.get, [page]))
+    return {
+        name: (
+            statistics.harmonic_mean(rate for rate, _ in runs),
+            statistics.mean(cpu for _, cpu in runs),
+        )
+        for name, runs in found.items()
+    }
 
 
 def _both_ways(
@@ -114,11 +125,16 @@ def _both_ways(
     yield "download", functools.partial(side.client.download, size=size)
 
 
-def _how_often(work: Callable[[str], object], things: list[str]) -> float:
+def _how_often(
+    side: Side, work: Callable[[str], object], things: list[str]
+) -> tuple[float, float]:
+    """Return how often a second something is done, and what it costs each time."""
+    side.workers.begin()
     began = monotonic()
     for thing in things:
         work(thing)
-    return len(things) / (monotonic() - began)
+    rate = len(things) / (monotonic() - began)
+    return rate, side.workers.end().cpu / len(things)
 
 
 def _make_a_page(field: Field, source: pathlib.Path) -> None:
@@ -129,5 +145,5 @@ def _make_a_page(field: Field, source: pathlib.Path) -> None:
 
 def _uploaded(side: Side, source: pathlib.Path, **fields: object) -> str:
     image = side.api.create(name="small", **fields)
-    side.client.upload(image, source, _SIZES["4-KiB"], chunked=False)
+    side.client.upload(image, source, SIZES["4-KiB"], chunked=False)
     return image

@@ -13,6 +13,7 @@ from benchmarks.cases import Target
 from benchmarks.cases import cases
 from benchmarks.report import Results
 from benchmarks.small import LISTED
+from benchmarks.small import SIZES
 from benchmarks.small import Rate
 from benchmarks.small import Requests
 from benchmarks.transfers import Sample
@@ -31,8 +32,8 @@ def results() -> Results:
             *(sample("stock", speed) for speed in (100.0, 1.0, 110.0)),
         ],
         rates=[
-            Rate("list-1000", "stock", 0, 2.0),
-            Rate("list-1000", "gateway", 0, 1.0),
+            Rate("list-1000", "stock", 0, 2.0, 0.1),
+            Rate("list-1000", "gateway", 0, 1.0, 0.1),
         ],
         requests=[Requests("upload", "gateway", {"PUT": 2, "DELETE": 1})],
         digests={"md5": 1.5},
@@ -66,5 +67,6 @@ def test_every_table_is_written(results: Results, tmp_path: pathlib.Path) -> Non
 
 
 def test_every_target_is_of_something_that_is_measured() -> None:
-    measured = {case.name for case in cases(1024)} | {f"list-{LISTED}"}
+    small = {f"{way}-{size}" for way in ("upload", "download") for size in SIZES}
+    measured = {case.name for case in cases(1024)} | small | {f"list-{LISTED}"}
     assert {target.case for target in TARGETS} <= measured
