@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import uuid
 
 import pytest
@@ -67,6 +68,30 @@ def test_by_api_without_show_multiple_locations_everything_passes_through(
     image_id = api.create()
     assert api.upload(image_id, b"some data").status == 204
     assert image_id in cloud.objects("fast")  # under stock's own key
+    assert api.download(image_id).body == b"some data"
+    assert api.delete(image_id).status == 204
+
+
+def test_drop_in_directories_are_read_as_glance_reads_them(cloud: Cloud) -> None:
+    bucket = "dropped-in"
+    cloud.s3.client().create_bucket(Bucket=bucket)
+    there = pathlib.Path.home() / ".glance" / "glance-api.conf.d"
+    there.mkdir(parents=True)
+    options = {
+        "fast": {"s3_store_bucket": bucket},
+        "s3gateway": {"show_locations": "never"},
+    }
+    (there / "50-site.conf").write_text(glance.ini(options))
+    try:
+        how = {"config": {"DEFAULT": {"default_log_levels": "amqp=WARN"}}}
+        api = cloud.api(ALICE, gateway=True, **how)
+    finally:
+        shutil.rmtree(there)
+    image_id = api.create()
+    assert api.upload(image_id, b"some data").status == 204
+    listed = cloud.s3.client().list_objects_v2(Bucket=bucket)["Contents"]
+    assert [found["Key"].split(".")[0] for found in listed] == [image_id]
+    assert not {"locations", "direct_url"} & set(api.show(image_id))
     assert api.download(image_id).body == b"some data"
     assert api.delete(image_id).status == 204
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import socket
 import time
@@ -173,6 +174,32 @@ def test_whom_glance_lets_upload_but_not_register(cloud: Cloud) -> None:
     assert b"set_image_location" in answer.body
     assert "register_as = service" in running.log
     assert not cloud.kept(image_id)
+
+
+def test_a_chunk_that_uwsgi_does_not_take(cloud: Cloud) -> None:
+    """Its chunked-input-limit is 1 MiB where nobody has raised it."""
+    api = cloud.api(ALICE, gateway=True, wsgi="uwsgi")
+    image_id = api.create()
+    lines = [
+        f"PUT /v2/images/{image_id}/file HTTP/1.1",
+        "Host: glance",
+        f"X-Auth-Token: {api.token}",
+        "Transfer-Encoding: chunked",
+        "Content-Type: application/octet-stream",
+        "Connection: close",
+        "",
+        f"{2 * MIB:x}",
+        "",
+    ]
+    answer = b""
+    with api.connect() as connection, contextlib.suppress(ConnectionError):
+        connection.sendall("\r\n".join(lines).encode() + bytes(2 * MIB))
+        connection.sendall(b"\r\n0\r\n\r\n")
+        while more := connection.recv(65536):
+            answer += more
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"chunked-input-limit" in answer
+    assert api.show(image_id)["status"] == "queued"
 
 
 def _head(api: Api, image_id: str, length: int, *more: str) -> bytes:
