@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 
-import psutil
 import pytest
 import requests
 
@@ -53,27 +52,7 @@ def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
 def die_during(through: Through, image_id: str, data: bytes, stage: str) -> None:
     """Upload, and kill the worker when it has come to a stage."""
     where, done = STAGES[stage]
-    stall = s3_faults.Stall(done=done)
-    through.proxy.add(
-        stall,
-        method=where["method"],
-        key=where.get("key", "").replace("ID", image_id),
-        query=where.get("query", ""),
-    )
-
-    def upload() -> None:
-        with contextlib.suppress(requests.ConnectionError):
-            through.api.upload(image_id, data)
-
-    client = threading.Thread(target=upload)
-    client.start()
-    assert stall.reached.wait(60)
-    worker = through.worker()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=30)
-    stall.drop()
-    through.proxy.clear()
-    client.join()
+    through.die_during(image_id, data, where, done=done)
 
 
 def upload_until_taken(api: Api, image_id: str, data: bytes) -> int:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import random
@@ -12,9 +11,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Iterator
 
-import psutil
 import pytest
-import requests
 
 from tests.support import tiers
 from tests.support.clients.api import Api
@@ -52,30 +49,10 @@ def through(clouds: Callable[[int], Cloud]) -> Iterator[Through]:
 
 
 def die_during(through: Through, image_id: str, stage: str) -> bytes:
-    """Upload, and kill the worker when it has come to a stage."""
+    """Upload, and kill the worker when it has come to a stage; return the data."""
     where, done = STAGES[stage]
     data = SMALL if "small" in stage else LARGE
-    stall = s3_faults.Stall(done=done)
-    through.proxy.add(
-        stall,
-        method=where["method"],
-        key=where.get("key", "").replace("ID", image_id),
-        query=where.get("query", ""),
-    )
-
-    def upload() -> None:
-        with contextlib.suppress(requests.ConnectionError):
-            through.api.upload(image_id, in_chunks(data))
-
-    client = threading.Thread(target=upload)
-    client.start()
-    assert stall.reached.wait(60)
-    worker = through.worker()
-    worker.kill()
-    psutil.wait_procs([worker], timeout=30)
-    stall.drop()
-    through.proxy.clear()
-    client.join()
+    through.die_during(image_id, in_chunks(data), where, done=done)
     return data
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import pathlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 from s3gateway.errors import StoreUnavailable
+from s3gateway.gateway import Gateway
 from s3gateway.upload import claims
+from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 
 EXCEPTIONS: dict[str, Callable[[], BaseException]] = {
@@ -93,3 +96,42 @@ class Steps:
                 return
             self.raised = True
         raise self.error()
+
+
+SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
+
+
+class Attempted:
+    """An upload in a world of its own, of which a step may go wrong.
+
+    :ivar outcome: the status of the answer, or what was raised
+    """
+
+    def __init__(
+        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
+    ) -> None:
+        self.world = InProcess(directory, monkeypatch)
+        self.gateway = self._gateway()
+        self.image_id = self.world.glance.create()
+        self.data = bytes(range(250)) * (SIZES[size] // 250 + 1)
+        self.steps = Steps(self.world, monkeypatch)
+        self.outcome: int | BaseException = 0
+
+    def _gateway(self) -> Gateway:
+        return self.world.gateway()
+
+    @property
+    def status(self) -> str:
+        """The image's status."""
+        return str(self.world.glance.images[self.image_id]["status"])
+
+    def run(
+        self, at: Step | None = None, error: Callable[[], BaseException] = MemoryError
+    ) -> None:
+        """Upload; something is raised at one of the steps."""
+        self.steps.at, self.steps.error = at, error
+        try:
+            self.outcome = self.world.put(self.gateway, self.image_id, self.data)
+        except (SystemExit, KeyboardInterrupt) as raised:
+            self.outcome = raised
+        assert self.steps.raised is (at is not None)

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import psutil
 import requests
 
 from tests.support.clients.api import Api
+from tests.support.faults import s3_faults
 from tests.support.faults.faultproxy import FaultProxy
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Glance
@@ -43,6 +47,37 @@ class Through:
         """Return the process that serves requests."""
         [worker] = psutil.Process(self.glance.server.pid).children()
         return worker
+
+    def die_during(
+        self,
+        image_id: str,
+        data: bytes | Iterable[bytes],
+        where: Mapping[str, str],
+        *,
+        done: bool,
+    ) -> None:
+        """Upload, and kill the worker at a request to S3.
+
+        :param where: the request, as ``FaultProxy.add`` has it; ``ID`` is the image's
+        :param done: whether S3 has carried it out
+        """
+        stall = s3_faults.Stall(done=done)
+        place = {name: words.replace("ID", image_id) for name, words in where.items()}
+        self.proxy.add(stall, **place)
+
+        def upload() -> None:
+            with contextlib.suppress(requests.ConnectionError):
+                self.api.upload(image_id, data)
+
+        client = threading.Thread(target=upload)
+        client.start()
+        assert stall.reached.wait(60)
+        worker = self.worker()
+        worker.kill()
+        psutil.wait_procs([worker], timeout=30)
+        stall.drop()
+        self.proxy.clear()
+        client.join()
 
 
 @contextlib.contextmanager

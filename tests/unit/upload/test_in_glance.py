@@ -13,46 +13,30 @@ from collections.abc import Callable
 import pytest
 
 from s3gateway.errors import StoreUnavailable
+from s3gateway.gateway import Gateway
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from tests.support.faults.steps import EXCEPTIONS
+from tests.support.faults.steps import SIZES
+from tests.support.faults.steps import Attempted
 from tests.support.faults.steps import Step
-from tests.support.faults.steps import Steps
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 from tests.support.servers.inside import InsideMemory
 
-SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
 LONG_AGO = "2026-01-01T00:00:00Z"
 
 
-class Upload:
-    """An upload in a world of its own, and what is true of it afterwards."""
+class Upload(Attempted):
+    """An upload, and what is true of it afterwards."""
 
-    def __init__(
-        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
-    ) -> None:
-        self.world = InProcess(directory, monkeypatch)
-        self.inside = InsideMemory(self.world.glance)
-        self.gateway = self.world.gateway(inside=self.inside)
-        self.image_id = self.world.glance.create()
-        self.data = bytes(range(250)) * (SIZES[size] // 250 + 1)
-        self.steps = Steps(self.world, monkeypatch)
-        self.inside.before = lambda step: self.steps.passed("inside", step)
-        self.inside.after = lambda step: self.steps.passed("inside", step, done=True)
-        self.outcome: int | BaseException = 0
-
-    def run(self) -> None:
-        try:
-            self.outcome = self.world.put(self.gateway, self.image_id, self.data)
-        except (SystemExit, KeyboardInterrupt) as error:
-            self.outcome = error
-
-    @property
-    def status(self) -> str:
-        return str(self.world.glance.images[self.image_id]["status"])
+    def _gateway(self) -> Gateway:
+        inside = InsideMemory(self.world.glance)
+        inside.before = lambda step: self.steps.passed("inside", step)
+        inside.after = lambda step: self.steps.passed("inside", step, done=True)
+        return self.world.gateway(inside=inside)
 
     def check(self) -> None:
         """The image is whole or waits again; nothing is left that it has not."""
@@ -77,9 +61,7 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     ) -> Upload:
         with monkeypatch.context() as patch:
             upload = Upload(tmp_path, patch, size)
-            upload.steps.at, upload.steps.error = at, error
-            upload.run()
-            assert upload.steps.raised is (at is not None)
+            upload.run(at, error)
         return upload
 
     return run

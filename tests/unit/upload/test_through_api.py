@@ -23,39 +23,21 @@ from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from tests.support.faults.steps import EXCEPTIONS
+from tests.support.faults.steps import SIZES
+from tests.support.faults.steps import Attempted
 from tests.support.faults.steps import Step
-from tests.support.faults.steps import Steps
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.inprocess import CALLER
 from tests.support.servers.inprocess import GRACE
-from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 
-SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
 
-
-class Upload:
-    """An upload in a world of its own, and what is true of it afterwards."""
-
-    def __init__(
-        self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch, size: str
-    ) -> None:
-        self.world = InProcess(directory, monkeypatch)
-        self.gateway = self.world.gateway()
-        self.image_id = self.world.glance.create()
-        self.data = bytes(range(250)) * (SIZES[size] // 250 + 1)
-        self.steps = Steps(self.world, monkeypatch)
-        self.outcome: int | BaseException = 0
-
-    def run(self) -> None:
-        try:
-            self.outcome = self.world.put(self.gateway, self.image_id, self.data)
-        except (SystemExit, KeyboardInterrupt) as error:
-            self.outcome = error
+class Upload(Attempted):
+    """An upload, and what is true of it afterwards."""
 
     @property
     def is_active(self) -> bool:
-        return bool(self.world.glance.images[self.image_id]["status"] == "active")
+        return self.status == "active"
 
     def check(self) -> None:
         """What the image refers to is there, whole; what else is left a claim names."""
@@ -91,9 +73,7 @@ def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     ) -> Upload:
         with monkeypatch.context() as patch:
             upload = Upload(tmp_path, patch, size)
-            upload.steps.at, upload.steps.error = at, error
-            upload.run()
-            assert upload.steps.raised is (at is not None)
+            upload.run(at, error)
         return upload
 
     return run
