@@ -16,7 +16,9 @@ import dataclasses
 import datetime
 import functools
 import inspect
+import secrets
 import sys
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import import_module
@@ -26,6 +28,7 @@ from typing import Protocol
 import webob.exc
 from oslo_log import log as logging
 
+from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.glance.api import Glance
@@ -73,6 +76,8 @@ _RELIED_ON = (
     ("glance.db", "get_api", ()),
     ("glance.db", "ImageRepo", ("context", "db_api")),
     ("glance.db", "ImageRepo.save", ("image", "from_state")),
+    ("glance.db", "ImageRepo.set_property_atomic", ("image", "name", "value")),
+    ("glance.db", "ImageRepo.delete_property_atomic", ("image", "name", "value")),
     ("glance.notifier", "Notifier", ()),
     (
         "glance_store",
@@ -95,6 +100,12 @@ _CHANGED = (
     "size",
     "virtual_size",
 )
+
+
+#: What an image has while an upload of ours saves its data: whose it is, and since
+#: when.  Glance lets no user write a property of that name, and takes it away when it
+#: saves the image.
+MARK = "os_glance_s3gateway_upload"
 
 
 class Unfit(Exception):
@@ -203,8 +214,9 @@ class Inside:
         :param data: what Glance is to read in place of the request's body
         :param add: puts the data into a store; what it raises of ours, is raised
         """
-        stores = _Stores(self._store_api, add)
-        restore = functools.partial(self.restore, environ, image)
+        mark = _Mark(self._repo(environ), image)
+        stores = _Stores(self._store_api, add, mark)
+        restore = functools.partial(self._restore, image, mark)
         resource = self._wsgi.Resource(
             _controller(self._image_data, restore)(store_api=stores, **self._parts),
             _deserializer(self._image_data, data)(),
@@ -223,20 +235,30 @@ class Inside:
             raise stores.failure
         return answer
 
-    def restore(self, environ: Environ, image: Image) -> bool:
-        """Make an image that is ``saving`` what it was before; whether it was.
+    def restore(self, image: Image) -> bool:
+        """Make an image queued that a dead upload of ours has left; whether it is.
+
+        :param image: as it was found, with the mark of that upload
+        """
+        found = str(image.properties.get(MARK) or "")
+        return bool(found) and self._restore(image, _Mark(None, image, found))
+
+    def _restore(self, image: Image, mark: _Mark) -> bool:
+        """Make an image what it was before, if it is being saved by this upload.
 
         Glance's own way back leaves the location and the digests with the image, or
-        leaves it ``saving`` for ever.
+        leaves it ``saving`` for ever; and it does not look who is saving it.
 
         :param image: as it was before; its status does not matter
         """
         try:
-            repo = self._repo(environ)
+            # Not the caller's: an admin may have given the image to somebody else.
+            repo = self._image_repo(self._context(is_admin=True), self._parts["db_api"])
             found = repo.get(image.id)
-            if found.status != "saving":
+            if found.status != "saving" or found.locations or not mark.is_on(found):
                 return False
             found.status = "queued"
+            found.extra_properties.pop(MARK, None)
             for name in _CHANGED:
                 setattr(found, name, image.properties[name])
             repo.save(found, from_state="saving")
@@ -296,13 +318,64 @@ def check() -> None:
                 raise Unfit(f"{module}.{name} takes no {parameter}", is_here=True)
 
 
+class _Mark:
+    """Says of an image that is ``saving`` which upload saves it.
+
+    :param repo: the repository that it is written to
+    :param value: what it says, if it was written before
+    """
+
+    def __init__(self, repo: Any, image: Image, value: str = "") -> None:
+        self._repo = repo
+        self._image = image
+        self._value = value
+
+    def put(self) -> None:
+        """Write it.
+
+        :raises Conflict: if another upload has taken the image over
+        """
+        value = f"{secrets.token_hex(8)} {time.time():.0f}"
+        found = self._repo.get(self._image.id)
+        other = found.extra_properties.get(MARK, "")
+        if found.status != "saving" or other not in ("", self._image.properties[MARK]):
+            raise Conflict("Another upload to the image has taken over.")
+        if other:  # it was there before, and nobody has taken it away
+            self._repo.delete_property_atomic(found, MARK, other)
+        self._repo.set_property_atomic(found, MARK, value)
+        self._value = value
+
+    def check(self) -> None:
+        """Make sure that the image is still being saved by this upload.
+
+        :raises Conflict: if another one has taken over
+        """
+        found = self._repo.get(self._image.id)
+        if not self.is_on(found):
+            raise Conflict("Another upload to the image has taken over.")
+
+    def is_on(self, found: Any) -> bool:
+        """Whether an image has it, or none if none was written."""
+        return bool(found.extra_properties.get(MARK, "") == self._value)
+
+
+def marked_since(image: Image) -> float | None:
+    """Return when an upload of ours began to save an image, ``None`` if none does.
+
+    :return: in seconds since the epoch, by the clock of its gateway
+    """
+    moment = str(image.properties.get(MARK) or "").partition(" ")[2]
+    return float(moment) if moment.isdecimal() else None
+
+
 class _Stores:
     """``glance_store`` with one place for data that is ours."""
 
-    def __init__(self, store_api: Any, add: Add) -> None:
+    def __init__(self, store_api: Any, add: Add, mark: _Mark) -> None:
         self.failure: GatewayError | None = None
         self._store_api = store_api
         self._add = add
+        self._mark = mark
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store_api, name)
@@ -343,7 +416,9 @@ class _Stores:
     def _added(self, data: Data, algorithm: str, about: dict[str, Any]) -> Any:
         """Return what glance_store returns; ``None`` if there was no data."""
         try:
+            self._mark.put()
             added = self._add(data, algorithm, about.get("verifier"))
+            self._mark.check()
         except GatewayError as error:
             self.failure = error
             kind = webob.exc.status_map[error.status]
@@ -407,6 +482,7 @@ def _image(found: Any) -> Image:
         ),
         properties={
             **found.extra_properties,
+            MARK: found.extra_properties.get(MARK, ""),
             **{name: getattr(found, name) for name in _CHANGED},
             "locations": locations,
             "status": found.status,

@@ -223,13 +223,14 @@ class Registrar:
             )
         if image.status == "queued" and not image.locations:
             raise _why_not(image_id, answer)
+        if image.status == "queued" and _may_refer(image, stored):
+            # The other change has written what the image was before, but not this.
+            raise Overwritten(
+                f"Image {image_id} was changed by somebody while its data was "
+                "registered, and did not become active. Delete it, and upload to "
+                "a new image."
+            )
         if _is_ours(image, stored) and _formats(image) == _formats(before):
-            if image.status == "queued":
-                raise Overwritten(
-                    f"Image {image_id} was changed by somebody while its data was "
-                    "registered, and did not become active. Delete it, and upload to "
-                    "a new image."
-                )
             return image
         if _may_refer(image, stored):
             raise GlanceError(

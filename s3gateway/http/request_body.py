@@ -81,6 +81,7 @@ class Body:
     :param promised: how many bytes the client said there would be, if it did
     :param limit: the most bytes that are allowed
     :param fast: whether the server's own buffers may be avoided
+    :param moved: called whenever some bytes have come
     """
 
     def __init__(
@@ -90,12 +91,14 @@ class Body:
         limit: int,
         *,
         fast: bool = True,
+        moved: Callable[[], None] | None = None,
     ) -> None:
         self.received = 0
         self._environ = environ
         self._promised = promised
         self._limit = limit
         self._fast = fast
+        self._moved = moved
         self._length = content_length(environ)
 
     @property
@@ -134,6 +137,8 @@ class Body:
                 break
             filled += count
             self.received += count
+            if self._moved is not None:
+                self._moved()
         self._check_most()
         if filled < len(buffer):
             self._check_end()

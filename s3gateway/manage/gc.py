@@ -9,16 +9,16 @@ deleted if it would be so much that the database is rather the wrong one.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-
-from oslo_utils import timeutils
 
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
+from s3gateway.glance.inside import marked_since
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE
@@ -131,14 +131,22 @@ class Collector:
         """Drop what no image needs, whichever spelling of its id is the right one."""
         keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
         ids = {leftover.image_id, *filter(None, map(spelled, keys))}
-        images = [image for image in map(self._operator.find, ids) if image is not None]
+        images = self._shown(ids)
+        if any(image.status == "saving" for image in images):
+            # Somebody may be about to make it active, with what would be dropped.
+            for image in images:
+                if self._is_stuck(image):
+                    self._operator.restore(image.id)
+            images = self._shown(ids)
+        if any(image.status == "saving" for image in images):
+            return False
         if not images and self._delayed_delete:
             return False
         kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
-        for image in images:
-            if not kept and self._is_stuck(image):
-                self._operator.restore(image.id)
         return not kept
+
+    def _shown(self, ids: Iterable[str]) -> list[Image]:
+        return [image for image in map(self._operator.find, ids) if image is not None]
 
     def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
         """Drop what an attempt has left but an object that one of the images needs."""
@@ -146,11 +154,9 @@ class Collector:
         return not collect([attempt], next(needing, None), self._stores)
 
     def _is_stuck(self, image: Image) -> bool:
-        """Whether a dead upload has left an image ``saving``."""
-        if image.status != "saving" or image.properties.get("os_glance_import_task"):
-            return False
-        changed = timeutils.parse_isotime(image.properties["updated_at"])
-        return timeutils.is_older_than(changed, self._grace)
+        """Whether a dead upload of ours has left an image ``saving``."""
+        since = marked_since(image)
+        return since is not None and time.time() - since >= self._grace
 
 
 def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:

@@ -227,7 +227,7 @@ class _Installed:
             return False
         asked = {wsgi.CONTEXT: {"context": self._context}}
         image = glance.image(asked, image_id)
-        return image is not None and glance.restore(asked, image)
+        return image is not None and glance.restore(image)
 
 
 def _create_stores(reserved: dict[str, str]) -> None:

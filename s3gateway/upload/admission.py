@@ -75,6 +75,7 @@ class Admission:
             image = self._glance.show(environ, image_id)
         except Refused:
             return _left_to_glance(image_id, "refused")
+        passing.refuse_second_data(image)
         if reason := passing.unfit(image):
             return _left_to_glance(image_id, reason)
         if not self._rules.may_upload(environ, image):
@@ -91,11 +92,15 @@ class Admission:
         return Admitted(image, store, body, algorithm, promised)
 
     def writable(self, environ: Environ, image_id: str) -> Image | None:
-        """Return an image that waits for data, and takes it from the caller."""
+        """Return an image that waits for data, and takes it from the caller.
+
+        :raises Conflict: if it has some all the same
+        """
         try:
             image = self._glance.show(environ, image_id)
         except Refused:
             return None
+        passing.refuse_second_data(image)
         waits = image.status in ("queued", "uploading")
         return image if waits and self._rules.may_upload(environ, image) else None
 

@@ -14,13 +14,11 @@ image it was for, and ``gc`` finds it.
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import secrets
 import time
 from collections.abc import Mapping
 
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from s3gateway import uris
 from s3gateway.config.settings import Settings
@@ -34,6 +32,7 @@ from s3gateway.glance.inside import Added
 from s3gateway.glance.inside import Data
 from s3gateway.glance.inside import Inside
 from s3gateway.glance.inside import Verifier
+from s3gateway.glance.inside import marked_since
 from s3gateway.glance.policy import Rules
 from s3gateway.http.request_body import Body
 from s3gateway.http.wsgi import Answer
@@ -99,17 +98,34 @@ class UploadsInGlance:
         """
         if not self._inside.knows(environ):
             return self._otherwise.put(environ, image_id)
-        store = requests.chosen_store(environ, self._stores, self._settings)
-        if store is None or not requests.is_upload(environ):
-            return self._pass(environ, image_id, "no_data" if store else "store")
         image = self._inside.image(environ, image_id)
         if image is None:
             return self._pass(environ, image_id, "refused")
-        if reason := self._unfit(environ, image):
+        passing.refuse_second_data(image)
+        store = requests.chosen_store(environ, self._stores, self._settings)
+        if store is None or not requests.is_upload(environ):
+            return self._pass(environ, image_id, "no_data" if store else "store")
+        dead = self._is_dead(environ, image)
+        if reason := passing.unfit(image, verifies=True, taken_over=dead):
             return self._pass(environ, image_id, reason)
-        body = requests.body_of(environ, self._settings)
+        return self._take(environ, image, store, dead=dead)
+
+    def _take(
+        self, environ: Environ, image: Image, store: ObjectStore, *, dead: bool
+    ) -> Answer:
+        """Take an upload.
+
+        :param dead: whether another one is taken over
+        """
         attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
-        upload = _Upload(environ, image, store, body, _Traces(self._claims, attempt))
+        traces = _Traces(self._claims, attempt)
+        if dead:
+            traces.take_over()
+            if not self._inside.restore(image):
+                self._end(environ, image.id, traces)
+                return self._pass(environ, image.id, "status")
+        body = requests.body_of(environ, self._settings, traces.keep)
+        upload = _Upload(environ, image, store, body, traces)
         transfer = Transfer("upload", image.id, store.name, lambda: body.received)
         with transfer.asked_by(environ):
             answer = self._run(upload)
@@ -117,31 +133,29 @@ class UploadsInGlance:
         return answer
 
     def keep_out(self, environ: Environ, image_id: str) -> Answer:
-        """Let Glance take data in its own ways: its states keep others out."""
+        """Let Glance take data in its own ways: its states keep others out.
+
+        :raises Conflict: if there is data already, from an upload that went wrong
+        """
+        if self._inside.knows(environ):
+            image = self._inside.image(environ, image_id)
+            if image is not None:
+                passing.refuse_second_data(image)
         return self._glance.pass_through(environ)
 
     def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
         passing.left_to_glance(image_id, reason)
         return self._glance.pass_through(environ)
 
-    def _unfit(self, environ: Environ, image: Image) -> str:
-        """Return why an image's data is Glance's; clear a dead upload away first."""
-        if image.status == "saving" and self._is_dead(image):
-            may = self._rules.may_upload(environ, image)
-            if may and self._inside.restore(environ, image):
-                image = dataclasses.replace(image, status="queued")
-        return passing.unfit(image, verifies=True)
+    def _is_dead(self, environ: Environ, image: Image) -> bool:
+        """Whether an image is ``saving`` because of an upload of ours that died.
 
-    def _is_dead(self, image: Image) -> bool:
-        """Whether nobody is saving data any more of an image that is ``saving``.
-
-        An upload through a gateway that takes long has a claim.
+        Others have no mark.  One of ours that takes long has a claim.
         """
-        if image.locations or image.properties.get("os_glance_import_task"):
+        since = marked_since(image)
+        if image.status != "saving" or image.locations or since is None:
             return False
-        changed = timeutils.parse_isotime(str(image.properties["updated_at"]))
-        now = datetime.datetime.now(datetime.timezone.utc)
-        if (now - changed).total_seconds() < self._settings.claim_grace:
+        if time.time() - since < self._settings.claim_grace:
             return False
         try:
             dead = self._claims.are_dead(image.id)
@@ -150,9 +164,10 @@ class UploadsInGlance:
                 "Whether image %s is being saved is not known: %s", image.id, error
             )
             return False
-        if dead:
-            LOG.warning("Taking over image %s, which nobody is saving", image.id)
-        return dead
+        if not dead or not self._rules.may_upload(environ, image):
+            return False
+        LOG.warning("Taking over image %s, which nobody is saving", image.id)
+        return True
 
     def _run(self, upload: _Upload) -> Answer:
         def add(data: Data, algorithm: str, verifier: Verifier | None) -> Added | None:
@@ -168,7 +183,7 @@ class UploadsInGlance:
             requests.refuse_another_try(error, upload.body)
             raise
         if answer.code == 204:
-            self._end(upload)
+            self._end(upload.environ, upload.image.id, upload.traces)
         else:
             self._give_up(upload)
         return answer
@@ -231,20 +246,20 @@ class UploadsInGlance:
         if collect([attempt], image if needed else None, self._stores):
             upload.traces.leave()
         else:
-            self._end(upload)
+            self._end(upload.environ, upload.image.id, upload.traces)
 
-    def _end(self, upload: _Upload) -> None:
+    def _end(self, environ: Environ, image_id: str, traces: _Traces) -> None:
         """Collect what dead uploads left, and take the claim back; never raises."""
-        claim = upload.traces.claim
+        claim = traces.claim
         if claim is None:
             return
         try:
-            image = self._inside.image(upload.environ, upload.image.id)
+            image = self._inside.image(environ, image_id)
             left = collect(claim.leftovers, image, self._stores)
         except GlanceError:
             left = list(claim.leftovers)
         except Exception:
-            LOG.exception("Image %s: what dead uploads left stays", upload.image.id)
+            LOG.exception("Image %s: what dead uploads left stays", image_id)
             left = list(claim.leftovers)
         if left:
             claim.leave()
@@ -283,6 +298,13 @@ class _Traces:
         self._claims = claims
         self._image_id = uris.image_id_of(attempt.key)
         self._due = time.monotonic() + claims.grace / 5
+
+    def take_over(self) -> None:
+        """Take over what a dead upload has left.
+
+        :raises Conflict: if it is alive
+        """
+        self.claim = self._claims.take(self._image_id, self.attempt)
 
     def began(self, upload_id: str) -> None:
         """Record the multipart upload, before its first part is sent."""

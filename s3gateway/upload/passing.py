@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from oslo_log import log as logging
 
+from s3gateway.errors import Conflict
 from s3gateway.glance.api import Image
 from s3gateway.monitoring import metrics
 
@@ -40,13 +41,30 @@ def left_to_glance(image_id: str, reason: str) -> None:
     LOG.log(level, "Upload to image %s is left to Glance: %s", image_id, why)
 
 
-def unfit(image: Image, *, verifies: bool = False) -> str:
+def refuse_second_data(image: Image) -> None:
+    """Refuse data for an image that waits for some and has some all the same.
+
+    Uploads that go wrong in stock Glance, or meet other changes, can leave that.
+    Glance would add the data to what is there, show the digests of the one, and serve
+    the other.
+
+    :raises Conflict: if the image has data
+    """
+    if image.status in ("queued", "uploading") and image.locations:
+        raise Conflict(
+            f"Image {image.id} has data from an upload that went wrong. Delete it, and "
+            "upload to a new image."
+        )
+
+
+def unfit(image: Image, *, verifies: bool = False, taken_over: bool = False) -> str:
     """Return the reason why an image's data is Glance's, empty if it may be ours.
 
     :param verifies: whether Glance itself verifies a signature as data passes
+    :param taken_over: whether an upload that saves it is dead
     """
     shown = image.properties
-    if image.status != "queued":
+    if image.status != "queued" and not taken_over:
         return "status"
     if shown.get("os_glance_import_task"):
         return "importing"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 
 from s3gateway.config.settings import Settings
@@ -34,13 +35,19 @@ def is_upload(environ: Environ) -> bool:
     return kind == "application/octet-stream" and length != 0
 
 
-def body_of(environ: Environ, settings: Settings) -> Body:
-    """Return the image's bytes on their way in."""
+def body_of(
+    environ: Environ, settings: Settings, moved: Callable[[], None] | None = None
+) -> Body:
+    """Return the image's bytes on their way in.
+
+    :param moved: called whenever some have come
+    """
     return Body(
         environ,
         _promised_size(environ),
         settings.image_size_cap,
         fast=settings.transfer.fast_lanes,
+        moved=moved,
     )
 
 

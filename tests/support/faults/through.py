@@ -62,8 +62,12 @@ class Through:
         :param done: whether S3 has carried it out
         """
         stall = s3_faults.Stall(done=done)
-        place = {name: words.replace("ID", image_id) for name, words in where.items()}
-        self.proxy.add(stall, **place)
+        self.proxy.add(
+            stall,
+            method=where.get("method", ""),
+            key=where.get("key", "").replace("ID", image_id),
+            query=where.get("query", ""),
+        )
 
         def upload() -> None:
             with contextlib.suppress(requests.ConnectionError):

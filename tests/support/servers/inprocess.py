@@ -91,7 +91,7 @@ class InProcess:
         path = directory / "glance-api.conf"
         path.write_text("\n".join(["[DEFAULT]", *options, _CONFIGURATION]))
         self._conf = gateway_settings.parse_files([str(path)])
-        self._settings = gateway_settings.read(self._conf)
+        self.settings = gateway_settings.read(self._conf)
         parts = {
             "part_size": PART,
             "large_object_size": PART + 1,
@@ -99,7 +99,7 @@ class InProcess:
         }
         self.stores = {
             name: MemoryStore(dataclasses.replace(found, **parts))  # type: ignore[arg-type]
-            for name, found in self._settings.stores.items()
+            for name, found in self.settings.stores.items()
         }
         self.glance = ImageApi(self._size_of)
         self.notifier = Notifier()
@@ -118,7 +118,7 @@ class InProcess:
             identity=identities.caller,
             inside=cast("Inside | None", inside),
         )
-        return factory.build(self.glance, self._conf, self._settings, here)
+        return factory.build(self.glance, self._conf, self.settings, here)
 
     def put(self, gateway: Gateway, image_id: str, data: bytes, store: str = "") -> int:
         """Upload through a gateway; return the status of the answer."""

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable
 from typing import Any
 
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
+from s3gateway.glance.inside import MARK
 from s3gateway.glance.inside import Add
 from s3gateway.glance.inside import Added
 from s3gateway.glance.inside import Data
@@ -40,34 +43,41 @@ class InsideMemory:
             return None
         shown = {**self._api.images[image_id], "locations": self._api.rows[image_id]}
         shown.setdefault("updated_at", "2026-01-01T00:00:00Z")
+        shown.setdefault(MARK, "")
         return image_from(shown)
 
     def upload(self, environ: Environ, image: Image, data: Data, add: Add) -> Answer:
         row = self._api.images.get(image.id)
         if row is None or row["status"] != "queued":
             return Answer("409 Conflict", [], [])
+        mark = ""
         try:
             self._step("saving", lambda: row.update(status="saving"))
+            mark = row[MARK] = f"{secrets.token_hex(8)} {time.time():.0f}"
             added = add(_Checked(data), "sha512", None)
             if added is not None:
                 if image.id not in self._api.images:
                     return Answer("410 Gone", [], [])
                 self._step("active", lambda: self._finish(image.id, added))
         except GatewayError:
-            self.restore(environ, image)
+            self._back(image, mark)
             raise
         except Exception:  # noqa: BLE001  as Glance
-            self.restore(environ, image)
+            self._back(image, mark)
             return Answer("500 Internal Server Error", [], [])
         except BaseException:
-            self.restore(environ, image)
+            self._back(image, mark)
             raise
         return Answer("204 No Content", [], [])
 
-    def restore(self, environ: Environ, image: Image) -> bool:
+    def restore(self, image: Image) -> bool:
+        return self._back(image, str(image.properties[MARK]))
+
+    def _back(self, image: Image, mark: str) -> bool:
         row = self._api.images.get(image.id, {})
-        if row.get("status") != "saving":
+        if row.get("status") != "saving" or row.get(MARK, "") != mark:
             return False
+        row.pop(MARK, None)
         row["status"] = "queued"
         return True
 
@@ -79,6 +89,7 @@ class InsideMemory:
     def _finish(self, image_id: str, added: Added) -> None:
         location = {"url": added.url, "metadata": added.metadata}
         self._api.rows[image_id].append(location)
+        self._api.images[image_id].pop(MARK)
         self._api.images[image_id].update(
             status="active", size=added.size, checksum=added.checksum
         )

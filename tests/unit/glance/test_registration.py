@@ -221,6 +221,14 @@ def test_somebody_elses_change_makes_it_wait_again(world: World) -> None:
         world.register()
 
 
+def test_somebody_elses_change_takes_size_and_digests_away(world: World) -> None:
+    """As on MariaDB, where the location stays."""
+    fields = {"status": "queued", "size": None, "checksum": None, "os_hash_value": None}
+    world.becomes(OURS, **fields)
+    with pytest.raises(Overwritten):
+        world.register()
+
+
 OTHER_DATA = {"status": "active", "size": 7, "checksum": "ef" * 16}
 
 

@@ -8,11 +8,13 @@ import datetime
 import io
 import json
 import pathlib
+import time
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from s3gateway.config.stores import Writing
+from s3gateway.glance.inside import MARK
 from s3gateway.glance.releases import Traits
 from s3gateway.manage import commands
 from s3gateway.manage import gc
@@ -48,6 +50,7 @@ class Glance:
     """An image API with images, and a database that remembers deleted ones.
 
     :ivar changed: seconds ago when an image was last changed
+    :ivar stubborn: whether images that are ``saving`` stay so
     """
 
     def __init__(self) -> None:
@@ -55,6 +58,7 @@ class Glance:
         self.deleted: set[str] = set()
         self.saving: dict[str, dict[str, Any]] = {}
         self.changed = 0.0
+        self.stubborn = False
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         name = environ["PATH_INFO"].rpartition("/")[2]
@@ -72,9 +76,8 @@ class Glance:
         return [self.image(image_id) for image_id in self.shown]
 
     def image(self, image_id: str) -> dict[str, Any]:
-        more = dict(self.saving.get(image_id, {}))
         now = datetime.datetime.now(datetime.timezone.utc)
-        ago = datetime.timedelta(seconds=more.pop("changed", self.changed))
+        ago = datetime.timedelta(seconds=self.changed)
         urls = [f"s3://s3.example:9000/fast/{key}" for key in self.shown[image_id]]
         waiting = "saving" if image_id in self.saving else "queued"
         return {
@@ -82,10 +85,12 @@ class Glance:
             "status": "active" if urls else waiting,
             "locations": [{"url": url, "metadata": {"store": "fast"}} for url in urls],
             "updated_at": (now - ago).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            **more,
+            **self.saving.get(image_id, {}),
         }
 
     def restore(self, image_id: str) -> bool:
+        if self.stubborn:
+            return False
         return self.saving.pop(image_id, None) is not None
 
     def remembers(self, image_id: str) -> bool:
@@ -122,14 +127,15 @@ class Bench:
         self.glance.shown[image_id] = [self.object(image_id, store=store)]
         return image_id
 
-    def waiting(self, **more: Any) -> str:
+    def waiting(self, since: float | None) -> str:
         """Have an image that is ``saving``, and return its id.
 
-        :param more: ``changed`` seconds ago, and properties
+        :param since: seconds ago; ``None`` if it is not an upload of ours
         """
         image_id = str(uuid.uuid4())
         self.glance.shown[image_id] = []
-        self.glance.saving[image_id] = more
+        mark = {} if since is None else {MARK: f"mark {time.time() - since:.0f}"}
+        self.glance.saving[image_id] = mark
         return image_id
 
     def object(

@@ -7,26 +7,31 @@ kind of exception is raised.
 
 from __future__ import annotations
 
+import io
 import pathlib
+import time
+import types
 from collections.abc import Callable
 
 import pytest
+import webob
 
 from s3gateway.errors import StoreUnavailable
 from s3gateway.gateway import Gateway
+from s3gateway.glance.inside import MARK
 from s3gateway.upload import claims
+from s3gateway.upload import requests
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from tests.support.faults.steps import EXCEPTIONS
 from tests.support.faults.steps import SIZES
 from tests.support.faults.steps import Attempted
 from tests.support.faults.steps import Step
+from tests.support.servers.inprocess import CALLER
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import PART
 from tests.support.servers.inprocess import InProcess
 from tests.support.servers.inside import InsideMemory
-
-LONG_AGO = "2026-01-01T00:00:00Z"
 
 
 class Upload(Attempted):
@@ -119,9 +124,12 @@ def world(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> InProcess:
 class TestSaving:
     """An image that somebody was saving data of, and is not any more."""
 
-    def stuck(self, world: InProcess, changed: str = LONG_AGO) -> str:
+    def stuck(self, world: InProcess, since: float | None = 2 * GRACE) -> str:
+        """Have an image that an upload of ours, or another, has left ``saving``."""
         image_id = world.glance.create()
-        world.glance.images[image_id].update(status="saving", updated_at=changed)
+        world.glance.images[image_id]["status"] = "saving"
+        if since is not None:
+            world.glance.images[image_id][MARK] = f"mark {time.time() - since:.0f}"
         return image_id
 
     def put(self, world: InProcess, image_id: str) -> int:
@@ -134,9 +142,45 @@ class TestSaving:
         assert world.data_of(image_id) == [b"data"]
 
     def test_somebody_may_still(self, world: InProcess) -> None:
-        image_id = self.stuck(world, changed="2999-01-01T00:00:00Z")
+        image_id = self.stuck(world, since=GRACE / 2)
         self.put(world, image_id)
         assert world.glance.images[image_id]["status"] == "saving"
+
+    def test_somebody_else_does(self, world: InProcess) -> None:
+        """Through a host without the gateway, or to a store that is not S3."""
+        image_id = self.stuck(world, since=None)
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+
+    @pytest.mark.parametrize("store", ["fast", "cheap"])
+    def test_what_the_dead_has_left_is_collected(
+        self, world: InProcess, store: str
+    ) -> None:
+        image_id = self.stuck(world)
+        attempt = Attempt(store, f"{image_id}.0123456789abcdef")
+        Claim(world.stores[store], image_id, attempt, GRACE).create()
+        world.stores[store].objects_by_key[attempt.key] = b"of the dead"
+        world.age(GRACE)
+        assert self.put(world, image_id) == 204
+        assert not world.left(image_id)
+        assert not world.claimed()
+
+    def test_whom_another_has_taken_over_from_leaves_it_alone(
+        self, world: InProcess
+    ) -> None:
+        """What it does when it fails is not its business any more."""
+        image_id = world.glance.create()
+        inside = InsideMemory(world.glance)
+
+        def before(step: str) -> None:
+            if step == "active":
+                world.glance.images[image_id][MARK] = "another 0"
+                raise RuntimeError("too late")
+
+        inside.before = before
+        assert world.put(world.gateway(inside=inside), image_id, b"data") == 500
+        assert world.glance.images[image_id]["status"] == "saving"
+        assert not world.left(image_id)
 
     @pytest.mark.parametrize("store", ["fast", "cheap"])
     def test_somebody_has_a_claim(self, world: InProcess, store: str) -> None:
@@ -169,6 +213,44 @@ class TestSaving:
         world.glance.images[image_id].update(more)
         self.put(world, image_id)
         assert world.glance.images[image_id]["status"] == "saving"
+
+
+def test_a_body_that_comes_slowly_shows_that_it_comes(world: InProcess) -> None:
+    """Not only when a slab is full."""
+    environ = {
+        "CONTENT_LENGTH": "4",
+        "wsgi.input": io.BytesIO(b"data"),
+        "CONTENT_TYPE": "application/octet-stream",
+    }
+    moved: list[int] = []
+    settings = world.settings
+    body = requests.body_of(environ, settings, lambda: moved.append(body.received))
+    read = environ["wsgi.input"].read  # type: ignore[attr-defined]
+    environ["wsgi.input"] = types.SimpleNamespace(read=lambda wanted: read(1))
+    body.read_into(memoryview(bytearray(4)))
+    assert moved == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("method", ["PUT", "STAGE"])
+@pytest.mark.parametrize("by_api", [True, False])
+def test_an_image_that_waits_and_has_data(
+    world: InProcess, method: str, *, by_api: bool
+) -> None:
+    """What would come would be added, and what is there be served."""
+    image_id = world.glance.create()
+    url = f"s3://s3.example:9000/fast/{image_id}.0123456789abcdef"
+    world.glance.rows[image_id].append({"url": url, "metadata": {"store": "fast"}})
+    gateway = world.gateway(inside=None if by_api else InsideMemory(world.glance))
+    if method == "PUT":
+        for store in ("", "local"):
+            assert world.put(gateway, image_id, b"data", store) == 409
+    else:
+        path = f"/v2/images/{image_id}/stage"
+        environ = {**webob.Request.blank(path, method="PUT").environ, **CALLER}
+        status, _, body = webob.Request(environ).call_application(gateway)
+        b"".join(body)
+        assert status.startswith("409")
+    assert not world.glance.received
 
 
 @pytest.mark.parametrize("store_wide", [True, False])
