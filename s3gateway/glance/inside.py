@@ -214,7 +214,7 @@ class Inside:
         :param data: what Glance is to read in place of the request's body
         :param add: puts the data into a store; what it raises of ours, is raised
         """
-        mark = _Mark(self._repo(environ), image)
+        mark = _Mark(self._repo(environ), image, gone=self._not_found)
         stores = _Stores(self._store_api, add, mark)
         restore = functools.partial(self._restore, image, mark)
         resource = self._wsgi.Resource(
@@ -241,7 +241,9 @@ class Inside:
         :param image: as it was found, with the mark of that upload
         """
         found = str(image.properties.get(MARK) or "")
-        return bool(found) and self._restore(image, _Mark(None, image, found))
+        return bool(found) and self._restore(
+            image, _Mark(None, image, found, gone=self._not_found)
+        )
 
     def _restore(self, image: Image, mark: _Mark) -> bool:
         """Make an image what it was before, if it is being saved by this upload.
@@ -321,14 +323,18 @@ def check() -> None:
 class _Mark:
     """Says of an image that is ``saving`` which upload saves it.
 
+    An image that is deleted meanwhile is Glance's to notice, when it saves it.
+
     :param repo: the repository that it is written to
     :param value: what it says, if it was written before
+    :param gone: what the repository raises if there is no image
     """
 
-    def __init__(self, repo: Any, image: Image, value: str = "") -> None:
+    def __init__(self, repo: Any, image: Image, value: str = "", *, gone: Any) -> None:
         self._repo = repo
         self._image = image
         self._value = value
+        self._gone = gone
 
     def put(self) -> None:
         """Write it.
@@ -336,7 +342,10 @@ class _Mark:
         :raises Conflict: if another upload has taken the image over
         """
         value = f"{secrets.token_hex(8)} {time.time():.0f}"
-        found = self._repo.get(self._image.id)
+        try:
+            found = self._repo.get(self._image.id)
+        except self._gone:
+            return
         other = found.extra_properties.get(MARK, "")
         if found.status != "saving" or other not in ("", self._image.properties[MARK]):
             raise Conflict("Another upload to the image has taken over.")
@@ -350,9 +359,9 @@ class _Mark:
 
         :raises Conflict: if another one has taken over
         """
-        found = self._repo.get(self._image.id)
-        if not self.is_on(found):
-            raise Conflict("Another upload to the image has taken over.")
+        with contextlib.suppress(self._gone):
+            if not self.is_on(self._repo.get(self._image.id)):
+                raise Conflict("Another upload to the image has taken over.")
 
     def is_on(self, found: Any) -> bool:
         """Whether an image has it, or none if none was written."""
