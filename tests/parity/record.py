@@ -119,8 +119,9 @@ class RecordingApi(Api):
 
         def look() -> None:
             time.sleep(_UNTIL_IT_IS_TAKEN)
-            status = Api(self.url, self.token).show(image_id)["status"]
-            self.recorder.note(f"{image_id} while its data comes in", status=status)
+            shown = Api(self.url, self.token).show(image_id)
+            body = json.loads(self.recorder.anonymous(json.dumps(shown)))
+            self.recorder.note(f"{image_id} while its data comes in", body=body)
 
         return Watched(data, look)
 
