@@ -29,10 +29,10 @@ from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
 from s3gateway.glance.inside import Inside
 from s3gateway.glance.inside import Reading
-from s3gateway.glance.inside import Unfit
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
+from s3gateway.glance.relied_on import Unfit
 from s3gateway.http import servers
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking

@@ -18,7 +18,7 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
-from s3gateway.glance.inside import marked_since
+from s3gateway.glance.marks import marked_since
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE

@@ -27,6 +27,7 @@ from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
 from s3gateway.glance import inside
 from s3gateway.glance import releases
+from s3gateway.glance import relied_on
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.releases import Traits
@@ -222,7 +223,7 @@ class _Installed:
     def restore(self, image_id: str) -> bool:
         try:
             glance = inside.Inside()
-        except inside.Unfit as unfit:
+        except relied_on.Unfit as unfit:
             LOG.warning("Image %s stays saving: %s", image_id, unfit)
             return False
         asked = {wsgi.CONTEXT: {"context": self._context}}

@@ -20,19 +20,17 @@ from collections.abc import Mapping
 
 from oslo_log import log as logging
 
-from s3gateway import uris
 from s3gateway.config.settings import Settings
-from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
+from s3gateway.glance.controllers import Added
+from s3gateway.glance.controllers import Data
+from s3gateway.glance.controllers import Verifier
 from s3gateway.glance.image import location_uri
-from s3gateway.glance.inside import Added
-from s3gateway.glance.inside import Data
 from s3gateway.glance.inside import Inside
-from s3gateway.glance.inside import Verifier
-from s3gateway.glance.inside import marked_since
+from s3gateway.glance.marks import marked_since
 from s3gateway.glance.policy import Rules
 from s3gateway.http.request_body import Body
 from s3gateway.http.wsgi import Answer
@@ -43,14 +41,16 @@ from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
 from s3gateway.upload import passing
 from s3gateway.upload import requests
+from s3gateway.upload.checked import CheckedBody
+from s3gateway.upload.checked import Signature
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
-from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import keys_of
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
 from s3gateway.upload.through_api import Uploads
+from s3gateway.upload.traces import Traces
 
 LOG = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ class UploadsInGlance:
         :param dead: whether another one is taken over
         """
         attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
-        traces = _Traces(self._claims, attempt)
+        traces = Traces(self._claims, attempt)
         if dead:
             traces.take_over()
             if not self._inside.restore(image):
@@ -203,7 +203,7 @@ class UploadsInGlance:
             algorithm=algorithm,
             promises=expected.made(upload.environ, upload.image),
         )
-        stored = self._reception.receive(incoming, upload.traces, _Signature(verifier))
+        stored = self._reception.receive(incoming, upload.traces, Signature(verifier))
         if stored is None:
             return None
         name = upload.store.name
@@ -248,7 +248,7 @@ class UploadsInGlance:
         else:
             self._end(upload.environ, upload.image.id, upload.traces)
 
-    def _end(self, environ: Environ, image_id: str, traces: _Traces) -> None:
+    def _end(self, environ: Environ, image_id: str, traces: Traces) -> None:
         """Collect what dead uploads left, and take the claim back; never raises."""
         claim = traces.claim
         if claim is None:
@@ -278,113 +278,11 @@ class _Upload:
     image: Image
     store: ObjectStore
     body: Body
-    traces: _Traces
-    source: _Source = dataclasses.field(init=False)
+    traces: Traces
+    source: CheckedBody = dataclasses.field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "source", _Source(self.body))
-
-
-class _Traces:
-    """What an upload may leave, and the claim that names it as soon as one is needed.
-
-    :ivar used: whether anything was written
-    """
-
-    def __init__(self, claims: Claims, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.claim: Claim | None = None
-        self.used = False
-        self._claims = claims
-        self._image_id = uris.image_id_of(attempt.key)
-        self._due = time.monotonic() + claims.grace / 5
-
-    def take_over(self) -> None:
-        """Take over what a dead upload has left.
-
-        :raises Conflict: if it is alive
-        """
-        self.claim = self._claims.take(self._image_id, self.attempt)
-
-    def began(self, upload_id: str) -> None:
-        """Record the multipart upload, before its first part is sent."""
-        self.used = True
-        self.attempt = dataclasses.replace(self.attempt, upload_id=upload_id)
-        if self.claim is None:
-            self.claim = self._claims.record(self._image_id, self.attempt)
-        else:
-            self.claim.began(upload_id)
-
-    def keep(self) -> None:
-        """Show that the upload gets on; called often, seldom does anything."""
-        self.used = True
-        if self.claim is not None:
-            self.claim.keep()
-        elif time.monotonic() >= self._due:
-            self.claim = self._claims.record(self._image_id, self.attempt)
-
-    def leave(self) -> None:
-        """Name what is left to collect; never raises."""
-        try:
-            if self.claim is None:
-                self.claim = self._claims.record(self._image_id, self.attempt)
-            self.claim.leave()
-        except GatewayError as error:
-            LOG.warning("%s was left, which gc finds: %s", self.attempt.key, error)
-
-
-class _Source:
-    """The bytes of a body, which Glance checks as they are read.
-
-    Glance is handed ``read``.  It wraps that in what checks: formats, quotas, limits.
-    ``read_into`` reads through all of it; the bytes are put where they are wanted on
-    the way, and come back as the same object.
-
-    :ivar checked: what Glance has wrapped around
-    """
-
-    def __init__(self, body: Body) -> None:
-        self.checked: Data = self
-        self._body = body
-        self._buffer = memoryview(b"")
-        self._last = b""
-
-    @property
-    def received(self) -> int:
-        """How many bytes have come in."""
-        return self._body.received
-
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes of the body, none at its end."""
-        buffer = self._buffer[:size] if self._buffer else memoryview(bytearray(size))
-        self._last = bytes(buffer[: self._body.read_into(buffer)])
-        return self._last
-
-    def read_into(self, buffer: memoryview) -> int:
-        """Fill a buffer and return how much is in it; less is the end."""
-        self._buffer = buffer
-        try:
-            found = self.checked.read(len(buffer))
-        finally:
-            self._buffer = memoryview(b"")
-        if found is not self._last:
-            buffer[: len(found)] = found
-        return len(found)
-
-
-class _Signature:
-    """Shows the bytes to what verifies the image's signature, if there is one."""
-
-    def __init__(self, verifier: Verifier | None) -> None:
-        self._verifier = verifier
-
-    def feed(self, data: memoryview) -> None:
-        if self._verifier is not None:
-            self._verifier.update(bytes(data))
-
-    def finish(self) -> int:
-        """Glance itself judges the content, and knows its virtual size."""
-        return 0
+        object.__setattr__(self, "source", CheckedBody(self.body))
 
 
 def _outcome(answer: Answer, body: Body) -> str:

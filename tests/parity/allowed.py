@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 
 from s3gateway import uris
-from s3gateway.glance import inside
+from s3gateway.glance import marks
 from tests.parity import rows
 from tests.parity.compare import ABSENT
 from tests.parity.compare import Difference
@@ -125,7 +125,7 @@ ALLOWED = [
         "so that only what an upload through a gateway has left is taken over",
         lambda difference: (
             difference.what.endswith(" while its data comes in")
-            and difference.field == f"body.{inside.MARK}"
+            and difference.field == f"body.{marks.MARK}"
             and difference.stock == ABSENT
         ),
     ),

@@ -9,7 +9,7 @@ from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
-from s3gateway.glance import inside
+from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
@@ -84,8 +84,8 @@ def _way(context: Context) -> Finding:
         why = "as always by a gateway of its own"
     elif settings.registration == "auto":
         try:
-            inside.check()
-        except inside.Unfit as unfit:
+            relied_on.check()
+        except relied_on.Unfit as unfit:
             why = str(unfit)
         else:
             return findings.ok(subject, "are registered by Glance's own code")

@@ -11,10 +11,10 @@ from typing import Any
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
-from s3gateway.glance.inside import MARK
-from s3gateway.glance.inside import Add
-from s3gateway.glance.inside import Added
-from s3gateway.glance.inside import Data
+from s3gateway.glance.controllers import Add
+from s3gateway.glance.controllers import Added
+from s3gateway.glance.controllers import Data
+from s3gateway.glance.marks import MARK
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from tests.support.servers.image_api import ImageApi

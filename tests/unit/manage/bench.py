@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from s3gateway.config.stores import Writing
-from s3gateway.glance.inside import MARK
+from s3gateway.glance.marks import MARK
 from s3gateway.glance.releases import Traits
 from s3gateway.manage import commands
 from s3gateway.manage import gc

@@ -18,7 +18,7 @@ import webob
 
 from s3gateway.errors import StoreUnavailable
 from s3gateway.gateway import Gateway
-from s3gateway.glance.inside import MARK
+from s3gateway.glance.marks import MARK
 from s3gateway.upload import claims
 from s3gateway.upload import requests
 from s3gateway.upload.claims import Attempt

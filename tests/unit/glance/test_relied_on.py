@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from s3gateway.glance import inside
+from s3gateway.glance import relied_on
+from s3gateway.glance.relied_on import RELIED_ON
 
 Row = tuple[str, str, tuple[str, ...]]
 
@@ -45,33 +46,33 @@ def relied_on_of(module: str, relied_on: Sequence[Row]) -> list[Row]:
 
 
 def test_a_glance_that_has_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, inside._RELIED_ON)
-    inside.check()
+    install(monkeypatch, RELIED_ON)
+    relied_on.check()
 
 
 def test_no_glance_at_all() -> None:
-    with pytest.raises(inside.Unfit) as unfit:
-        inside.check()
+    with pytest.raises(relied_on.Unfit) as unfit:
+        relied_on.check()
     assert not unfit.value.is_here
 
 
-@pytest.mark.parametrize("missing", inside._RELIED_ON, ids=lambda row: row[1])
+@pytest.mark.parametrize("missing", RELIED_ON, ids=lambda row: row[1])
 def test_something_is_missing(monkeypatch: pytest.MonkeyPatch, missing: Row) -> None:
     rest = [
         row
-        for row in inside._RELIED_ON
+        for row in RELIED_ON
         if row[0] != missing[0] or not f"{row[1]}.".startswith(f"{missing[1]}.")
     ]
     if not any(row[0] == "glance.api.v2.image_data" for row in rest):
         rest.append(("glance.api.v2.image_data", "create_resource", ()))
     install(monkeypatch, rest)
-    with pytest.raises(inside.Unfit, match=f"{missing[0]} has no {missing[1]}"):
-        inside.check()
+    with pytest.raises(relied_on.Unfit, match=f"{missing[0]} has no {missing[1]}"):
+        relied_on.check()
 
 
 @pytest.mark.parametrize(
     ("row", "parameter"),
-    [(row, parameter) for row in inside._RELIED_ON for parameter in row[2]],
+    [(row, parameter) for row in RELIED_ON for parameter in row[2]],
     ids=str,
 )
 def test_a_parameter_is_missing(
@@ -83,7 +84,7 @@ def test_a_parameter_is_missing(
     less = tuple(other for other in parameters if other != parameter)
     install(
         monkeypatch,
-        [(module, name, less) if one == row else one for one in inside._RELIED_ON],
+        [(module, name, less) if one == row else one for one in RELIED_ON],
     )
-    with pytest.raises(inside.Unfit, match=f"{module}.{name} takes no {parameter}"):
-        inside.check()
+    with pytest.raises(relied_on.Unfit, match=f"{module}.{name} takes no {parameter}"):
+        relied_on.check()

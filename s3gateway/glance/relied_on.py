@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ``inside`` relies on in Glance, looked for before it is used."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+from typing import Any
+
+#: The module, what in it, and the parameters that it takes.
+RELIED_ON = (
+    (
+        "glance.api.v2.image_data",
+        "ImageDataController",
+        ("db_api", "store_api", "policy_enforcer", "notifier"),
+    ),
+    (
+        "glance.api.v2.image_data",
+        "ImageDataController.upload",
+        ("req", "image_id", "data", "size"),
+    ),
+    (
+        "glance.api.v2.image_data",
+        "ImageDataController.download",
+        ("req", "image_id"),
+    ),
+    (
+        "glance.api.v2.image_data",
+        "ImageDataController._restore",
+        ("image_repo", "image"),
+    ),
+    ("glance.api.v2.image_data", "RequestDeserializer.upload", ("request",)),
+    ("glance.api.v2.image_data", "ResponseSerializer", ()),
+    ("glance.api.policy", "Enforcer", ()),
+    (
+        "glance.common.wsgi",
+        "Resource",
+        ("controller", "deserializer", "serializer"),
+    ),
+    ("glance.common.wsgi", "Request", ("environ",)),
+    ("glance.context", "RequestContext", ()),
+    ("glance.db", "get_api", ()),
+    ("glance.db", "ImageRepo", ("context", "db_api")),
+    ("glance.db", "ImageRepo.save", ("image", "from_state")),
+    ("glance.db", "ImageRepo.set_property_atomic", ("image", "name", "value")),
+    ("glance.db", "ImageRepo.delete_property_atomic", ("image", "name", "value")),
+    ("glance.notifier", "Notifier", ()),
+    (
+        "glance_store",
+        "add_with_multihash",
+        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
+    ),
+    (
+        "glance_store",
+        "add_to_backend_with_multihash",
+        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
+    ),
+)
+
+
+class Unfit(Exception):
+    """Glance is not here, or is not one that is known; the text says what is missing.
+
+    :ivar is_here: whether there is a Glance in this process
+    """
+
+    def __init__(self, text: str, *, is_here: bool) -> None:
+        super().__init__(text)
+        self.is_here = is_here
+
+
+def check() -> None:
+    """Make sure that all that is relied on is there.
+
+    :raises Unfit: naming what is not
+    """
+    if "glance.api.v2.image_data" not in sys.modules:
+        raise Unfit("Glance is not in this process", is_here=False)
+    for module, name, parameters in RELIED_ON:
+        try:
+            found: Any = import_module(module)
+            for part in name.split("."):
+                found = getattr(found, part)
+            accepted = inspect.signature(found).parameters
+        except (ImportError, AttributeError, TypeError, ValueError):
+            raise Unfit(f"{module} has no {name}", is_here=True) from None
+        for parameter in parameters:
+            if parameter not in accepted:
+                raise Unfit(f"{module}.{name} takes no {parameter}", is_here=True)
