@@ -98,7 +98,6 @@ class Stores:
     def _added(self, data: Data, algorithm: str, about: dict[str, Any]) -> Any:
         """Return what glance_store returns; ``None`` if there was no data."""
         try:
-            self._mark.put()
             added = self._add(data, algorithm, about.get("verifier"))
             self._mark.check()
         except GatewayError as error:

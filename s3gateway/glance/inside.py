@@ -35,6 +35,7 @@ from s3gateway.glance.controllers import deserializer
 from s3gateway.glance.image import Location
 from s3gateway.glance.marks import MARK
 from s3gateway.glance.marks import Mark
+from s3gateway.glance.marks import MarkingDatabase
 from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
@@ -117,8 +118,10 @@ class Inside:
         mark = Mark(self._repo(environ), image, gone=self._not_found)
         stores = Stores(self._store_api, add, mark)
         restore = functools.partial(self._restore, image, mark)
+        parts = {**self._parts, "store_api": stores}
+        parts["db_api"] = MarkingDatabase(self._parts["db_api"], mark)
         resource = self._wsgi.Resource(
-            controller(self._image_data, restore)(store_api=stores, **self._parts),
+            controller(self._image_data, restore)(**parts),
             deserializer(self._image_data, data)(),
             self._image_data.ResponseSerializer(),
         )

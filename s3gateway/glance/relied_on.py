@@ -43,8 +43,11 @@ RELIED_ON = (
     ("glance.db", "get_api", ()),
     ("glance.db", "ImageRepo", ("context", "db_api")),
     ("glance.db", "ImageRepo.save", ("image", "from_state")),
-    ("glance.db", "ImageRepo.set_property_atomic", ("image", "name", "value")),
-    ("glance.db", "ImageRepo.delete_property_atomic", ("image", "name", "value")),
+    (
+        "glance.db.sqlalchemy.api",
+        "image_update",
+        ("context", "image_id", "values", "from_state"),
+    ),
     ("glance.notifier", "Notifier", ()),
     (
         "glance_store",

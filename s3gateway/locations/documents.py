@@ -26,6 +26,7 @@ from s3gateway.config.stores import StoreSettings
 from s3gateway.glance.image import VIRTUAL_SIZE
 from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
+from s3gateway.glance.marks import MARK
 
 UNKNOWN = "unknown"
 
@@ -106,7 +107,7 @@ class Masks:
 
     def _image(self, image: dict[str, Any], show: bool) -> bool:
         """Mask what an image shows of its locations; return whether it changed."""
-        changed = False
+        changed = image.pop(MARK, None) is not None
         image_id = str(image.get("id") or "")
         found = image.get("locations")
         if isinstance(found, list):

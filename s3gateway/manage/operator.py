@@ -176,6 +176,8 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
         ) from error
     try:
         return _set_up(conf, config, wsgi_app)
+    except ConfigError:
+        raise
     except Exception as error:
         # It is not ours: whatever it raises, it is not there to be asked.
         LOG.exception("Glance cannot be set up")
@@ -197,7 +199,14 @@ def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     cfg.CONF.set_override("show_multiple_locations", True)
     import_module("glance.async_").set_threadpool_model("native")
     _create_stores(wsgi_app.RESERVED_STORES)
-    paste = f"config:{config._get_deployment_config_file()}"
+    try:
+        paste = f"config:{config._get_deployment_config_file()}"
+    except RuntimeError:
+        raise ConfigError(
+            "paste_deploy",
+            "config_file",
+            "not found where Glance looks; set it",
+        ) from None
     context = deploy.loadfilter(paste, name="context")
     app = context(deploy.loadapp(paste, name="rootapp"))
     return Operator(

@@ -153,9 +153,7 @@ class UploadsInGlance:
         Others have no mark.  One of ours that takes long has a claim.
         """
         since = marked_since(image)
-        if image.status != "saving" or image.locations or since is None:
-            return False
-        if time.time() - since < self._settings.claim_grace:
+        if since is None or time.time() - since < self._settings.claim_grace:
             return False
         try:
             dead = self._claims.are_dead(image.id)

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 
 from s3gateway import uris
-from s3gateway.glance import marks
 from tests.parity import rows
 from tests.parity.compare import ABSENT
 from tests.parity.compare import Difference
@@ -119,15 +118,6 @@ ALLOWED = [
             and (difference.stock, difference.gateway) == ("saving", "queued")
         ),
         by_api=True,
-    ),
-    Allowed(
-        "an image that is saving is marked",
-        "so that only what an upload through a gateway has left is taken over",
-        lambda difference: (
-            difference.what.endswith(" while its data comes in")
-            and difference.field == f"body.{marks.MARK}"
-            and difference.stock == ABSENT
-        ),
     ),
     Allowed(
         "nothing left of a refused upload",

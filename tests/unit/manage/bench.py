@@ -134,8 +134,13 @@ class Bench:
         """
         image_id = str(uuid.uuid4())
         self.glance.shown[image_id] = []
-        mark = {} if since is None else {MARK: f"mark {time.time() - since:.0f}"}
-        self.glance.saving[image_id] = mark
+        marked: dict[str, Any] = {}
+        if since is not None:
+            began = time.time() - since
+            changed = datetime.datetime.fromtimestamp(began, datetime.timezone.utc)
+            marked[MARK] = f"mark {began:.0f}"
+            marked["updated_at"] = changed.strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.glance.saving[image_id] = marked
         return image_id
 
     def object(

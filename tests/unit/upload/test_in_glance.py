@@ -7,6 +7,7 @@ kind of exception is raised.
 
 from __future__ import annotations
 
+import datetime
 import io
 import pathlib
 import time
@@ -129,7 +130,14 @@ class TestSaving:
         image_id = world.glance.create()
         world.glance.images[image_id]["status"] = "saving"
         if since is not None:
-            world.glance.images[image_id][MARK] = f"mark {time.time() - since:.0f}"
+            began = time.time() - since
+            changed = datetime.datetime.fromtimestamp(began, datetime.timezone.utc)
+            world.glance.images[image_id].update(
+                {
+                    MARK: f"mark {began:.0f}",
+                    "updated_at": changed.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                }
+            )
         return image_id
 
     def put(self, world: InProcess, image_id: str) -> int:
@@ -143,6 +151,13 @@ class TestSaving:
 
     def test_somebody_may_still(self, world: InProcess) -> None:
         image_id = self.stuck(world, since=GRACE / 2)
+        self.put(world, image_id)
+        assert world.glance.images[image_id]["status"] == "saving"
+
+    def test_the_mark_is_an_old_one(self, world: InProcess) -> None:
+        """It was kept, and somebody else has begun an upload since."""
+        image_id = self.stuck(world)
+        world.glance.images[image_id]["updated_at"] = "2026-01-01T00:00:00Z"
         self.put(world, image_id)
         assert world.glance.images[image_id]["status"] == "saving"
 
