@@ -22,7 +22,6 @@ from s3gateway.config.sources import Sources
 from s3gateway.download.handler import Downloads
 from s3gateway.errors import ConfigError
 from s3gateway.gateway import Gateway
-from s3gateway.glance import identities
 from s3gateway.glance import identity
 from s3gateway.glance import notifications
 from s3gateway.glance import releases
@@ -234,7 +233,7 @@ def _in_glance(settings: Settings) -> Surroundings:
     as_service = settings.register_as == "service"
     return Surroundings(
         traits=releases.installed(),
-        identity=identities.admin_in_glance if as_service else identities.caller,
+        identity=identity.admin_in_glance if as_service else identity.caller,
         inside=_inside(settings),
     )
 

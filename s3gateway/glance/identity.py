@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway's own user in Keystone, ``[service_user]``.
+"""On whose behalf Glance is asked: the sender, an admin, or the gateway's own user.
 
-As in Nova and Cinder: a service token beside the user's makes Glance accept a
-user's token that has run out while data was coming in.  Only this module asks
-Keystone for tokens.
+The gateway's own user in Keystone is ``[service_user]``.  As in Nova and Cinder: a
+service token beside the user's makes Glance accept a user's token that has run out
+while data was coming in.  Only this module asks Keystone for tokens.
 """
 
 from __future__ import annotations
+
+import copy
 
 from keystoneauth1 import exceptions
 from keystoneauth1 import loading
@@ -17,6 +19,7 @@ from oslo_log import log as logging
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.http.wsgi import CONTEXT
 from s3gateway.http.wsgi import Environ
 
 LOG = logging.getLogger(__name__)
@@ -34,6 +37,26 @@ An upload that takes longer than the user's token lives fails without. Glance's
 """,
     ),
 ]
+
+
+def caller(environ: Environ) -> Environ:
+    """Return the request as it is: on behalf of its sender."""
+    return environ
+
+
+def admin_in_glance(environ: Environ) -> Environ:
+    """Return the request on behalf of an admin, inside Glance's own pipeline.
+
+    Behind Glance's context filter a request's rights are those of the context that
+    it carries; this is the sender's with the admin role, as Glance's own
+    ``elevated()`` makes it.
+    """
+    attributes = dict(environ[CONTEXT])
+    context = copy.copy(attributes["context"])
+    context.roles = [*context.roles, "admin"]
+    context.is_admin = True
+    attributes["context"] = context
+    return {**environ, CONTEXT: attributes}
 
 
 class ServiceUser:

@@ -16,7 +16,6 @@ from s3gateway.config.remote import RemoteSettings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
-from s3gateway.glance import identities
 from s3gateway.glance import identity
 from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
@@ -58,7 +57,7 @@ def surroundings(
     elif user is not None and user.vouches:
         whose = user.beside_caller
     else:
-        whose = identities.caller
+        whose = identity.caller
     return Surroundings(traits=releases.of_release(remote.release), identity=whose)
 
 

@@ -17,7 +17,7 @@ from s3gateway import factory
 from s3gateway import uris
 from s3gateway.config import settings as gateway_settings
 from s3gateway.gateway import Gateway
-from s3gateway.glance import identities
+from s3gateway.glance import identity
 from s3gateway.glance import notifications
 from s3gateway.glance import releases
 from s3gateway.glance.inside import Inside
@@ -115,7 +115,7 @@ class InProcess:
         """
         here = Surroundings(
             traits=releases.Traits(),
-            identity=identities.caller,
+            identity=identity.caller,
             inside=cast("Inside | None", inside),
         )
         return factory.build(self.glance, self._conf, self.settings, here)
