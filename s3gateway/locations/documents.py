@@ -113,7 +113,7 @@ class Masks:
         if isinstance(found, list):
             if image.get("virtual_size", 0) is None:
                 image["virtual_size"] = _virtual_size(found)
-                changed = image["virtual_size"] is not None
+                changed = changed or image["virtual_size"] is not None
             had_some = bool(found)
             changed = self._locations(found, image_id, show) or changed
             if had_some and not found:

@@ -65,9 +65,12 @@ def test_locations(url: str, metadata: dict[str, str], expected: str) -> None:
 
 def test_the_mark_of_an_upload_is_not_shown() -> None:
     """Whoever copies an image's properties could not write it."""
-    marked = {"id": ID, "os_glance_s3gateway_upload": "one 1", "os": "linux"}
-    assert masked(marked, f"/v2/images/{ID}") == {"id": ID, "os": "linux"}
-    assert masked({"images": [marked]}) == {"images": [{"id": ID, "os": "linux"}]}
+    more: list[dict[str, Any]] = [{}, {"locations": [], "virtual_size": None}]
+    for fields in more:
+        plain = {"id": ID, "os": "linux", **fields}
+        marked = {**plain, "os_glance_s3gateway_upload": "one 1"}
+        assert masked(marked, f"/v2/images/{ID}") == plain
+        assert masked({"images": [marked]}) == {"images": [plain]}
 
 
 def test_an_image_in_what_a_user_wrote_is_text() -> None:
