@@ -3,7 +3,7 @@
 
 oslo.config reads the files, then the drop-in directories, then what the command line
 names; a later value wins.  A directory of the command line replaces the default ones.
-Whoever parses a second time has to keep that order, or sees other values.
+A second parse has to keep that order, or it sees other values.
 """
 
 from __future__ import annotations

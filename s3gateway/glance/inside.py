@@ -6,7 +6,8 @@ check, change and notify of stays theirs: only the place where the bytes go is o
 upload is ``glance.api.v2.image_data.ImageDataController.upload``, whose
 ``add_with_multihash`` we answer.  A download is judged by its ``download``.
 
-Only this module imports ``glance`` into a gateway, and only when it is asked to.
+Only this module, and ``relied_on`` before it, import ``glance`` into a gateway, and
+only when they are asked to.
 """
 
 from __future__ import annotations
@@ -240,7 +241,6 @@ def _image(found: Any) -> Image:
         ),
         properties={
             **found.extra_properties,
-            MARK: found.extra_properties.get(MARK, ""),
             **{name: getattr(found, name) for name in _CHANGED},
             "locations": locations,
             "status": found.status,
