@@ -20,18 +20,20 @@ from s3gateway.config.keys import KeyPair
 from s3gateway.config.settings import Settings
 from s3gateway.config.sources import Sources
 from s3gateway.download.handler import Downloads
+from s3gateway.download.handler import Images
 from s3gateway.errors import ConfigError
 from s3gateway.gateway import Gateway
 from s3gateway.glance import identity
 from s3gateway.glance import notifications
-from s3gateway.glance import releases
+from s3gateway.glance import surroundings
 from s3gateway.glance.api import Glance
 from s3gateway.glance.inside import Inside
 from s3gateway.glance.inside import Reading
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.policy import Rules
 from s3gateway.glance.registration import Registrar
-from s3gateway.glance.relied_on import Unfit
+from s3gateway.glance.service_locations import ServiceLocations
+from s3gateway.glance.surroundings import Surroundings
 from s3gateway.http import servers
 from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
@@ -40,7 +42,6 @@ from s3gateway.locations.redaction import Sweep
 from s3gateway.locations.requests import Guard
 from s3gateway.s3.store import S3Store
 from s3gateway.standalone import start
-from s3gateway.standalone.start import Surroundings
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
 from s3gateway.upload.admission import Admission
@@ -72,13 +73,13 @@ def filter_factory(
     _report(settings)
     remote = remote_glance.read(conf)
     if remote is None:
-        return lambda app: build(app, conf, settings, _in_glance(settings))
+        return lambda app: build(app, conf, settings, surroundings.in_glance(settings))
     user = identity.read(conf)
-    surroundings = start.surroundings(remote, user, settings)
+    before = surroundings.before_glance(remote, user, settings)
 
     def standing_alone(app: WSGIApplication) -> WSGIApplication:
         start.check_stores(Glance(app), user, settings)
-        return Versions(build(app, conf, settings, surroundings), app)
+        return Versions(build(app, conf, settings, before), app)
 
     return standing_alone
 
@@ -99,7 +100,7 @@ def build(
     app: WSGIApplication,
     conf: cfg.ConfigOpts,
     settings: Settings,
-    surroundings: Surroundings,
+    around: Surroundings,
 ) -> Gateway:
     """Put a gateway together in front of an app.
 
@@ -109,16 +110,17 @@ def build(
     rules = Rules(conf, settings.locations.policy_file)
     masks = Masks(settings.stores, settings.locations.mask)
     sent = notifications.of_glance(conf, settings)
-    inside, traits = surroundings.inside, surroundings.traits
-    stores = s3_stores(settings) if _sees_locations(settings, inside) else {}
-    uploads = _Uploads(glance, stores, settings, surroundings, rules, sent)
+    inside, traits = around.inside, around.traits
+    images = _images(glance, settings, around)
+    stores = {} if images is None else s3_stores(settings)
+    uploads = _Uploads(glance, stores, settings, around, rules, sent)
     _spare_what_is_there()
     return Gateway(
         glance,
         uploads.by_api() if inside is None else uploads.in_glance(inside),
         Downloads(
             glance,
-            glance if inside is None else Reading(inside, glance),
+            images or glance,
             stores,
             settings,
             traits=traits,
@@ -143,7 +145,7 @@ class _Uploads:
     glance: Glance
     stores: dict[str, S3Store]
     settings: Settings
-    surroundings: Surroundings
+    around: Surroundings
     rules: Rules
     notifications: Notifications
 
@@ -151,12 +153,12 @@ class _Uploads:
         """Return what registers uploads through Glance's API."""
         # Without locations to see and register there is nothing to take over.
         stores = self.stores if self.settings.show_multiple_locations else {}
-        traits = self.surroundings.traits
+        traits = self.around.traits
         registrar = Registrar(
             self.glance,
             multi_store=self.settings.multi_store,
             with_credentials=traits.credentials_in_uris,
-            identity=self.surroundings.identity,
+            identity=self.around.identity,
         )
         return Uploads(
             self.glance,
@@ -182,7 +184,7 @@ class _Uploads:
             claims=self.claims,
             reception=self.reception,
             otherwise=self.by_api(),
-            with_credentials=self.surroundings.traits.credentials_in_uris,
+            with_credentials=self.around.traits.credentials_in_uris,
         )
 
     @functools.cached_property
@@ -228,44 +230,24 @@ def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
     return lambda _: settings.locations.show == "masked"
 
 
-def _in_glance(settings: Settings) -> Surroundings:
-    """Return what surrounds a filter in Glance's own pipeline."""
-    as_service = settings.register_as == "service"
-    return Surroundings(
-        traits=releases.installed(),
-        identity=identity.admin_in_glance if as_service else identity.caller,
-        inside=_inside(settings),
-    )
-
-
-def _inside(settings: Settings) -> Inside | None:
-    """Return the Glance in this process, ``None`` if its API is to be asked."""
-    if settings.registration == "api":
-        LOG.info("Uploads are registered through Glance's API, as configured")
-        return None
-    try:
-        inside = Inside()
-        LOG.info("Uploads are taken by Glance's own code")
-        return inside
-    except Unfit as unfit:
-        LOG.log(
-            logging.WARNING if unfit.is_here else logging.INFO,
-            "Uploads are registered through Glance's API: %s",
-            unfit,
+def _images(glance: Glance, settings: Settings, around: Surroundings) -> Images | None:
+    """Return what says where images are and who may read them, ``None`` if none can."""
+    if around.inside is not None:
+        return Reading(around.inside, glance)
+    if settings.show_multiple_locations:
+        return glance
+    if around.as_service is not None:
+        LOG.info(
+            "[DEFAULT] show_multiple_locations is not set: uploads are left to Glance, "
+            "and downloads ask it for locations as [service_user]"
         )
-        return None
-
-
-def _sees_locations(settings: Settings, inside: Inside | None) -> bool:
-    """Whether it can be known where images are; otherwise all is Glance's."""
-    if settings.show_multiple_locations or inside is not None:
-        return True
+        return ServiceLocations(glance, around.as_service)
     if settings.stores:
         LOG.error(
             "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
             "as they are, because the gateway can neither see nor register locations"
         )
-    return False
+    return None
 
 
 def _parse(local_conf: dict[str, str]) -> cfg.ConfigOpts:

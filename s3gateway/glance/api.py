@@ -126,6 +126,20 @@ class Glance:
         answer.close()  # unread: should it be the image after all, it is long
         return answer.code == 416
 
+    def locations(self, environ: wsgi.Environ, image_id: str) -> tuple[Location, ...]:
+        """Return an image's locations, as Glance shows them to services.
+
+        :raises Refused: if the caller is none, or there is no image
+        :raises GlanceError: if the answer is no list of locations
+        """
+        answer = self._ask(environ, "GET", f"/v2/images/{image_id}/locations")
+        if answer.code != 200:
+            raise Refused(answer)
+        try:
+            return _locations(json.loads(answer.read()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise GlanceError("Glance showed something else than locations") from error
+
     def usage(self, environ: wsgi.Environ) -> Mapping[str, Mapping[str, int]]:
         """Return the caller's unified limits and what is used of them.
 
@@ -190,9 +204,12 @@ def image_from(shown: Mapping[str, Any]) -> Image:
         checksum=shown.get("checksum") or "",
         os_hash_algo=shown.get("os_hash_algo") or "",
         os_hash_value=shown.get("os_hash_value") or "",
-        locations=tuple(
-            Location(location["url"], location.get("metadata") or {})
-            for location in shown.get("locations") or []
-        ),
+        locations=_locations(shown.get("locations") or []),
         properties=shown,
+    )
+
+
+def _locations(shown: list[Mapping[str, Any]]) -> tuple[Location, ...]:
+    return tuple(
+        Location(location["url"], location.get("metadata") or {}) for location in shown
     )

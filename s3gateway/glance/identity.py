@@ -9,6 +9,7 @@ while data was coming in.  Only this module asks Keystone for tokens.
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 from keystoneauth1 import exceptions
 from keystoneauth1 import loading
@@ -23,6 +24,9 @@ from s3gateway.http.wsgi import CONTEXT
 from s3gateway.http.wsgi import Environ
 
 LOG = logging.getLogger(__name__)
+
+#: Turns a request into one on somebody else's behalf.
+Identity = Callable[[Environ], Environ]
 
 GROUP = "service_user"
 SERVICE_USER_OPTS: list[cfg.Opt] = [
@@ -93,6 +97,16 @@ class ServiceUser:
     def itself(self, environ: Environ) -> Environ:
         """Return the request on behalf of the gateway's own user."""
         return {**environ, "HTTP_X_AUTH_TOKEN": self.token()}
+
+    def as_service(self, environ: Environ) -> Environ:
+        """Return the request on behalf of the gateway's own user, as a service.
+
+        Glance 2025.2 asks for the role in the service token, other releases for it in
+        the user's: ``service_api`` in ``glance.policies.base``.
+        """
+        token = self.token()
+        ours = {"HTTP_X_AUTH_TOKEN": token, "HTTP_X_SERVICE_TOKEN": token}
+        return {**environ, **ours}
 
 
 def read(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceUser | None:

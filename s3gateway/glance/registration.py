@@ -18,7 +18,6 @@ import contextlib
 import dataclasses
 import hashlib
 import threading
-from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,13 +34,12 @@ from s3gateway.errors import Overwritten
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.glance.identity import Identity
 from s3gateway.glance.image import VIRTUAL_SIZE
 from s3gateway.glance.image import location_uri
 from s3gateway.http import wsgi
 
 LOG = logging.getLogger(__name__)
-
-Identity = Callable[[wsgi.Environ], wsgi.Environ]
 
 _FORMATS = ("disk_format", "container_format")
 _MD5_SIZE = 16  # bytes

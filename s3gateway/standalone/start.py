@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gateway of its own needs beside the filter: who it is, and what it checks."""
+"""What a gateway of its own checks at its start, and its options."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import webob
@@ -12,53 +11,15 @@ from oslo_log import log as logging
 
 from s3gateway.config import options
 from s3gateway.config import remote as remote_glance
-from s3gateway.config.remote import RemoteSettings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
-from s3gateway.glance import releases
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
 from s3gateway.glance.identity import ServiceUser
-from s3gateway.glance.inside import Inside
-from s3gateway.glance.registration import Identity
-from s3gateway.glance.releases import Traits
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Surroundings:
-    """What differs between a filter in Glance and a gateway of its own.
-
-    :ivar identity: turns a request into one of who registers
-    :ivar inside: the Glance in this process, ``None`` if its API is to be asked
-    """
-
-    traits: Traits
-    identity: Identity
-    inside: Inside | None = None
-
-
-def surroundings(
-    remote: RemoteSettings, user: ServiceUser | None, settings: Settings
-) -> Surroundings:
-    """Return what surrounds a gateway of its own.
-
-    :raises ConfigError: if it is to register itself and has no user
-    """
-    if settings.register_as == "service" and user is None:
-        raise ConfigError(
-            options.GROUP, "register_as", "service needs the section [service_user]"
-        )
-    if user is not None and settings.register_as == "service":
-        whose = user.itself
-    elif user is not None and user.vouches:
-        whose = user.beside_caller
-    else:
-        whose = identity.caller
-    return Surroundings(traits=releases.of_release(remote.release), identity=whose)
 
 
 def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -> None:

@@ -68,6 +68,8 @@ class Admission:
         :raises Refused: if the caller may upload but not register what it uploads
         :raises RequestError: if what is announced cannot become an image
         """
+        if not self._stores:
+            return _left_to_glance(image_id, "unseen")
         store = requests.chosen_store(environ, self._stores, self._settings)
         if store is None or not requests.is_upload(environ):
             return _left_to_glance(image_id, "store" if store is None else "no_data")

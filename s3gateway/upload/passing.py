@@ -14,6 +14,7 @@ LOG = logging.getLogger(__name__)
 #: The reasons by the label that the metric has for them.
 REASONS = {
     "store": "it goes to a store that is not S3",
+    "unseen": "Glance shows the gateway no locations to register it with",
     "no_data": "it has no data that Glance would read",
     "refused": "Glance does not show the image to the caller",
     "status": "the image does not await data",

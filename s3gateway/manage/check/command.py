@@ -9,6 +9,7 @@ from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.glance import identity
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
 from s3gateway.manage.check import findings
@@ -94,6 +95,13 @@ def _way(context: Context) -> Finding:
             subject,
             f"are registered through Glance's API, {why}",
             "It needs show_multiple_locations, and set_image_location for all.",
+        )
+    if remote_glance.read(context.conf) is not None and identity.read(context.conf):
+        return findings.note(
+            subject,
+            "are left to Glance: show_multiple_locations is off",
+            "Downloads are the gateway's. [service_user] needs the roles service and "
+            "admin.",
         )
     return findings.error(
         subject,

@@ -22,7 +22,7 @@ from s3gateway.glance import notifications
 from s3gateway.glance import releases
 from s3gateway.glance.inside import Inside
 from s3gateway.glance.notifications import Notifications
-from s3gateway.standalone.start import Surroundings
+from s3gateway.glance.surroundings import Surroundings
 from s3gateway.upload import claims
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.image_api import ImageApi
