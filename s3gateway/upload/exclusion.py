@@ -31,6 +31,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 
 from oslo_log import log as logging
@@ -75,21 +76,10 @@ class Claims:
         :raises StoreError: if the store cannot be written
         """
         claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
-        with while_nothing_moved():
-            return self._taken(claim)
-
-    def _taken(self, claim: Claim) -> Claim:
-        try:
+        others = [name for name in self._stores if name != attempt.store]
+        with while_nothing_moved(), _given_back(claim):
             self._make(claim)
-            others = [name for name in self._stores if name != claim.attempt.store]
             self._look_elsewhere(claim, others)
-        except BaseException as error:
-            # The store may have it nevertheless, and would keep the next try out.
-            if not claim.leftovers:
-                claim.release()
-            elif isinstance(error, Conflict):
-                claim.leave()
-            raise
         return claim
 
     def record(self, image_id: str, attempt: Attempt) -> Claim:
@@ -99,7 +89,8 @@ class Claims:
         :raises StoreError: if the store cannot be written
         """
         claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
-        self._make(claim)
+        with _given_back(claim):
+            self._make(claim)
         return claim
 
     def are_dead(self, image_id: str) -> bool:
@@ -178,3 +169,19 @@ class Claims:
     def _comes_first(self, claim: Claim, other: ObjectStore) -> bool:
         names = list(self._stores)
         return names.index(claim.attempt.store) < names.index(other.name)
+
+
+@contextlib.contextmanager
+def _given_back(claim: Claim) -> Iterator[None]:
+    """Give a claim back if it cannot be had.
+
+    The store may have it nevertheless, and would keep the next try out.
+    """
+    try:
+        yield
+    except BaseException as error:
+        if not claim.leftovers:
+            claim.release()
+        elif isinstance(error, Conflict):
+            claim.leave()
+        raise

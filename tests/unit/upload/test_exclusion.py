@@ -278,16 +278,20 @@ def test_a_write_that_was_repeated_is_no_conflict(clock: Clock, dead: bool) -> N
     assert claims.read(store, CLAIM).attempts[0].upload_id == "upload-1"
 
 
+@pytest.mark.parametrize("make", [Claims.take, Claims.record])
 @pytest.mark.parametrize("error", [StoreUnavailable, KeyboardInterrupt, MemoryError])
 def test_a_claim_whose_answer_never_came_is_taken_back(
-    one: Claims, fast: MemoryStore, error: type[BaseException]
+    one: Claims,
+    fast: MemoryStore,
+    error: type[BaseException],
+    make: Callable[[Claims, str, Attempt], Claim],
 ) -> None:
     def fail() -> None:
         raise error("at the worst moment")
 
     fast.after = script(("put", fail))
     with pytest.raises(error):
-        take(one)
+        make(one, ID, Attempt("fast", KEY))
     assert not fast.objects_by_key
 
 
