@@ -39,6 +39,7 @@ def main(command: list[str]) -> int:
     """Run a command; return its exit code, or 1 if it has left something."""
     _take_charge()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="s3gw-", dir="/tmp"))
+    directory.chmod(0o711)  # PostgreSQL runs as a user of its own
     env = {**os.environ, "TMPDIR": str(directory)}
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # until there is a pid
     # SIGINT may be ignored here, as by all that a shell runs in the background

@@ -55,7 +55,8 @@ def serving() -> Iterator[PostgreSQL]:
         command = _as_owner(_program("postgres"), *options)
         log = directory / "log"
         with Server("postgresql", command, log=log, cwd=directory) as server:
-            server.wait_for_path(directory / ".s.PGSQL.5432")
+            ready = [_program("pg_isready"), "-q", "-h", directory]
+            server.wait_for_program(ready)  # its socket is there before it is
             yield PostgreSQL(directory)
 
 

@@ -78,6 +78,13 @@ class Server:
         """Wait until a file or socket exists."""
         self._wait(path.exists, str(path), timeout)
 
+    def wait_for_program(
+        self, command: Sequence[str | pathlib.Path], timeout: float = 60
+    ) -> None:
+        """Wait until a program that asks the server succeeds."""
+        name = pathlib.Path(command[0]).name
+        self._wait(lambda: not run(command, check=False).returncode, name, timeout)
+
     def _wait(self, ready: object, what: str, timeout: float) -> None:
         deadline = time.monotonic() + timeout
         while not ready():  # type: ignore[operator]
