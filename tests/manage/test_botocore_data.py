@@ -6,6 +6,7 @@ Everything runs in the environments of Glance, with the botocore that is there.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import re
@@ -18,6 +19,7 @@ from tests.support.faults.fault import Request
 from tests.support.faults.faultproxy import FaultProxy
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
+from tests.support.servers.glance import s3_store
 from tests.support.servers.processes import run
 
 #: Uses the driver as Glance does; prints what came of each step.
@@ -47,21 +49,24 @@ def get(uri):
     data, size = glance_store.get_from_backend(uri)
     return sum(map(len, data)), size
 
+def delete(uri):
+    glance_store.delete_from_backend(uri)
+
 def attempt(call, *words):
     try:
         return call(*words)
     except Exception as error:
-        return type(error).__name__
+        return f"{type(error).__name__} {error}"
 
 steps = []
 for name, size in (("small", 2560), ("large", 11 * 1024**2)):
     steps.append(attempt(add, name, size))
     steps.append(attempt(add, name, size))  # there is one already
-    steps.append(attempt(glance_store.get_size_from_backend, stored[name]))
-    steps.append(attempt(get, stored[name]))
-    steps.append(attempt(glance_store.delete_from_backend, stored[name]))
-    steps.append(attempt(get, stored[name]))
-    steps.append(attempt(glance_store.get_size_from_backend, stored[name]))
+    steps.append(attempt(glance_store.get_size_from_backend, stored.get(name)))
+    steps.append(attempt(get, stored.get(name)))
+    steps.append(attempt(delete, stored.get(name)))
+    steps.append(attempt(get, stored.get(name)))
+    steps.append(attempt(glance_store.get_size_from_backend, stored.get(name)))
 conf.set_override("s3_store_bucket", "no-such-bucket-" + options["s3_store_bucket"],
                   group="glance_store")
 conf.set_override("s3_store_create_bucket_on_put", False, group="glance_store")
@@ -92,16 +97,17 @@ def sent_by(client, bucket):
     return seen
 
 found = {}
+session = boto3.session.Session("access", "secret")
 regions = [None, "us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "nowhere-7"]
 endpoints = [None, "http://127.0.0.1:9", "https://s3.amazonaws.com"]
 styles = ["auto", "path", "virtual"]
 for case in itertools.product(regions, endpoints, styles, [False, True]):
     region, endpoint, style, dual = case
-    session = boto3.session.Session("access", "secret")
+    options = {"addressing_style": style, "use_dualstack_endpoint": dual}
     try:
         client = session.client(
             "s3", endpoint_url=endpoint, region_name=region,
-            config=Config(s3={"addressing_style": style, "use_dualstack_endpoint": dual}))
+            config=Config(s3=options))
         for bucket in ("bucket", "dots.in.it"):
             found[f"{case} {bucket}"] = sent_by(client, bucket)
     except Exception as error:
@@ -177,37 +183,31 @@ def test_glances_driver_sends_the_same_requests(
     programs: pathlib.Path, directory: pathlib.Path, s3: S3Server
 ) -> None:
     bucket = f"data-{secrets.token_hex(8)}"
+    s3.client().create_bucket(Bucket=bucket)
     runs = []
     for data_path in (None, directory):
         with FaultProxy(s3.endpoint) as proxy:
+            through = dataclasses.replace(s3, endpoint=proxy.endpoint)
             options = {
-                "stores": ["s3"],
+                **s3_store(through, bucket, s3_store_large_object_size="5"),
+                "stores": "s3",
                 "default_store": "s3",
-                "s3_store_host": f"127.0.0.1:{proxy.port}",
-                "s3_store_access_key": s3.access_key,
-                "s3_store_secret_key": s3.secret_key,
-                "s3_store_bucket": bucket,
-                "s3_store_region_name": s3.region,
-                "s3_store_create_bucket_on_put": True,
-                "s3_store_bucket_url_format": "path",
-                "s3_store_large_object_size": 5,
-                "s3_store_large_object_chunk_size": 5,
             }
             words = json.dumps(options)
             steps = output(programs, DRIVER, words, data_path=data_path)
         runs.append((steps, on_the_wire(proxy.requests)))
-        s3.client().delete_bucket(Bucket=bucket)
+    s3.client().delete_bucket(Bucket=bucket)
     (steps, requests), (slim_steps, slim_requests) = runs
     assert slim_steps == steps
     assert slim_requests == requests
     # One image after the other: written, refused, looked at, read, deleted, gone.
     for image, size in (steps[:7], 2560), (steps[7:14], 11 * 1024**2):
         assert image[0][0] == size
-        assert image[1] == "Duplicate"
+        assert image[1].startswith("Duplicate")
         assert image[2:4] == [size, [size, size]]
         assert image[4] is None
-        assert image[5:] == ["NotFound", "NotFound"]
-    assert steps[14] == "BackendException"
+        assert all(step.startswith("NotFound") for step in image[5:])
+    assert steps[14].startswith("BackendException")
     assert any("partNumber=2" in query for _, _, query, _ in requests)
     assert {method for method, *_ in requests} == {
         "DELETE", "GET", "HEAD", "POST", "PUT",
