@@ -51,11 +51,11 @@ class ConditionalPut(enum.Enum):
     IGNORED = "ignored"
 
 
-class Knowledge:
+class Knowledge(Trial[ConditionalPut]):
     """What one process knows of conditional PUTs to one bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self._trial = Trial(bucket, try_out, ConditionalPut.CHECKS)
+        super().__init__(bucket, try_out, ConditionalPut.CHECKS)
 
     def conditional_put(self) -> ConditionalPut:
         """Return what it is worth; while that is not certain, ``CHECKS``.
@@ -63,7 +63,7 @@ class Knowledge:
         :raises StoreUnavailable: if the server does not answer
         :raises StoreDenied: if the bucket cannot be written
         """
-        return self._trial.outcome()
+        return self.outcome()
 
 
 def try_out(bucket: Bucket) -> ConditionalPut | None:
