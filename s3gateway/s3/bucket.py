@@ -271,9 +271,10 @@ class Bucket:
 
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
             # Over plain http the signature must vouch for the bytes; TLS does it.
-            digest = s3http.UNSIGNED if connection.secure else s3http.payload_hash(data)
+            usual = s3http.UNSIGNED if connection.secure else ""
+            said = payload or usual or s3http.payload_hash(data)
             url = connection.url(self.settings.bucket, key, query)
-            signed = connection.signer.headers("PUT", url, headers, payload or digest)
+            signed = connection.signer.headers("PUT", url, headers, said)
             return connection.http.send("PUT", url, signed, data)
 
         answer = self._access.allowed(put)

@@ -7,11 +7,13 @@ import logging
 from typing import Any
 
 import pytest
+import urllib3
 
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.s3 import errors as s3errors
+from s3gateway.s3 import http
 from s3gateway.s3 import metadata
 from s3gateway.s3 import unsigned
 from s3gateway.s3.bucket import Bucket
@@ -188,3 +190,25 @@ def test_the_answers_that_are_refusals(code: str) -> None:
     server.refusal = s3errors.of_answer("fast", 400, code)
     assert unsigned.try_out(server)
     assert type(server.refusal) is StoreUnavailable
+
+
+def test_no_sha256_is_computed_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is what the option is for."""
+    monkeypatch.setattr(http, "payload_hash", lambda data: pytest.fail("computed"))
+    sent: list[dict[str, str]] = []
+
+    def send(
+        self: object, method: str, url: str, headers: dict[str, str], *body: object
+    ) -> urllib3.HTTPResponse:
+        sent.append(headers)
+        return urllib3.HTTPResponse(body=b"", preload_content=False)
+
+    monkeypatch.setattr(http.S3HTTP, "send", send)
+    bucket = Bucket(store_settings(endpoint="http://s3.test"), TRANSFER)
+    bucket.put("image", DATA, seal=CRC32)
+    bucket.put_part("image", "an-id", 1, DATA, seal=CRC32)
+    for headers in sent:
+        assert headers["X-Amz-Content-SHA256"] == UNSIGNED
+        signed = headers["Authorization"].partition("SignedHeaders=")[2]
+        assert metadata.CRC32 in signed.partition(",")[0].split(";")
+    assert len(sent) == 2
