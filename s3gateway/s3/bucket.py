@@ -101,25 +101,19 @@ class Bucket:
         send = functools.partial(self._send, key, data, headers, payload=seal.payload)
         return self._in_place(send).get("ETag", "")
 
-    def begin(self, key: str, about: About | None, *, with_crc32: bool = False) -> str:
+    def begin(self, key: str, about: About | None, *, crc32: bool = False) -> str:
         """Begin a multipart upload, once; return its id.
 
-        :param with_crc32: whether its parts have one, whatever the options say
+        :param crc32: whether its parts have one, whatever the options say
         """
-        options = self._options(about) | (_CRC32 if with_crc32 else {})
+        options = self._options(about) | (_CRC32 if crc32 else {})
         answer = self._in_place(
             lambda: self.ask("create_multipart_upload", Key=key, **options)
         )
         return str(answer["UploadId"])
 
     def put_part(
-        self,
-        key: str,
-        upload_id: str,
-        number: int,
-        data: Buffers,
-        *,
-        seal: Seal = USUAL,
+        self, key: str, upload_id: str, number: int, data: Buffers, seal: Seal = USUAL
     ) -> dict[str, Any]:
         """Send a part, once; return what completes the upload with it."""
         query = parse.urlencode({"partNumber": number, "uploadId": upload_id})

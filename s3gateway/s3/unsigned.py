@@ -108,7 +108,7 @@ def _refuses(send: Callable[[Seal], object]) -> bool:
 @contextlib.contextmanager
 def _upload(bucket: Bucket, key: str) -> Iterator[str]:
     """Begin an upload, and abort it in the end."""
-    upload_id = bucket.begin(key, None, with_crc32=True)
+    upload_id = bucket.begin(key, None, crc32=True)
     try:
         yield upload_id
     finally:

@@ -122,7 +122,7 @@ def begin(
     def create() -> str:
         nonlocal answer_lost
         try:
-            return bucket.begin(key, about, with_crc32=unsigned)
+            return bucket.begin(key, about, crc32=unsigned)
         except StoreUnavailable:
             answer_lost = True
             raise

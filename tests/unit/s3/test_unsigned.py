@@ -68,9 +68,9 @@ class Server(Bucket):
         self._take("part", key, data, how["seal"])
         return {"PartNumber": number}
 
-    def begin(self, key: str, about: object, *, with_crc32: bool = False) -> str:
+    def begin(self, key: str, about: object, *, crc32: bool = False) -> str:
         self._may_fail("begin")
-        self.began.append(with_crc32)
+        self.began.append(crc32)
         self.left.add(f"upload of {key}")
         return "an-id"
 
