@@ -63,9 +63,9 @@ class Server(Bucket):
         return ""
 
     def put_part(
-        self, key: str, upload_id: str, number: int, data: Buffers, **how: Any
+        self, key: str, upload_id: str, number: int, data: Buffers, seal: Seal = USUAL
     ) -> dict[str, Any]:
-        self._take("part", key, data, how["seal"])
+        self._take("part", key, data, seal)
         return {"PartNumber": number}
 
     def begin(self, key: str, about: object, *, crc32: bool = False) -> str:
