@@ -146,6 +146,11 @@ STORE_OPTS = [
         help="Whether the server wants all parts of an upload to have one size.",
     ),
     cfg.BoolOpt(
+        "s3_store_unsigned_payload",
+        default=False,
+        help="Whether over plain http a CRC32 vouches for images, not a sha256.",
+    ),
+    cfg.BoolOpt(
         "s3_store_object_metadata",
         default=False,
         help="Whether objects carry the image's id, and its hash where it is known.",

@@ -71,6 +71,7 @@ class StoreSettings:
     request_checksums: str
     writing: Writing = Writing()
     equal_parts: bool = False
+    unsigned_payload: bool = False
 
     @property
     def service(self) -> str:
@@ -136,6 +137,7 @@ def read_store(
         request_checksums=request_checksums if protected else "when_required",
         writing=_writing(section, glance_id),
         equal_parts=section["s3_store_equal_parts"],
+        unsigned_payload=section["s3_store_unsigned_payload"],
     )
 
 

@@ -15,6 +15,7 @@ from s3gateway.config import options
 from s3gateway.config import remote
 from s3gateway.config import sources
 from s3gateway.config.sources import Sources
+from s3gateway.manage import botocore_data
 from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
@@ -187,6 +188,7 @@ def _add_commands(
     _add_target(moved)
     _add_gc(commands)
     _add_locations(commands)
+    botocore_data.declare(commands, _add)
     shown = _add(commands, "metrics", metrics.run, _METRICS, "what was counted")
     shown.add_argument(
         "--listen", metavar="ADDRESS:PORT", default="", help="show it over HTTP"

@@ -25,7 +25,7 @@ from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage.operator import Operator
-from s3gateway.s3 import conditional
+from s3gateway.s3 import trials
 from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
 from s3gateway.upload import claims
@@ -241,7 +241,7 @@ class Finder:
 
     def _has_had(self, leftover: Leftover) -> bool | None:
         """Whether Glance has or had the image, ``None`` if it does not say."""
-        if leftover.attempt.key.startswith(conditional.PREFIX):
+        if leftover.attempt.key.startswith(trials.PREFIX):
             return True  # it is of no image
         if leftover.image_id in self._shown:
             return True

@@ -39,7 +39,7 @@ def duplicate(
         store.copy(key, source, about)
         moved(size)
         return
-    writer = store.begin(key, about)
+    writer = store.begin_copy(key, about)
     try:
         began(writer.upload_id)
         _copy_parts(store, writer, source, size, moved)

@@ -13,7 +13,6 @@ import math
 import threading
 from collections.abc import Callable
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 from typing import TypeVar
 from urllib import parse
@@ -33,6 +32,9 @@ from s3gateway.s3 import http as s3http
 from s3gateway.s3 import metadata
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
+from s3gateway.s3.seals import NONE
+from s3gateway.s3.seals import USUAL
+from s3gateway.s3.seals import Seal
 from s3gateway.store import About
 from s3gateway.store import Buffers
 from s3gateway.streams.retries import patiently
@@ -44,7 +46,7 @@ T = TypeVar("T")
 #: A bucket of the same server, and the key of an object in it.
 Source = tuple[str, str]
 
-NONE: Mapping[str, str] = MappingProxyType({})
+_CRC32 = {"ChecksumAlgorithm": "CRC32"}
 #: Cleaning up is tried for so long: who waits for the answer has failed already.
 CLEANING_TIME = 5.0  # seconds
 
@@ -83,37 +85,40 @@ class Bucket:
         about: About | None = None,
         *,
         condition: Mapping[str, str] = NONE,
-        payload: str = "",
+        seal: Seal = USUAL,
     ) -> str:
         """Write an object, once; return its etag.
 
         :param about: as of ``ObjectStore.put``
         :param condition: headers that say when not to
-        :param payload: what the signature says of the body, if not the truth
+        :param seal: what is said of the body, if not the usual
         """
         headers = {
             **metadata.headers(self.settings.writing, about),
-            **self._checksum(data),
+            **self._checksum(data, seal),
             **condition,
         }
-        send = functools.partial(self._send, key, data, headers, payload=payload)
+        send = functools.partial(self._send, key, data, headers, payload=seal.payload)
         return self._in_place(send).get("ETag", "")
 
-    def begin(self, key: str, about: About | None) -> str:
-        """Begin a multipart upload, once; return its id."""
-        options = self._options(about)
+    def begin(self, key: str, about: About | None, *, crc32: bool = False) -> str:
+        """Begin a multipart upload, once; return its id.
+
+        :param crc32: whether its parts have one, whatever the options say
+        """
+        options = self._options(about) | (_CRC32 if crc32 else {})
         answer = self._in_place(
             lambda: self.ask("create_multipart_upload", Key=key, **options)
         )
         return str(answer["UploadId"])
 
     def put_part(
-        self, key: str, upload_id: str, number: int, data: Buffers
+        self, key: str, upload_id: str, number: int, data: Buffers, seal: Seal = USUAL
     ) -> dict[str, Any]:
         """Send a part, once; return what completes the upload with it."""
         query = parse.urlencode({"partNumber": number, "uploadId": upload_id})
-        checksum = self._checksum(data)
-        answer = self._send(key, data, checksum, query)
+        checksum = self._checksum(data, seal)
+        answer = self._send(key, data, checksum, query, seal.payload)
         entry = {"PartNumber": number, "ETag": answer.get("ETag", "")}
         if checksum:
             entry["ChecksumCRC32"] = checksum[metadata.CRC32]
@@ -232,15 +237,15 @@ class Bucket:
     def _adds_checksums(self) -> bool:
         return self.settings.request_checksums == "when_supported"
 
-    def _checksum(self, data: Buffers) -> dict[str, str]:
-        return metadata.checksum(data) if self._adds_checksums else {}
+    def _checksum(self, data: Buffers, seal: Seal) -> Mapping[str, str]:
+        if seal.checksum or not self._adds_checksums:
+            return seal.checksum
+        return metadata.checksum(data)
 
     def _options(self, about: About | None) -> dict[str, Any]:
         """Return what boto3 is told of an object that it makes."""
         options = metadata.parameters(self.settings.writing, about)
-        return options | (
-            {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
-        )
+        return options | (_CRC32 if self._adds_checksums else {})
 
     def _create(self, where: Mapping[str, str]) -> None:
         configuration = {"CreateBucketConfiguration": where} if where else {}
@@ -260,9 +265,10 @@ class Bucket:
 
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
             # Over plain http the signature must vouch for the bytes; TLS does it.
-            digest = s3http.UNSIGNED if connection.secure else s3http.payload_hash(data)
+            usual = s3http.UNSIGNED if connection.secure else ""
+            said = payload or usual or s3http.payload_hash(data)
             url = connection.url(self.settings.bucket, key, query)
-            signed = connection.signer.headers("PUT", url, headers, payload or digest)
+            signed = connection.signer.headers("PUT", url, headers, said)
             return connection.http.send("PUT", url, signed, data)
 
         answer = self._access.allowed(put)

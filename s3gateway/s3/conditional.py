@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conditional PUT: what ``If-None-Match: *`` is worth on an S3 server.
 
-It is found out by trying, once for each bucket and process.  Only what is certain is
-remembered: an answer that may be an accident, as a 400, 409 or 503 may be, is asked for
-again, and a trial that comes to nothing is made again later.
+It is found out by trying, once for each bucket and process.
 """
 
 from __future__ import annotations
@@ -23,11 +21,12 @@ from s3gateway.errors import StoreUnavailable
 from s3gateway.errors import WriteConflict
 from s3gateway.s3.bucket import CLEANING_TIME
 from s3gateway.s3.bucket import Bucket
+from s3gateway.s3.trials import PREFIX
+from s3gateway.s3.trials import Trial
+from s3gateway.s3.trials import clean_up
 
 LOG = logging.getLogger(__name__)
 
-# As an upload to no image would name its object: what a crash leaves, gc collects.
-PREFIX = "00000000-0000-0000-0000-000000000000."
 #: What makes a PUT a conditional one (RFC 9110, 13.1.2).
 IF_ABSENT = {"If-None-Match": "*"}
 
@@ -37,7 +36,6 @@ _RACES = 5
 _TRIES = 3
 _PAUSE = 0.2  # seconds
 _LEAST = 10.0  # seconds that a trial may take
-_LATER = 60.0  # seconds after which one that came to nothing is repeated
 
 
 class ConditionalPut(enum.Enum):
@@ -53,19 +51,11 @@ class ConditionalPut(enum.Enum):
     IGNORED = "ignored"
 
 
-class Knowledge:
-    """What one process knows of conditional PUTs to one bucket.
-
-    No lock is held while S3 is asked.  Who asks during a trial gets what comes of it,
-    an error too: nobody waits for longer than one trial takes.
-    """
+class Knowledge(Trial[ConditionalPut]):
+    """What one process knows of conditional PUTs to one bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
-        self._known: ConditionalPut | None = None
-        self._trial: futures.Future[ConditionalPut] | None = None
-        self._not_before = 0.0
-        self._lock = threading.Lock()
+        super().__init__(bucket, try_out, ConditionalPut.CHECKS)
 
     def conditional_put(self) -> ConditionalPut:
         """Return what it is worth; while that is not certain, ``CHECKS``.
@@ -73,35 +63,7 @@ class Knowledge:
         :raises StoreUnavailable: if the server does not answer
         :raises StoreDenied: if the bucket cannot be written
         """
-        with self._lock:
-            if self._known is not None:
-                return self._known
-            running = self._trial
-            if running is None and time.monotonic() < self._not_before:
-                return ConditionalPut.CHECKS
-            trial = self._trial = running or futures.Future()
-        if running is None:
-            self._run(trial)
-        return trial.result()
-
-    def _run(self, trial: futures.Future[ConditionalPut]) -> None:
-        try:
-            found = try_out(self._bucket)
-        except BaseException as error:
-            # What is raised in this thread alone, as SystemExit is, is not for others.
-            shared = isinstance(error, StoreError)
-            other = StoreError(f"Store {self._bucket.name} was not tried out")
-            self._end(None, 0.0)
-            trial.set_exception(error if shared else other)
-            raise
-        self._end(found, _LATER)
-        trial.set_result(found or ConditionalPut.CHECKS)
-
-    def _end(self, found: ConditionalPut | None, pause: float) -> None:
-        with self._lock:
-            self._known = found
-            self._trial = None
-            self._not_before = time.monotonic() + pause
+        return self.outcome()
 
 
 def try_out(bucket: Bucket) -> ConditionalPut | None:
@@ -122,7 +84,7 @@ def try_out(bucket: Bucket) -> ConditionalPut | None:
         LOG.info("Store %s could not be tried out: %s", bucket.name, error)
         return None
     finally:
-        _clean_up(bucket, key, cleaning_time)
+        clean_up(bucket, key, cleaning_time)
     word = found.value if found else "not certain"
     LOG.info("Store %s: If-None-Match on a write: %s", bucket.name, word)
     return found
@@ -209,10 +171,3 @@ def _race(bucket: Bucket, key: str) -> list[_Outcome]:
         except RuntimeError:  # no more threads can be started
             together.abort()
             return []
-
-
-def _clean_up(bucket: Bucket, key: str, retry_time: float) -> None:
-    try:
-        bucket.delete(key, retry_time)
-    except StoreError as error:
-        LOG.warning("%s may have been left in store %s: %s", key, bucket.name, error)

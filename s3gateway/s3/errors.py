@@ -43,6 +43,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "RequestTimeout": StoreUnavailable,
     "RequestTimeTooSkewed": StoreDenied,
     "SlowDown": StoreUnavailable,
+    "XAmzContentChecksumMismatch": StoreUnavailable,  # MinIO's BadDigest
     "XAmzContentSHA256Mismatch": StoreUnavailable,
     "XMinioStorageFull": StoreFull,
 }

@@ -20,14 +20,17 @@ from s3gateway.s3 import conditional
 from s3gateway.s3 import listing
 from s3gateway.s3 import metadata
 from s3gateway.s3 import reader
+from s3gateway.s3 import seals
 from s3gateway.s3 import writer
 from s3gateway.s3.bucket import CLEANING_TIME
-from s3gateway.s3.bucket import NONE
 from s3gateway.s3.bucket import Bucket
 from s3gateway.s3.bucket import Source
 from s3gateway.s3.conditional import ConditionalPut
 from s3gateway.s3.conditional import Knowledge
 from s3gateway.s3.reader import S3Reader
+from s3gateway.s3.seals import NONE
+from s3gateway.s3.seals import USUAL
+from s3gateway.s3.unsigned import UnsignedPayloads
 from s3gateway.s3.writer import S3Writer
 from s3gateway.store import NOTHING
 from s3gateway.store import About
@@ -52,6 +55,7 @@ class S3Store:
         self.bucket = Bucket(settings, transfer)
         self.knows_ranges = True
         self._knowledge = Knowledge(self.bucket)
+        self._unsigned = UnsignedPayloads(self.bucket)
 
     @property
     def name(self) -> str:
@@ -77,7 +81,11 @@ class S3Store:
             self._must_be_absent(key)
         elif if_absent:
             condition = conditional.IF_ABSENT
-        put = functools.partial(self.bucket.put, key, data, about, condition=condition)
+        is_image = about is not None
+        seal = seals.by_crc32(data) if is_image and self._unsigned.allowed() else USUAL
+        put = functools.partial(
+            self.bucket.put, key, data, about, condition=condition, seal=seal
+        )
         return self.bucket.patiently(key, put)
 
     def decides_between_writers(self) -> bool:
@@ -101,6 +109,11 @@ class S3Store:
         writer.abandon(self.bucket, key, upload_id)
 
     def begin(self, key: str, about: About = NOTHING) -> S3Writer:
+        unsigned = self._unsigned.allowed()
+        return writer.begin(self.bucket, key, about, unsigned=unsigned)
+
+    def begin_copy(self, key: str, about: About) -> S3Writer:
+        """Begin a multipart upload whose parts the server copies."""
         return writer.begin(self.bucket, key, about)
 
     def copy(self, key: str, source: Source, about: About) -> None:

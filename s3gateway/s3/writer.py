@@ -13,9 +13,11 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
+from s3gateway.s3 import seals
 from s3gateway.s3.bucket import CLEANING_TIME
 from s3gateway.s3.bucket import Bucket
 from s3gateway.s3.bucket import Source
+from s3gateway.s3.seals import USUAL
 from s3gateway.store import About
 from s3gateway.store import Buffers
 
@@ -23,10 +25,16 @@ LOG = logging.getLogger(__name__)
 
 
 class S3Writer:
-    """A multipart upload; parts may come from several threads at once."""
+    """A multipart upload; parts may come from several threads at once.
 
-    def __init__(self, bucket: Bucket, key: str, upload_id: str) -> None:
+    :param unsigned: whether a CRC32 vouches for the parts, and not the signature
+    """
+
+    def __init__(
+        self, bucket: Bucket, key: str, upload_id: str, *, unsigned: bool = False
+    ) -> None:
         self.upload_id = upload_id
+        self._unsigned = unsigned
         self._bucket = bucket
         self._key = key
         self._cancelled = threading.Event()
@@ -35,9 +43,12 @@ class S3Writer:
         self._lock = threading.Lock()
 
     def send(self, number: int, part: Buffers) -> None:
+        seal = seals.by_crc32(part) if self._unsigned else USUAL
         entry = self._bucket.patiently(
             self._key,
-            lambda: self._bucket.put_part(self._key, self.upload_id, number, part),
+            lambda: self._bucket.put_part(
+                self._key, self.upload_id, number, part, seal=seal
+            ),
             cancelled=self._cancelled,
         )
         self._took(entry, sum(map(len, part)))
@@ -99,14 +110,19 @@ class S3Writer:
         return bool(head["ContentLength"] == self._size)
 
 
-def begin(bucket: Bucket, key: str, about: About) -> S3Writer:
-    """Begin a multipart upload, and no second one should the answer get lost."""
+def begin(
+    bucket: Bucket, key: str, about: About, *, unsigned: bool = False
+) -> S3Writer:
+    """Begin a multipart upload, and no second one should the answer get lost.
+
+    :param unsigned: as of ``S3Writer``
+    """
     answer_lost = False
 
     def create() -> str:
         nonlocal answer_lost
         try:
-            return bucket.begin(key, about)
+            return bucket.begin(key, about, crc32=unsigned)
         except StoreUnavailable:
             answer_lost = True
             raise
@@ -117,7 +133,7 @@ def begin(bucket: Bucket, key: str, about: About) -> S3Writer:
     finally:
         if answer_lost:
             _clean_up(bucket, key, but=upload_id)
-    return S3Writer(bucket, key, upload_id)
+    return S3Writer(bucket, key, upload_id, unsigned=unsigned)
 
 
 def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``s3_store_request_checksum_calculation = when_supported``: every body's CRC32."""
+"""A body's CRC32: of every body, and in place of the payload's signature.
+
+The options are ``s3_store_request_checksum_calculation = when_supported`` and
+``s3_store_unsigned_payload``.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,10 @@ import pytest
 
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
+from s3gateway.manage.check.findings import Severity
+from s3gateway.manage.check.store import check
+from s3gateway.s3 import trials
+from s3gateway.s3 import unsigned
 from s3gateway.s3.store import S3Store
 from tests.contract.objects import DATA
 from tests.contract.objects import content
@@ -20,9 +28,20 @@ from tests.contract.objects import views
 from tests.support.faults import s3_faults
 from tests.support.faults.faultproxy import FaultProxy
 from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import TRANSFER
 from tests.support.s3.stores import s3_store
 
 CRC32 = b64encode(zlib.crc32(DATA).to_bytes(4, "big")).decode()
+
+
+#: Whether a wrong one is refused, as measured; a server that learns it fails here.
+REFUSES = {
+    "swift": True,
+    "moto": False,
+    "rgw": False,
+    "minio": True,
+    "versity": True,
+}
 
 
 @pytest.fixture
@@ -115,3 +134,66 @@ def test_an_object_lock_is_told_of_which_kind_a_checksum_is(s3: S3Server) -> Non
     names = ("x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32")
     sent = [[r.headers.get(name) for name in names] for r in proxy.requests]
     assert sent == [["CRC32", CRC32], [None, None]]
+
+
+def without_signed_payloads(server: S3Server, bucket: str, endpoint: str) -> S3Store:
+    return s3_store(server, bucket, endpoint=endpoint, unsigned_payload=True)
+
+
+def test_who_refuses_a_wrong_one(server: S3Server, bucket: str) -> None:
+    """And ``check`` says so; nothing is left of either."""
+    store = without_signed_payloads(server, bucket, server.endpoint)
+    assert unsigned.try_out(store.bucket) is REFUSES[server.name]
+    found = [
+        each for each in check(store.settings, TRANSFER) if "payload" in each.found
+    ]
+    expected = Severity.OK if REFUSES[server.name] else Severity.WARNING
+    assert [each.severity for each in found] == [expected]
+
+
+def test_a_crc32_in_place_of_the_signature(server: S3Server, bucket: str) -> None:
+    """Images are written so, where a wrong one is refused; a claim is not."""
+    with FaultProxy(server.endpoint) as proxy:
+        store = without_signed_payloads(server, bucket, proxy.endpoint)
+        store.put("claim", views(DATA))
+        store.put("put", views(DATA), about={"image-id": "an-id"})
+        writer = store.begin("parts")
+        writer.send(1, views(DATA))
+        writer.commit()
+        sent = [
+            (r.path.rpartition("/")[2], r.headers["x-amz-content-sha256"])
+            for r in proxy.requests
+            if r.method == "PUT" and trials.PREFIX not in r.path
+        ]
+    unsigned_keys = [key for key, payload in sent if payload == "UNSIGNED-PAYLOAD"]
+    assert unsigned_keys == (["put", "parts"] if REFUSES[server.name] else [])
+    assert [key for key, _ in sent] == ["claim", "put", "parts"]
+    past_the_proxy = s3_store(server, bucket)
+    for key in ("claim", "put", "parts"):
+        assert content(past_the_proxy, key, len(DATA)) == DATA
+        past_the_proxy.delete(key)
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_byte_that_is_damaged_on_its_way(
+    server: S3Server, bucket: str, part: bool
+) -> None:
+    """Whatever vouches for the bytes, they are sent again and are right."""
+    if server.name == "moto":
+        return  # it believes every signature
+    with FaultProxy(server.endpoint) as proxy:
+        store = without_signed_payloads(server, bucket, proxy.endpoint)
+        store.put("first", views(DATA), about={})  # the trial is over by now
+        fault = s3_faults.Corrupt(len(DATA) // 2, upwards=True)
+        proxy.add(fault, method="PUT", key="/damaged")
+        if part:
+            writer = store.begin("damaged")
+            writer.send(1, views(DATA))
+            writer.commit()
+        else:
+            store.put("damaged", views(DATA), about={})
+    assert len(fault.events) == 1
+    past_the_proxy = s3_store(server, bucket)
+    assert content(past_the_proxy, "damaged", len(DATA)) == DATA
+    for key in ("first", "damaged"):
+        past_the_proxy.delete(key)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A store's options of encryption, storage class and metadata reach S3."""
+"""A store's options of what is written, and how, reach S3."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.clients.api import Api
+from tests.support.faults.through import through_proxy
 from tests.support.people import ALICE
 from tests.support.s3 import catalog
 from tests.support.servers.cloud import Cloud
@@ -68,3 +69,33 @@ def test_options_of_a_store_reach_s3(encrypting: Cloud, alone: bool) -> None:
         assert bool(found.pop("glance-id", "")) is not alone
         assert found == expected
         assert api.delete(image_id).status == 204
+
+
+def test_payloads_that_are_not_signed(cloud: Cloud) -> None:
+    """Of images alone, whether they are one request or parts."""
+    options = {"s3_store_unsigned_payload": "true"}
+    with through_proxy(cloud, ALICE, stores=options) as through:
+        for data in (SMALL, LARGE):
+            image_id = through.api.create()
+            assert through.api.upload(image_id, data).status == 204
+            assert through.api.download(image_id).body == data
+            found = through.api.request("GET", f"/v2/images/{image_id}").json()
+            assert found["os_hash_value"] == hashlib.sha512(data).hexdigest()
+            sent = [
+                (request.headers["x-amz-content-sha256"], request.headers)
+                for request in through.proxy.requests
+                if request.method == "PUT"
+                and request.path.rpartition("/")[2].startswith(f"{image_id}.")
+            ]
+            assert len(sent) == (1 if data is SMALL else 4)
+            for payload, headers in sent:
+                assert payload == "UNSIGNED-PAYLOAD"
+                assert "x-amz-checksum-crc32" in headers["authorization"]
+            assert through.api.delete(image_id).status == 204
+        claims = [r for r in through.proxy.requests if "/.s3gateway/" in r.path]
+        assert all(
+            request.headers["x-amz-content-sha256"] != "UNSIGNED-PAYLOAD"
+            for request in claims
+            if request.method == "PUT"
+        )
+        assert claims

@@ -12,6 +12,7 @@ from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
+from s3gateway.manage.check import botocore_data
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
@@ -38,6 +39,7 @@ def _all(context: Context) -> Iterator[Finding]:
     if remote_glance.read(context.conf) is None:
         yield from paste_file.check(context.conf)
     yield from uwsgi_files.check(context.conf)
+    yield from botocore_data.check()
     yield from keystone.check(context.conf)
     for store in context.settings.stores.values():
         yield from check_store(store, context.settings.transfer)

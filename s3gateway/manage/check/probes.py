@@ -24,6 +24,7 @@ from s3gateway.manage.check.findings import Finding
 from s3gateway.s3 import conditional
 from s3gateway.s3 import dates
 from s3gateway.s3.conditional import ConditionalPut
+from s3gateway.s3.seals import Seal
 from s3gateway.s3.store import S3Store
 
 DATA = b"0123456789"
@@ -102,7 +103,7 @@ def checksums(store: S3Store, key: str) -> Finding:
     if store.bucket.connection.secure:
         return findings.ok("checksums", "TLS")
     try:
-        store.bucket.put(key, VIEWS, payload=_WRONG_HASH)
+        store.bucket.put(key, VIEWS, seal=Seal(_WRONG_HASH))
     except StoreError:
         return findings.ok("checksums", "enforced")
     return findings.warning(

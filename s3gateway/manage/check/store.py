@@ -20,7 +20,8 @@ from s3gateway.manage.check import probes
 from s3gateway.manage.check import reach
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
-from s3gateway.s3 import conditional
+from s3gateway.s3 import trials
+from s3gateway.s3 import unsigned
 from s3gateway.s3.store import S3Store
 from s3gateway.upload.parts import MAX_PARTS
 
@@ -43,9 +44,27 @@ def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]
         read_timeout=min(transfer.read_timeout, _READ_TIMEOUT),
         retry_time=_RETRY_TIME,
     )
-    for found in examine(S3Store(store, impatient)):
-        yield found.of(subject)
+    tried = S3Store(store, impatient)
+    found = examine(tried)
+    for each in found:
+        yield each.of(subject)
+    if len(found) > 1 and unsigned.wanted(tried.bucket):
+        yield _unsigned(subject, tried)
     yield from _of_configuration(subject, store)
+
+
+def _unsigned(subject: str, store: S3Store) -> Finding:
+    """Say what comes of ``s3_store_unsigned_payload``."""
+    refused = unsigned.try_out(store.bucket)
+    if refused:
+        return findings.ok(subject, "a wrong CRC32 is refused, payloads go unsigned")
+    return findings.warning(
+        subject,
+        "payloads stay signed",
+        "A body with a wrong CRC32 is "
+        f"{'not certainly refused' if refused is None else 'taken'}: "
+        "s3_store_unsigned_payload has no effect here, leave it out.",
+    )
 
 
 def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
@@ -90,7 +109,7 @@ def examine(store: S3Store) -> list[Finding]:
     access = _access(store)
     if access.severity is Severity.ERROR or access.found == "no bucket":
         return [access]
-    key = conditional.PREFIX + secrets.token_hex(8)
+    key = trials.PREFIX + secrets.token_hex(8)
     try:
         failure = _written(store, key)
         probed = [] if failure else [_probe(store, each, key) for each in probes.ALL]
