@@ -9,11 +9,9 @@ import re
 from oslo_config import cfg
 
 from s3gateway.config.options import GROUP
+from s3gateway.config.options.glance import DATABASE_OPTS
 from s3gateway.errors import ConfigError
 
-_DATABASE_OPTS = [
-    cfg.StrOpt("connection", default="", secret=True, help="Glance's database.")
-]
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = 16  # hexadecimal digits
 
@@ -23,7 +21,7 @@ def read(conf: cfg.ConfigOpts) -> str:
 
     :raises ConfigError: if S3 would not take it as metadata
     """
-    conf.register_opts(_DATABASE_OPTS, group="database")
+    conf.register_opts(DATABASE_OPTS, group="database")
     named: str = conf[GROUP].glance_id
     if named and not _ID.fullmatch(named):
         raise ConfigError(

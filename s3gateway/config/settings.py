@@ -17,8 +17,9 @@ from types import MappingProxyType
 from oslo_config import cfg
 
 from s3gateway.config import glance_id
-from s3gateway.config import glance_options
 from s3gateway.config import options
+from s3gateway.config.options import glance as glance_options
+from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.sources import Sources
 from s3gateway.config.stores import MIB
 from s3gateway.config.stores import Section
@@ -199,7 +200,7 @@ def _multi(
             "default_backend",
             f"{found} one of enabled_backends: {', '.join(backends)}",
         )
-    conf.register_opts(glance_options.STORE_OPTS, group=glance_options.BACKEND_DEFAULTS)
+    conf.register_opts(STORE_OPTS, group=options.BACKEND_DEFAULTS)
     return {
         name: read_store(name, _backend_section(conf, name), ours, owner)
         for name, kind in backends.items()
@@ -213,17 +214,17 @@ def _single(
     default: str = conf.glance_store.default_store
     if SINGLE_STORE not in conf.glance_store.stores:
         return {}, default
-    conf.register_opts(glance_options.STORE_OPTS, group="glance_store")
+    conf.register_opts(STORE_OPTS, group="glance_store")
     section = Section("glance_store", conf.glance_store)
     return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours, owner)}, default
 
 
 def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
     """A store's section over ``[backend_defaults]``, as glance_store has it."""
-    conf.register_opts(glance_options.STORE_OPTS, group=name)
-    for opt in glance_options.STORE_OPTS:
+    conf.register_opts(STORE_OPTS, group=name)
+    for opt in STORE_OPTS:
         conf.set_default(opt.name, None, group=name)
-    return Section(name, conf[name], conf[glance_options.BACKEND_DEFAULTS])
+    return Section(name, conf[name], conf[options.BACKEND_DEFAULTS])
 
 
 def _refuse_overlap(one: StoreSettings, other: StoreSettings) -> None:

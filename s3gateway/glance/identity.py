@@ -17,26 +17,14 @@ from keystoneauth1.session import Session
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from s3gateway.config.options import SERVICE_USER
+from s3gateway.config.options import SERVICE_USER_OPTS
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.http.wsgi import CONTEXT
 from s3gateway.http.wsgi import Environ
 
 LOG = logging.getLogger(__name__)
-
-GROUP = "service_user"
-SERVICE_USER_OPTS: list[cfg.Opt] = [
-    cfg.BoolOpt(
-        "send_service_user_token",
-        default=True,
-        help="""
-Whether uploads are registered with a service token beside the user's.
-
-An upload that takes longer than the user's token lives fails without. Glance's
-``[keystone_authtoken] service_token_roles`` must name a role of this user.
-""",
-    ),
-]
 
 
 def caller(environ: Environ) -> Environ:
@@ -80,7 +68,7 @@ class ServiceUser:
         try:
             return str(self._auth.get_token(self._session))
         except exceptions.ClientException as error:
-            LOG.error("Keystone gave [%s] no token: %s", GROUP, error)
+            LOG.error("Keystone gave [%s] no token: %s", SERVICE_USER, error)
             raise GlanceError("The gateway could not identify itself.") from error
 
     def beside_caller(self, environ: Environ) -> Environ:
@@ -95,7 +83,7 @@ class ServiceUser:
         return {**environ, "HTTP_X_AUTH_TOKEN": self.token()}
 
 
-def read(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceUser | None:
+def read(conf: cfg.ConfigOpts, group: str = SERVICE_USER) -> ServiceUser | None:
     """Return the user that the configuration names, ``None`` if there is none.
 
     :param group: the section that names it

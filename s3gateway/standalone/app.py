@@ -16,6 +16,7 @@ from oslo_middleware import cors
 from paste import deploy
 
 from s3gateway.config import sources
+from s3gateway.config.options.standalone import PASTE_OPTS
 from s3gateway.errors import ConfigError
 from s3gateway.standalone import files
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "/etc/s3gateway/s3gateway.conf"
 _PASTE = "paste/s3gateway-paste.ini"
-_PASTE_OPTS = [
-    cfg.StrOpt("config_file", default="", help="The paste file of the pipeline."),
-]
 
 
 def load(config_file: str) -> WSGIApplication:
@@ -36,7 +34,7 @@ def load(config_file: str) -> WSGIApplication:
     """
     conf = cfg.CONF
     logging.register_options(conf)
-    conf.register_opts(_PASTE_OPTS, group="paste_deploy")
+    conf.register_opts(PASTE_OPTS, group="paste_deploy")
     _set_defaults(conf)
     read = sources.of_files([config_file])
     try:

@@ -7,11 +7,9 @@ import dataclasses
 from collections.abc import Mapping
 
 import webob
-from oslo_config import cfg
 from oslo_log import log as logging
 
 from s3gateway.config import options
-from s3gateway.config import remote as remote_glance
 from s3gateway.config.remote import RemoteSettings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
@@ -103,12 +101,3 @@ def differences(shown: list[Mapping[str, str]] | None, settings: Settings) -> li
             "Glance"
         )
     return found
-
-
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return our own options by group, for ``oslo-config-generator``."""
-    ours = [*options.GATEWAY_OPTS, *remote_glance.REMOTE_OPTS]
-    return [
-        (options.GROUP, ours),
-        (identity.GROUP, identity.SERVICE_USER_OPTS),
-    ]

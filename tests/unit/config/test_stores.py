@@ -10,8 +10,8 @@ import pytest
 import trustme
 from oslo_config import cfg
 
-from s3gateway.config import glance_options
 from s3gateway.config import options
+from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.stores import Section
 from s3gateway.config.stores import StoreSettings
 from s3gateway.config.stores import read_store
@@ -41,7 +41,7 @@ def section(**values: Any) -> Recording:
     """Return a store's section with these options over what every store has."""
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[])
-    conf.register_opts(glance_options.STORE_OPTS, group="fast")
+    conf.register_opts(STORE_OPTS, group="fast")
     for name, value in {**STORE, **values}.items():
         conf.set_override(name, value, group="fast")
     return Recording("fast", conf.fast)
@@ -57,7 +57,7 @@ def read(found: Section) -> StoreSettings:
 def test_no_option_is_declared_that_nobody_reads() -> None:
     found = section()
     read(found)
-    assert found.read == {opt.name for opt in glance_options.STORE_OPTS}
+    assert found.read == {opt.name for opt in STORE_OPTS}
 
 
 def test_checksums_are_sent_with_data_integrity_protection_alone() -> None:
