@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Mapping
-from collections.abc import Sequence
 from types import MappingProxyType
 
 from oslo_config import cfg
@@ -113,11 +112,6 @@ class Settings:
     transfer: TransferSettings
     locations: LocationSettings
     health: HealthSettings
-
-
-def parse_files(files: Sequence[str]) -> cfg.ConfigOpts:
-    """Parse some files and nothing beside them, as ``parse`` does."""
-    return parse(Sources(files, ()))
 
 
 def parse(sources: Sources) -> cfg.ConfigOpts:

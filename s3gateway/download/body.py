@@ -14,6 +14,7 @@ from concurrent import futures
 
 from oslo_log import log as logging
 
+from s3gateway.config.stores import MIB
 from s3gateway.download.failover import Copies
 from s3gateway.download.pace import Pace
 from s3gateway.download.window import Window
@@ -29,8 +30,6 @@ from s3gateway.streams.digests import Verification
 from s3gateway.streams.retries import while_nothing_moved
 
 LOG = logging.getLogger(__name__)
-
-_MIB = 1024**2
 
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
@@ -155,7 +154,7 @@ class Delivery:
                 return data
             self._close_window()
             self._pace = Pace()
-        limit = self._window.at - self._copies.at if self._window else _MIB
+        limit = self._window.at - self._copies.at if self._window else MIB
         data = self._pace.read(lambda: self._copies.read(limit))
         self._consider_window()
         return data
@@ -192,7 +191,7 @@ class Delivery:
             LOG.debug(
                 "Image %s: %.1f MiB/s on one connection, more are opened",
                 self._image_id,
-                self._straight_rate / _MIB,
+                self._straight_rate / MIB,
             )
             self._pace = Pace()
             self._open_window(Span(start, self._span.stop))

@@ -6,14 +6,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_MIB = 1024**2
+from s3gateway.config.stores import MIB
 
 #: After so many bytes and seconds it is known how fast one connection is; a burst or a
 #: hiccup is shorter.
-_SAMPLE = 4 * _MIB
+_SAMPLE = 4 * MIB
 _SAMPLE_TIME = 0.15
 #: A connection this fast, in bytes a second, is not what others would help.
-_FAST = 250 * _MIB
+_FAST = 250 * MIB
 
 
 class Pace:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Unified limits and what is used of them, by name.
+Usage = Mapping[str, Mapping[str, int]]
+
 _JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 
 
@@ -73,10 +76,8 @@ class Glance:
         :raises GlanceError: if the answer is not an image
         """
         answer = self._ask(environ, "GET", f"/v2/images/{image_id}")
-        if answer.code != 200:
-            raise Refused(answer)
         try:
-            return image_from(json.loads(answer.read()))
+            return image_from(_document(answer))
         except (ValueError, KeyError, TypeError) as error:
             raise GlanceError("Glance showed something that is no image") from error
 
@@ -101,10 +102,7 @@ class Glance:
         """
         path = "/v2/images"
         while path:
-            answer = self._ask(environ, "GET", path, query=query)
-            if answer.code != 200:
-                raise Refused(answer)
-            page = json.loads(answer.read())
+            page = _document(self._ask(environ, "GET", path, query=query))
             yield from map(image_from, page["images"])
             path, _, query = page.get("next", "").partition("?")
 
@@ -126,15 +124,12 @@ class Glance:
         answer.close()  # unread: should it be the image after all, it is long
         return answer.code == 416
 
-    def usage(self, environ: wsgi.Environ) -> Mapping[str, Mapping[str, int]]:
+    def usage(self, environ: wsgi.Environ) -> Usage:
         """Return the caller's unified limits and what is used of them.
 
         :raises Refused: if Glance does not say
         """
-        answer = self._ask(environ, "GET", "/v2/info/usage")
-        if answer.code != 200:
-            raise Refused(answer)
-        found: Mapping[str, Mapping[str, int]] = json.loads(answer.read())["usage"]
+        found: Usage = _document(self._ask(environ, "GET", "/v2/info/usage"))["usage"]
         return found
 
     def stores(self, environ: wsgi.Environ) -> list[Mapping[str, str]] | None:
@@ -145,9 +140,7 @@ class Glance:
         answer = self._ask(environ, "GET", "/v2/info/stores")
         if answer.code == 404:
             return None
-        if answer.code != 200:
-            raise Refused(answer)
-        found: list[Mapping[str, str]] = json.loads(answer.read())["stores"]
+        found: list[Mapping[str, str]] = _document(answer)["stores"]
         return found
 
     def patch(
@@ -176,6 +169,16 @@ class Glance:
             # The app is not ours: whatever it raises, it did not answer.
             LOG.exception("Glance did not answer %s %s", method, path)
             raise GlanceError("Glance did not answer.") from error
+
+
+def _document(answer: wsgi.Answer) -> Any:
+    """Return the JSON document of an answer.
+
+    :raises Refused: if the status is not 200
+    """
+    if answer.code != 200:
+        raise Refused(answer)
+    return json.loads(answer.read())
 
 
 def image_from(shown: Mapping[str, Any]) -> Image:

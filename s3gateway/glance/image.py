@@ -41,6 +41,13 @@ def location_uri(
     return uri if with_credentials else uri.without_credentials()
 
 
+def is_at(location: Location, store: StoreSettings, key: str) -> bool:
+    """Whether a location is that of an object, with credentials or without."""
+    uri = uris.try_parse(location.url)
+    expected = location_uri(store, key, with_credentials=False)
+    return uri is not None and uri.without_credentials() == expected
+
+
 def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     """Return the identifier of the store a location is in, empty if not ours.
 

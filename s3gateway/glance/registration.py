@@ -20,11 +20,11 @@ import hashlib
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log as logging
 
-from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
@@ -36,8 +36,10 @@ from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.image import VIRTUAL_SIZE
+from s3gateway.glance.image import is_at
 from s3gateway.glance.image import location_uri
 from s3gateway.http import wsgi
+from s3gateway.uris import StoredURI
 
 LOG = logging.getLogger(__name__)
 
@@ -50,7 +52,7 @@ _AT_ONCE = 2  # registrations of a process: one waits for S3, one does not
 _PATIENCE = 60.0  # seconds
 
 #: Answers of a proxy that has not waited for Glance, which may still be at it.
-_NOT_GLANCES = (502, 504)
+NOT_GLANCES = (502, 504)
 
 # A registration may be refused with these because of the caller's request; with
 # anything else it is Glance's fault or our own.
@@ -158,15 +160,8 @@ class Registrar:
         with_credentials: bool,
     ) -> wsgi.Answer | None:
         """Ask Glance to register; ``None`` if it failed without an answer."""
-        value = {
-            "url": str(location_uri(stored.store, stored.key, with_credentials)),
-            "metadata": self._metadata(stored),
-            "validation_data": {
-                "checksum": stored.checksum,
-                "os_hash_algo": stored.os_hash_algo,
-                "os_hash_value": stored.os_hash_value,
-            },
-        }
+        uri = location_uri(stored.store, stored.key, with_credentials)
+        value = location_document(uri, self._metadata(stored), stored)
         changes = [
             *(
                 {"op": "replace", "path": f"/{name}", "value": image.properties[name]}
@@ -239,11 +234,28 @@ class Registrar:
         raise Conflict(f"Image {image_id} got its data from somebody else.")
 
 
+def location_document(
+    uri: StoredURI, metadata: Mapping[str, str], data: Stored | Image
+) -> dict[str, Any]:
+    """Return a location as a PATCH adds it.
+
+    Glance compares the digests in it with its own, and refuses others.
+    """
+    value: dict[str, Any] = {"url": str(uri), "metadata": metadata}
+    if data.os_hash_value:
+        value["validation_data"] = {
+            "checksum": data.checksum,
+            "os_hash_algo": data.os_hash_algo,
+            "os_hash_value": data.os_hash_value,
+        }
+    return value
+
+
 def _why_not(image_id: str, answer: wsgi.Answer | None) -> Exception:
     """Return the error for an answer after which the image still has no data."""
     if answer is None:
         return NotRegistered(f"Glance did not take image {image_id}: it gave no answer")
-    if answer.code in _NOT_GLANCES:
+    if answer.code in NOT_GLANCES:
         return GlanceError(
             f"Whether image {image_id} is going to have its data is not known: "
             f"{answer.status}"
@@ -275,9 +287,7 @@ def _may_refer(image: Image, stored: Stored) -> bool:
     """
     if not image.locations:
         return image.status in ("active", "deactivated")
-    ours = location_uri(stored.store, stored.key, with_credentials=False)
-    found = [uris.try_parse(location.url) for location in image.locations]
-    return ours in [uri.without_credentials() for uri in found if uri is not None]
+    return any(is_at(place, stored.store, stored.key) for place in image.locations)
 
 
 def _digest_size(algorithm: str) -> int:

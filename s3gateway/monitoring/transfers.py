@@ -18,8 +18,9 @@ from typing import Any
 from oslo_context import context as oslo_context
 from oslo_log import log as logging
 
-from s3gateway.http.wsgi import CONTEXT
+from s3gateway.config.stores import MIB
 from s3gateway.http.wsgi import Environ
+from s3gateway.http.wsgi import caller
 from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ OK = "ok"
 CLIENT = "client"  # it went away before the end
 EMPTY = "empty"  # nothing was in the body; Glance answers
 
-_MIB = 1024**2
 _NOBODY = "none"
 
 _current: contextvars.ContextVar[Transfer | None] = contextvars.ContextVar(
@@ -66,10 +66,7 @@ class Transfer:
 
     def asked_by(self, environ: Environ) -> Transfer:
         """Say which request this is."""
-        found = environ.get(CONTEXT, {}).get("context")
-        if not isinstance(found, oslo_context.RequestContext):
-            found = oslo_context.RequestContext.from_environ(environ, overwrite=False)
-        self.context = found
+        self.context = caller(environ)
         return self
 
     def retried(self) -> None:
@@ -90,7 +87,7 @@ class Transfer:
         self._log(outcome, count, seconds)
 
     def _log(self, outcome: str, count: int, seconds: float) -> None:
-        speed = count / _MIB / max(seconds, 1e-6)
+        speed = count / MIB / max(seconds, 1e-6)
         fields: dict[str, Any] = {
             "operation": self.operation,
             "image": self._image_id,

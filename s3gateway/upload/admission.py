@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from oslo_log import log as logging
 
 from s3gateway.config.settings import Settings
+from s3gateway.config.stores import MIB
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -27,8 +28,6 @@ from s3gateway.upload import requests
 from s3gateway.upload.expected import Promise
 
 LOG = logging.getLogger(__name__)
-
-_MIB = 1024**2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +125,7 @@ class Admission:
         if not self._settings.use_keystone_limits:
             return False
         usage = self._glance.usage(environ)
-        more = {"image_size_total": size // _MIB, "image_count_uploading": 1}
+        more = {"image_size_total": size // MIB, "image_count_uploading": 1}
         return any(
             0 <= usage[name]["limit"] < usage[name]["usage"] + count  # -1: no limit
             for name, count in more.items()

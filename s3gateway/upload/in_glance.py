@@ -14,6 +14,7 @@ image it was for, and ``gc`` finds it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import secrets
 import time
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ from s3gateway.upload.checked import Signature
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.leftovers import keys_of
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
@@ -248,21 +250,9 @@ class UploadsInGlance:
 
     def _end(self, environ: Environ, image_id: str, traces: Traces) -> None:
         """Collect what dead uploads left, and take the claim back; never raises."""
-        claim = traces.claim
-        if claim is None:
-            return
-        try:
-            image = self._inside.image(environ, image_id)
-            left = collect(claim.leftovers, image, self._stores)
-        except GlanceError:
-            left = list(claim.leftovers)
-        except Exception:
-            LOG.exception("Image %s: what dead uploads left stays", image_id)
-            left = list(claim.leftovers)
-        if left:
-            claim.leave()
-        else:
-            claim.release()
+        if traces.claim is not None:
+            find = functools.partial(self._inside.image, environ, image_id)
+            give_back(traces.claim, find, self._stores)
 
 
 @dataclasses.dataclass(frozen=True)

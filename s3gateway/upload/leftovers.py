@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 
 from oslo_log import log as logging
 
 from s3gateway import uris
+from s3gateway.errors import GlanceError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
+from s3gateway.upload.holding import Claim
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +41,29 @@ def collect(
         for attempt in attempts
         if not _drop(attempt, stores, needed=_is_needed(image, attempt.key))
     ]
+
+
+def give_back(
+    claim: Claim, find: Callable[[], Image | None], stores: Mapping[str, ObjectStore]
+) -> None:
+    """Collect what dead uploads left, and end a claim; never raises.
+
+    A claim that still names something stays, for the next upload or ``gc``.
+
+    :param find: returns the image as it is now, ``None`` if it is gone
+    """
+    left: Sequence[Attempt] = claim.leftovers
+    try:
+        if left:
+            left = collect(left, find(), stores)
+    except (Refused, GlanceError) as error:
+        LOG.debug("Image %s: Glance does not show it: %s", claim.image_id, error)
+    except Exception:
+        LOG.exception("Image %s: what dead uploads left stays", claim.image_id)
+    if left:
+        claim.leave()
+    else:
+        claim.release()
 
 
 def refers_to(image: Image, key: str) -> bool:

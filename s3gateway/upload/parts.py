@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import mmap
 
+from s3gateway.config.stores import MIB
 from s3gateway.errors import TooLarge
 from s3gateway.streams.buffers import SLAB
 
-MIB = 1024**2
 MAX_PARTS = 10_000
-MAX_OBJECT_SIZE = 5 * 1024**4
 
 # While the image's length is unknown, each part is this fraction of all bytes
 # before it, so memory grows as late as it can.  From parts of 5 MiB that takes

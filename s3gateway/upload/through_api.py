@@ -16,15 +16,14 @@ Every attempt has a key of its own, and nothing is registered before it is verif
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from oslo_log import log as logging
 
 from s3gateway.errors import Conflict
-from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
 from s3gateway.errors import Overwritten
@@ -48,6 +47,7 @@ from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
 from s3gateway.upload.reception import Watcher
@@ -219,17 +219,5 @@ class Uploads:
         """
         if collect(failed, None, self._stores):
             return  # the claim names it, and its store does not answer
-        if self._collect(environ, claim):
-            claim.leave()
-        else:
-            claim.release()
-
-    def _collect(self, environ: Environ, claim: Claim) -> Sequence[Attempt]:
-        """Collect what dead uploads have left; return what is still there."""
-        if not claim.leftovers:
-            return ()
-        try:
-            image = self._glance.find(environ, claim.image_id)
-        except (Refused, GlanceError):
-            return claim.leftovers  # for somebody else to collect
-        return collect(claim.leftovers, image, self._stores)
+        find = functools.partial(self._glance.find, environ, claim.image_id)
+        give_back(claim, find, self._stores)

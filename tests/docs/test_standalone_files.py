@@ -7,13 +7,14 @@ import pathlib
 
 from s3gateway.config import remote
 from s3gateway.config import settings
+from tests.support import configuration
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_it_loads() -> None:
     file = ROOT / "etc" / "s3gateway" / "s3gateway.conf"
-    conf = settings.parse_files([str(file)])
+    conf = configuration.parse(file)
     assert list(settings.read(conf).stores) == ["fast"]
     glance = remote.read(conf)
     assert glance is not None

@@ -24,6 +24,7 @@ from s3gateway.glance.inside import Inside
 from s3gateway.glance.notifications import Notifications
 from s3gateway.standalone.start import Surroundings
 from s3gateway.upload import claims
+from tests.support import configuration
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.image_api import ImageApi
 from tests.support.servers.inside import InsideMemory
@@ -90,7 +91,7 @@ class InProcess:
     ) -> None:
         path = directory / "glance-api.conf"
         path.write_text("\n".join(["[DEFAULT]", *options, _CONFIGURATION]))
-        self._conf = gateway_settings.parse_files([str(path)])
+        self._conf = configuration.parse(path)
         self.settings = gateway_settings.read(self._conf)
         parts = {
             "part_size": PART,

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.config import settings
 from s3gateway.errors import ConfigError
+from tests.support import configuration
 
 PASSWORD = "a/password@with:all"
 URL = "mysql+pymysql://glance:pass@db.example:3306/glance?charset=utf8"
@@ -41,7 +41,7 @@ def read(tmp_path: pathlib.Path) -> Read:
             text += f"[s3gateway]\nglance_id = {glance_id}\n"
         file = tmp_path / "glance-api.conf"
         file.write_text(text)
-        stores = settings.read(settings.parse_files([str(file)])).stores
+        stores = configuration.read(file).stores
         return stores["fast"].writing.glance_id
 
     return found
