@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Glance that a stand-alone gateway stands in front of: its settings."""
+"""Settings of a stand-alone gateway: the URL of Glance, and how to talk to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from s3gateway.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RemoteSettings:
-    """Where Glance is and how it is spoken to.  Times are in seconds.
+    """Where Glance is and how to talk to it.  Times are in seconds.
 
     :ivar url: without a trailing slash
     :ivar cacert: a file or directory, empty for the usual CAs
@@ -37,9 +37,9 @@ class RemoteSettings:
 
 
 def read(conf: cfg.ConfigOpts) -> RemoteSettings | None:
-    """Return what the configuration says, ``None`` if it names no Glance.
+    """Return the settings, ``None`` if ``glance_url`` is not set.
 
-    :raises ConfigError: naming the option that cannot be used
+    :raises ConfigError: if an option cannot be used; the text names it
     """
     conf.register_opts(REMOTE_OPTS, group=GROUP)
     ours = conf[GROUP]
@@ -62,6 +62,8 @@ def _checked(url: str) -> str:
     usable = parts.scheme in ("http", "https") and parts.hostname
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigError(
-            GROUP, "glance_url", "not an http(s) URL without user, query or fragment"
+            GROUP,
+            "glance_url",
+            "must be an http(s) URL without user, query or fragment",
         )
     return url.rstrip("/")

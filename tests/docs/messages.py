@@ -85,7 +85,7 @@ class _Module(ast.NodeVisitor):
             self._add(f"[{section}] {option}: {problem}")
         elif name == "required":
             option, meaning = map(self._text, node.args)
-            self._add(f"[<section>] {option}: not set; it is {meaning}")
+            self._add(f"[<section>] {option}: not set; set it to {meaning}")
         elif name == "_failed" and len(node.args) == 2:  # a status, and a text
             self._add(self._text(node.args[1]))
         elif _is_log(node.func):

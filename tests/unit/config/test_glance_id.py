@@ -90,5 +90,5 @@ def test_who_knows_no_database_and_names_none_has_none(read: Read) -> None:
 
 @pytest.mark.parametrize("wrong", ["r\u00e9gion", "two words", "x" * 65])
 def test_one_that_cannot_be_metadata(read: Read, wrong: str) -> None:
-    with pytest.raises(ConfigError, match="glance_id: not 1 to 64 letters"):
+    with pytest.raises(ConfigError, match="glance_id: must be 1 to 64 letters"):
         read(URL, wrong)

@@ -231,7 +231,7 @@ def test_stores_that_glance_could_confuse_are_refused(
     if not overlap:
         assert set(read(text).stores) == {"fast", "cheap"}
         return
-    with pytest.raises(ConfigError, match="would take one for the other"):
+    with pytest.raises(ConfigError, match="would confuse the two"):
         read(text)
 
 

@@ -85,14 +85,14 @@ def test_a_file_of_cas_that_is_none(
     with pytest.raises(ConfigError) as refused:
         read(section(s3_store_cacert=str(file)))
     assert refused.value.option == "s3_store_cacert"
-    assert f"{file} is no file of CA certificates" in str(refused.value)
+    assert f"{file} is not a file of CA certificates" in str(refused.value)
     assert reason in str(refused.value)
     plain = section(s3_store_cacert=str(file), s3_store_host="http://s3.example.org")
     assert read(plain).cacert == str(file)  # which nobody reads
 
 
 def test_a_directory_is_no_file_of_cas(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ConfigError, match="is no file of CA certificates"):
+    with pytest.raises(ConfigError, match="is not a file of CA certificates"):
         read(section(s3_store_cacert=str(tmp_path)))
 
 
