@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a client to send its request body: for how long, and for what else.
+"""Limits how long a thread waits for a client to send its request body.
 
-A thread that waits for a client serves no other, and WSGI has no clock for it.
-gunicorn reads all bodies through the socket that is put in its place here.
+A thread that waits for a client serves no other, and WSGI has no time-out for bodies.
+This module puts a stand-in for the client's socket under gunicorn's reader.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ PATIENCE = 2.0  # seconds
 _LONGEST = 30.0  # seconds
 _SLOWEST = 128 * 1024  # bytes a second
 
-#: More clients at once are not waited for longer than a moment.  All threads of a
-#: process together are not held up by clients that are silent.
+#: At most so many threads wait longer than a moment: silent clients cannot block all
+#: threads of a process.
 _patient = threading.BoundedSemaphore(2)
 
 _Received = TypeVar("_Received", bytes, int)
@@ -36,7 +36,7 @@ Receive = Callable[[float], _Received]
 
 
 class Socket(Protocol):
-    """What is asked of a socket while a body is read: by gunicorn, and by a lane."""
+    """The methods of a socket that gunicorn and ``fast_lane`` use."""
 
     def recv(self, size: int) -> bytes: ...
 
@@ -44,12 +44,12 @@ class Socket(Protocol):
 
 
 class Patience:
-    """How long a client may be silent: a moment, or longer while few others are.
+    """How long a client may be silent: a moment, or longer while few others are silent.
 
-    It wears out, and what comes renews it; a client that sends little at a time is as
-    one that is silent.
+    Waiting uses the time up, and received bytes renew it.  A client that sends very
+    little at a time counts as silent.
 
-    :param seconds: of it, ``PATIENCE`` by default; with 0 nothing is received at all
+    :param seconds: the time, ``PATIENCE`` by default; with 0 nothing is received
     """
 
     def __init__(self, seconds: float | None = None) -> None:
@@ -57,10 +57,10 @@ class Patience:
         self._deadline = time.monotonic() + _LONGEST
 
     def receive(self, receive: Receive[_Received]) -> _Received:
-        """Have something received.
+        """Call a function that receives bytes.
 
-        :param receive: takes a timeout in seconds
-        :raises TimeoutError: if nothing came
+        :param receive: takes a time-out in seconds
+        :raises TimeoutError: if no bytes came
         """
         began = time.monotonic()
         if self._left <= 0 or began > self._deadline:
@@ -85,7 +85,7 @@ class Patience:
 
 
 class _Timed:
-    """A client's socket that does not wait longer than a patience lasts."""
+    """A client's socket that waits no longer than a ``Patience`` allows."""
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._socket = sock
@@ -111,16 +111,16 @@ class _Timed:
 
 
 class Answered(BrokenPipeError):
-    """The answer to a request has come before all of its body was sent.
+    """The response came before the whole request body was sent.
 
-    It is a broken pipe, behind which urllib3 looks for the answer.
+    After a broken pipe urllib3 reads the response.
     """
 
 
 class _Watched:
-    """A client's socket that is waited for only until something else comes.
+    """A client's socket that stops waiting when another socket has data.
 
-    :param other: the socket that it comes from
+    :param other: the other socket
     """
 
     def __init__(self, sock: socket.socket, other: socket.socket) -> None:
@@ -133,7 +133,7 @@ class _Watched:
     def recv(self, size: int) -> bytes:
         """Receive some bytes.
 
-        :raises Answered: if the other socket is the one that has some
+        :raises Answered: if the other socket has data first
         """
         self._wait()
         return self._socket.recv(size)
@@ -141,7 +141,7 @@ class _Watched:
     def recv_into(self, buffer: memoryview) -> int:
         """Receive some bytes.
 
-        :raises Answered: if the other socket is the one that has some
+        :raises Answered: if the other socket has data first
         """
         self._wait()
         return self._socket.recv_into(buffer)
@@ -151,14 +151,14 @@ class _Watched:
             raise Answered
 
     def _is_decrypted(self) -> bool:
-        """Whether TLS has bytes that a poll does not see."""
+        """Whether TLS has decrypted bytes, which a poll does not see."""
         return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.pending())
 
 
 class _Marking:
-    """A stand-in that has a body marked as lost when a read of it is broken off.
+    """A stand-in that marks a body as lost when a read fails.
 
-    It is not known then how far the body was read, and where the next request begins.
+    It is then unknown where the next request begins.
     """
 
     def __init__(self, body: Any, unreader: Any, stand_in: Socket) -> None:
@@ -184,7 +184,7 @@ class _Marking:
 
 
 class _Lost:
-    """Reads a body of which no end is known but the connection's."""
+    """Reads a body whose only known end is that of the connection."""
 
     def __init__(self, unreader: Any) -> None:
         self.unreader = unreader
@@ -198,9 +198,9 @@ class _Lost:
 
 @contextlib.contextmanager
 def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator[bool]:
-    """Have gunicorn read a body through a stand-in for its socket.
+    """Make gunicorn read a body through a stand-in for its socket.
 
-    :return: a context that says whether that is possible
+    :return: a context that yields whether that is possible
     """
     unreader = fast_lane.unreader_of(body)
     if unreader is None:
@@ -217,20 +217,20 @@ def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator
 def impatiently(
     body: Any, patience: Patience | None = None
 ) -> contextlib.AbstractContextManager[bool]:
-    """Have a body read only as long as a patience lasts; TimeoutError ends it."""
+    """Return a context in which reads of a body raise TimeoutError in time."""
     lasting = patience or Patience()
     return _through(body, lambda sock: _Timed(sock, lasting))
 
 
 def can_watch(other: socket.socket | None) -> bool:
-    """Whether it can be waited for a client and another socket at once.
+    """Whether a thread can wait for the client and another socket at once.
 
-    Not with TLS on the other one: what comes there need not be for its reader.
+    It cannot if the other socket has TLS: bytes there need not be data.
     """
     known = other is not None and not isinstance(other, ssl.SSLSocket)
     return known and hasattr(select, "poll")
 
 
 def until(body: Any, other: socket.socket) -> contextlib.AbstractContextManager[bool]:
-    """Have a body read until another socket has something; ``Answered`` ends it."""
+    """Return a context in which reads raise ``Answered`` once the other has data."""
     return _through(body, lambda sock: _Watched(sock, other))

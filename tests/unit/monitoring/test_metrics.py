@@ -213,7 +213,7 @@ def test_a_directory_that_is_gone_fails_no_transfer(tmp_path: pathlib.Path) -> N
     )
     assert done.stdout == "done\n"
     assert done.stderr.count("ERROR") == 1
-    assert "The metrics of this process are not complete any more" in done.stderr
+    assert "The metrics of this process are no longer complete" in done.stderr
     assert "FileNotFoundError" in done.stderr
 
 
