@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``inside`` relies on in Glance, looked for before it is used."""
+"""Checks that Glance has every class, function and parameter that ``inside`` uses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-#: The module, what in it, and the parameters that it takes.
+#: Module, name in it, and parameters that the gateway passes.
 RELIED_ON = (
     (
         "glance.api.v2.image_data",
@@ -63,7 +63,7 @@ RELIED_ON = (
 
 
 class Unfit(Exception):
-    """Glance is not here, or is not one that is known; the text says what is missing.
+    """Glance is not in this process, or lacks something; the text names it.
 
     :ivar is_here: whether there is a Glance in this process
     """
@@ -74,9 +74,9 @@ class Unfit(Exception):
 
 
 def check() -> None:
-    """Make sure that all that is relied on is there.
+    """Check that everything in ``RELIED_ON`` exists.
 
-    :raises Unfit: naming what is not
+    :raises Unfit: if something is missing; the text names it
     """
     if "glance.api.v2.image_data" not in sys.modules:
         raise Unfit("Glance is not in this process", is_here=False)

@@ -133,7 +133,9 @@ def test_an_answer_for_the_caller(world: World, status: int) -> None:
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
 def test_an_answer_for_nobody(world: World, status: int) -> None:
     world.answers = [status, status]
-    with pytest.raises(NotRegistered, match=f"did not take image .*: {status} Faulty"):
+    with pytest.raises(
+        NotRegistered, match=f"did not register image .*: {status} Faulty"
+    ):
         world.register()
 
 
@@ -146,7 +148,9 @@ def test_no_answer_and_no_data(world: World) -> None:
 @pytest.mark.parametrize("status", [502, 504])
 def test_a_proxy_has_not_waited(world: World, status: int) -> None:
     world.answers = [status]
-    with pytest.raises(GlanceError, match="is going to have its data") as caught:
+    with pytest.raises(
+        GlanceError, match="cannot confirm the registration yet"
+    ) as caught:
         world.register()
     assert not isinstance(caught.value, NotRegistered)
 
@@ -166,7 +170,7 @@ def test_nobody_could_register(world: World) -> None:
     """Nothing was asked of Glance."""
 
     def identity(environ: Any) -> Any:
-        raise GlanceError("The gateway could not identify itself.")
+        raise GlanceError("The gateway could not get a token.")
 
     world.identity = identity
     with pytest.raises(NotRegistered, match="identify itself"):
@@ -244,7 +248,7 @@ def test_others_have_won(
     world: World, rows: list[dict[str, Any]], fields: dict[str, Any]
 ) -> None:
     world.becomes(*rows, **fields)
-    with pytest.raises(Conflict, match="got its data from somebody else"):
+    with pytest.raises(Conflict, match="got its data from another upload"):
         world.register()
 
 
@@ -260,7 +264,7 @@ def test_others_have_won_and_the_image_may_need_the_object(
     world: World, rows: list[dict[str, Any]], fields: dict[str, Any]
 ) -> None:
     world.becomes(*rows, **fields)
-    with pytest.raises(GlanceError, match="may refer to this as well") as caught:
+    with pytest.raises(GlanceError, match="may refer to this data as well") as caught:
         world.register()
     assert not isinstance(caught.value, NotRegistered)
 
