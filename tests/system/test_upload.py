@@ -46,7 +46,7 @@ def test_data_that_is_not_what_was_promised(
     image_id = api.create()
     answer = api.upload(image_id, meant.replace(b"\n", b""), **promised)
     assert answer.status == 400
-    assert "The Content-MD5 header promises" in answer.body.decode()
+    assert "The Content-MD5 header announces" in answer.body.decode()
     assert api.show(image_id)["status"] == "queued"
     assert not cloud.kept(image_id)
     assert api.upload(image_id, in_chunks(meant), **promised).status == 204

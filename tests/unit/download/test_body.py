@@ -358,7 +358,7 @@ def test_a_client_has_its_bytes_whoever_cannot_be_told(
 
     body = deliver(store(), ended=fail)
     assert b"".join(body) == DATA
-    assert "The end of image an-image could not be told" in caplog.text
+    assert "Image an-image was sent, but what follows failed" in caplog.text
 
 
 FAILURES: list[BaseException] = [
