@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A multipart upload to S3: it is begun, completed, or abandoned."""
+"""Multipart uploads to S3: begins, completes and aborts them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class S3Writer:
         self._took(entry, sum(map(len, part)))
 
     def copy(self, number: int, source: Source, span: Span) -> None:
-        """Have the server copy a part out of an object of its own."""
+        """Make the server copy a part from one of its own objects."""
         entry = self._bucket.patiently(
             self._key,
             lambda: self._bucket.copy_part(
@@ -71,10 +71,10 @@ class S3Writer:
             self._size += size
 
     def _complete(self) -> None:
-        """Complete the upload, once, and find out what a strange answer means.
+        """Complete the upload, once; after an error, look for the object.
 
-        After a lost answer the upload may be complete; then it no longer exists
-        when it is tried again, and its object does.
+        If an answer was lost, the upload may be complete.  The next try then finds no
+        upload, but the object exists.
         """
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
@@ -100,7 +100,7 @@ class S3Writer:
 
 
 def begin(bucket: Bucket, key: str, about: About) -> S3Writer:
-    """Begin a multipart upload, and no second one should the answer get lost."""
+    """Begin a multipart upload; if an answer is lost, abort the extra uploads."""
     answer_lost = False
 
     def create() -> str:
@@ -121,19 +121,19 @@ def begin(bucket: Bucket, key: str, about: About) -> S3Writer:
 
 
 def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
-    """Abort the uploads to a key: one that is known, and those that are listed."""
+    """Abort the uploads to a key: the known one, and all that are listed."""
     if upload_id:
         _abort(bucket, key, upload_id)
     try:
         _abort_others(bucket, key)
     except StoreUnavailable:
         raise
-    except StoreError as error:  # it lists none, or not for us
-        LOG.info("Uploads of object %s were not looked for: %s", key, error)
+    except StoreError as error:  # it cannot list them, or we may not
+        LOG.info("Uploads of object %s could not be listed: %s", key, error)
 
 
 def _clean_up(bucket: Bucket, key: str, but: str) -> None:
-    """Abort the uploads that began although their answers were lost."""
+    """Abort the uploads whose answers were lost."""
     try:
         _abort_others(bucket, key, but=but)
     except StoreError as error:

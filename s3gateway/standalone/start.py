@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gateway of its own needs beside the filter: who it is, and what it checks."""
+"""Start of a stand-alone gateway: its identity, and a check of its stores."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What differs between a filter in Glance and a gateway of its own.
+    """The differences between a filter in Glance and a stand-alone gateway.
 
-    :ivar identity: turns a request into one of who registers
-    :ivar inside: the Glance in this process, ``None`` if its API is to be asked
+    :ivar identity: gives a request the identity that registers
+    :ivar inside: the Glance in this process, ``None`` to use its API
     """
 
     traits: Traits
@@ -42,13 +42,15 @@ class Surroundings:
 def surroundings(
     remote: RemoteSettings, user: ServiceUser | None, settings: Settings
 ) -> Surroundings:
-    """Return what surrounds a gateway of its own.
+    """Return the surroundings of a stand-alone gateway.
 
-    :raises ConfigError: if it is to register itself and has no user
+    :raises ConfigError: if ``register_as`` needs a user and there is none
     """
     if settings.register_as == "service" and user is None:
         raise ConfigError(
-            options.GROUP, "register_as", "service needs the section [service_user]"
+            options.GROUP,
+            "register_as",
+            "service needs a user; add the section [service_user]",
         )
     if user is not None and settings.register_as == "service":
         whose = user.itself
@@ -60,11 +62,11 @@ def surroundings(
 
 
 def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -> None:
-    """Compare the configured stores with those that Glance has.
+    """Compare the configured stores with Glance's.
 
-    Without a user of its own, or while Glance is down, the gateway cannot.
+    Without ``[service_user]``, or while Glance is down, the check is skipped.
 
-    :raises ConfigError: if Glance does not know one, or has another default
+    :raises ConfigError: if Glance lacks one, or has another default
     """
     if user is None:
         LOG.info("The stores are not compared with Glance's: no [service_user]")
@@ -80,9 +82,9 @@ def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -
 
 
 def differences(shown: list[Mapping[str, str]] | None, settings: Settings) -> list[str]:
-    """Return in what the configured stores are not Glance's.
+    """Return the differences between the configured stores and Glance's.
 
-    :param shown: what Glance says under ``/v2/info/stores``, ``None`` for no names
+    :param shown: the stores in ``/v2/info/stores``, ``None`` for a single one
     """
     if shown is None:
         return ["Glance has a single store without a name"] * settings.multi_store

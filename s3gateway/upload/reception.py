@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image's bytes from the client into a store: streamed, verified, committed."""
+"""Writes the body of an upload to a store: streams, verifies, commits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from s3gateway.upload.stream import Source
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Incoming:
-    """Data on its way in.
+    """An upload to receive.
 
     :ivar length: in bytes, ``None`` while it is unknown
     :ivar algorithm: of ``os_hash_value``
@@ -34,7 +34,7 @@ class Incoming:
 
 
 class Holder(Protocol):
-    """Knows what an upload may leave, should it die."""
+    """Records what an upload leaves if it dies."""
 
     attempt: Attempt
 
@@ -42,17 +42,17 @@ class Holder(Protocol):
         """Record the multipart upload, before its first part is sent."""
 
     def keep(self) -> None:
-        """Show that the upload gets on."""
+        """Report progress of the upload."""
 
 
 class Watcher(Protocol):
-    """Looks at an image's bytes as they pass by."""
+    """Inspects an image's bytes as they pass by."""
 
     def feed(self, data: memoryview) -> None:
-        """Look at the next bytes."""
+        """Inspect the next bytes."""
 
     def finish(self) -> int:
-        """Judge all that was fed; return the virtual size in bytes, 0 if unknown."""
+        """Judge all bytes; return the virtual size in bytes, 0 if unknown."""
 
 
 class Reception:
@@ -64,10 +64,10 @@ class Reception:
     def receive(
         self, upload: Incoming, holder: Holder, watcher: Watcher
     ) -> Stored | None:
-        """Store a body as the holder says; ``None``, and no object, if it is empty.
+        """Store a body under the holder's key; return ``None`` if it is empty.
 
-        :raises GatewayError: if it was not stored; after an error of the store in
-            the very end there may be an object under the key nevertheless
+        :raises GatewayError: if it was not stored.  If the store failed at the very
+            end, there may be an object nevertheless
         """
         body, algorithm = upload.body, upload.algorithm
         with stream.into(
