@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that do not know ranges or versions: what is read is right nevertheless."""
+"""Servers without ranges or versions: reads return the right bytes nevertheless."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documentation shows can be used: each snippet is parsed and loaded."""
+"""Each snippet in the documentation parses and loads."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a gateway of its own that is shipped, and shown."""
+"""The shipped configuration of a stand-alone gateway loads."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Glance objects belong to: the same for its gateways, another for others."""
+"""``glance_id`` is the same for all gateways of a Glance, and differs from others'."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who parses a second time sees the values that the host process sees."""
+"""A second parse sees the values that the host process sees."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one store's section of the configuration means."""
+"""The section of one store: every option is read and checked."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance and stores in memory, for the way of a download from top to bottom."""
+"""A Glance and stores in memory, for a download from top to bottom."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ retry_time = 0.2
 
 
 class FakeGlance:
-    """An app that shows images, and says who may read them as Glance does.
+    """An app that shows images, and checks who may read them, as Glance does.
 
     :ivar images: what it shows, by id
     :ivar readable: whether the caller may have the data

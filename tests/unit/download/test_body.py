@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies on their way out: complete, or an error that stays."""
+"""Bodies of downloads: complete, or an error that stays."""
 
 from __future__ import annotations
 

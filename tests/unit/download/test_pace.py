@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast one connection is, and who waits for whom."""
+"""The measured speed of a connection, and which side waits."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What registering comes to, whatever Glance answers: what the image shows counts."""
+"""Registration: what the image shows decides, whatever Glance answers."""
 
 from __future__ import annotations
 

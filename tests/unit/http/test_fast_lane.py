@@ -82,7 +82,7 @@ def test_a_client_that_goes_away_ends_it(
     client.sendall(b"some")
     client.close()
     assert receiver is not None
-    assert received(receiver, 10) == b"some"  # whoever counts notices
+    assert received(receiver, 10) == b"some"  # a reader that counts notices
 
 
 def request(server: socket.socket) -> types.SimpleNamespace:

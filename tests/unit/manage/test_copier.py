@@ -90,7 +90,7 @@ def copier(glance: Glance, directory: pathlib.Path) -> tuple[Copier, MemoryStore
         settings=configuration.read(file),
     )
     made = Copier(context, "cheap")
-    # A server that copies by itself is another story.
+    # Copies inside S3 have their own tests.
     made._near = lambda image: None  # type: ignore[method-assign]
     return made, stores["cheap"]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted, and who may see it."""
+"""The metrics, and the senders that may see them."""
 
 from __future__ import annotations
 

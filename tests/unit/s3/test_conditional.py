@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found out about conditional PUTs: what is certain, and nothing else."""
+"""The trial of conditional PUTs remembers certain results only."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ class TestAnythingAtAnyStep:
                 upload.check_next()
 
     def test_while_it_tells(self, run: Run, size: str, error: str) -> None:
-        """The image has its data, and who is not killed is told so."""
+        """The image has its data, and a client whose gateway lives gets 204."""
         for upload in self.each(run, size, error, "tell"):
             assert upload.is_active
             killed = isinstance(upload.outcome, BaseException)
