@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from typing import Protocol
 
 import webob.exc
 from oslo_log import log as logging
@@ -24,21 +23,13 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
+from s3gateway.upload.in_glance import UploadsInGlance
+from s3gateway.upload.through_api import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 LOG = logging.getLogger(__name__)
-
-
-class Puts(Protocol):
-    """Answers uploads."""
-
-    def put(self, environ: Environ, image_id: str) -> Answer:
-        """Answer ``PUT /v2/images/{id}/file``."""
-
-    def keep_out(self, environ: Environ, image_id: str) -> Answer:
-        """Let Glance take data by itself, and keep our uploads to the image out."""
 
 
 class Gateway:
@@ -50,7 +41,7 @@ class Gateway:
     def __init__(
         self,
         glance: Glance,
-        uploads: Puts,
+        uploads: Uploads | UploadsInGlance,
         downloads: Downloads,
         guard: Guard,
         masking: Masking,

@@ -64,21 +64,16 @@ def is_s3(url: object) -> bool:
     return isinstance(url, str) and scheme_of(url) in SCHEMES
 
 
-def parse(url: str) -> StoredURI:
-    """Parse a location URI as Glance stores it.
-
-    :raises ValueError: if it is not one; the text does not quote it
-    """
+def try_parse(url: str) -> StoredURI | None:
+    """Parse a location URI; ``None`` if it is not an S3 one of Glance's."""
     scheme = scheme_of(url)
-    if scheme not in SCHEMES:
-        raise ValueError("not an S3 location URI")
     rest = url.partition("://")[2].strip("/")
     authority, _, key = rest.rpartition("/")
     authority, _, bucket = authority.rpartition("/")
     user, _, service = authority.rpartition("@")
     access_key, _, secret_key = user.partition(":")
-    if not (service.strip("/") and bucket and key):
-        raise ValueError("an S3 location URI needs a host, a bucket and a key")
+    if scheme not in SCHEMES or not (service.strip("/") and bucket and key):
+        return None
     return StoredURI(
         scheme=scheme,
         service=service.strip("/"),
@@ -87,14 +82,6 @@ def parse(url: str) -> StoredURI:
         access_key=access_key,
         secret_key=secret_key,
     )
-
-
-def try_parse(url: str) -> StoredURI | None:
-    """Parse a location URI; ``None`` if it is not an S3 one of Glance's."""
-    try:
-        return parse(url)
-    except ValueError:
-        return None
 
 
 def image_id_of(key: str) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from collections.abc import Mapping
-from typing import Protocol
 from urllib import parse
 
 from oslo_log import log as logging
@@ -30,6 +29,7 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
+from s3gateway.glance.inside import Reading
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.policy import receiver_of
 from s3gateway.glance.releases import Traits
@@ -49,20 +49,6 @@ from s3gateway.streams.digests import Verification
 LOG = logging.getLogger(__name__)
 
 
-class Images(Protocol):
-    """Decides whose data a caller may read."""
-
-    def show(self, environ: Environ, image_id: str) -> Image:
-        """Return an image with its locations.
-
-        :raises Refused: if the caller may not read it, or it does not exist
-        :raises GlanceError: if Glance does not answer
-        """
-
-    def may_download(self, environ: Environ, image: Image) -> bool:
-        """Whether the caller may read the data of an image that was shown."""
-
-
 class Downloads:
     """Answers downloads of images that are in an S3 store.
 
@@ -72,7 +58,7 @@ class Downloads:
     def __init__(
         self,
         glance: Glance,
-        images: Images,
+        images: Glance | Reading,
         stores: Mapping[str, ObjectStore],
         settings: Settings,
         *,

@@ -8,57 +8,33 @@ import sys
 from importlib import import_module
 from typing import Any
 
+_IMAGE_DATA = "glance.api.v2.image_data"
+_ADD = ("image_id", "data", "size", "hashing_algo", "context", "verifier")
+_UPDATE = ("context", "image_id", "values", "from_state")
+
 #: Module, name in it, and parameters that the gateway passes.
 RELIED_ON = (
     (
-        "glance.api.v2.image_data",
+        _IMAGE_DATA,
         "ImageDataController",
         ("db_api", "store_api", "policy_enforcer", "notifier"),
     ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController.upload",
-        ("req", "image_id", "data", "size"),
-    ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController.download",
-        ("req", "image_id"),
-    ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController._restore",
-        ("image_repo", "image"),
-    ),
-    ("glance.api.v2.image_data", "RequestDeserializer.upload", ("request",)),
-    ("glance.api.v2.image_data", "ResponseSerializer", ()),
+    (_IMAGE_DATA, "ImageDataController.upload", ("req", "image_id", "data", "size")),
+    (_IMAGE_DATA, "ImageDataController.download", ("req", "image_id")),
+    (_IMAGE_DATA, "ImageDataController._restore", ("image_repo", "image")),
+    (_IMAGE_DATA, "RequestDeserializer.upload", ("request",)),
+    (_IMAGE_DATA, "ResponseSerializer", ()),
     ("glance.api.policy", "Enforcer", ()),
-    (
-        "glance.common.wsgi",
-        "Resource",
-        ("controller", "deserializer", "serializer"),
-    ),
+    ("glance.common.wsgi", "Resource", ("controller", "deserializer", "serializer")),
     ("glance.common.wsgi", "Request", ("environ",)),
     ("glance.context", "RequestContext", ()),
     ("glance.db", "get_api", ()),
     ("glance.db", "ImageRepo", ("context", "db_api")),
     ("glance.db", "ImageRepo.save", ("image", "from_state")),
-    (
-        "glance.db.sqlalchemy.api",
-        "image_update",
-        ("context", "image_id", "values", "from_state"),
-    ),
+    ("glance.db.sqlalchemy.api", "image_update", _UPDATE),
     ("glance.notifier", "Notifier", ()),
-    (
-        "glance_store",
-        "add_with_multihash",
-        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
-    ),
-    (
-        "glance_store",
-        "add_to_backend_with_multihash",
-        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
-    ),
+    ("glance_store", "add_with_multihash", _ADD),
+    ("glance_store", "add_to_backend_with_multihash", _ADD),
 )
 
 
@@ -78,7 +54,7 @@ def check() -> None:
 
     :raises Unfit: if something is missing; the text names it
     """
-    if "glance.api.v2.image_data" not in sys.modules:
+    if _IMAGE_DATA not in sys.modules:
         raise Unfit("Glance is not in this process", is_here=False)
     for module, name, parameters in RELIED_ON:
         try:

@@ -50,12 +50,12 @@ def failed(environ: Environ, validators: Validators) -> int:
     if "HTTP_IF_MATCH" in environ:
         if not _matches(environ["HTTP_IF_MATCH"], validators.etag, strongly=True):
             return 412
-    elif _after(validators.modified, environ.get("HTTP_IF_UNMODIFIED_SINCE", "")):
+    elif _changed(validators, environ.get("HTTP_IF_UNMODIFIED_SINCE", "")):
         return 412
     if "HTTP_IF_NONE_MATCH" in environ:
         if _matches(environ["HTTP_IF_NONE_MATCH"], validators.etag, strongly=False):
             return 304
-    elif _not_after(validators.modified, environ.get("HTTP_IF_MODIFIED_SINCE", "")):
+    elif _changed(validators, environ.get("HTTP_IF_MODIFIED_SINCE", "")) is False:
         return 304
     return 0
 
@@ -79,14 +79,12 @@ def _matches(condition: str, etag: str, *, strongly: bool) -> bool:
     )
 
 
-def _after(modified: datetime.datetime | None, condition: str) -> bool:
+def _changed(validators: Validators, condition: str) -> bool | None:
+    """Whether the data changed after a date, ``None`` if a date is missing."""
     date = _date(condition)
-    return modified is not None and date is not None and modified > date
-
-
-def _not_after(modified: datetime.datetime | None, condition: str) -> bool:
-    date = _date(condition)
-    return modified is not None and date is not None and modified <= date
+    if validators.modified is None or date is None:
+        return None
+    return validators.modified > date
 
 
 def _date(text: str) -> datetime.datetime | None:

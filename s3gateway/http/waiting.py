@@ -35,14 +35,6 @@ _Received = TypeVar("_Received", bytes, int)
 Receive = Callable[[float], _Received]
 
 
-class Socket(Protocol):
-    """The methods of a socket that gunicorn and ``fast_lane`` use."""
-
-    def recv(self, size: int) -> bytes: ...
-
-    def recv_into(self, buffer: memoryview) -> int: ...
-
-
 class Patience:
     """How long a client may be silent: a moment, or longer while few others are silent.
 
@@ -84,20 +76,20 @@ class Patience:
             _patient.release()
 
 
+class _Guard(Protocol):
+    """Calls a function that receives from a client, and limits how long it waits."""
+
+    def __call__(self, receive: Callable[[], _Received]) -> _Received: ...
+
+
 class _Timed:
-    """A client's socket that waits no longer than a ``Patience`` allows."""
+    """Waits no longer for a client's socket than a ``Patience`` allows."""
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._socket = sock
         self._patience = patience
 
-    def recv(self, size: int) -> bytes:
-        return self._in_time(lambda: self._socket.recv(size))
-
-    def recv_into(self, buffer: memoryview) -> int:
-        return self._in_time(lambda: self._socket.recv_into(buffer))
-
-    def _in_time(self, receive: Callable[[], _Received]) -> _Received:
+    def __call__(self, receive: Callable[[], _Received]) -> _Received:
         before = self._socket.gettimeout()
 
         def within(timeout: float) -> _Received:
@@ -118,7 +110,7 @@ class Answered(BrokenPipeError):
 
 
 class _Watched:
-    """A client's socket that stops waiting when another socket has data.
+    """Stops waiting for a client's socket when another socket has data.
 
     :param other: the other socket
     """
@@ -130,54 +122,42 @@ class _Watched:
         self._poll.register(sock, select.POLLIN)
         self._poll.register(other, select.POLLIN)
 
-    def recv(self, size: int) -> bytes:
-        """Receive some bytes.
+    def __call__(self, receive: Callable[[], _Received]) -> _Received:
+        """Receive from the client.
 
         :raises Answered: if the other socket has data first
         """
-        self._wait()
-        return self._socket.recv(size)
-
-    def recv_into(self, buffer: memoryview) -> int:
-        """Receive some bytes.
-
-        :raises Answered: if the other socket has data first
-        """
-        self._wait()
-        return self._socket.recv_into(buffer)
-
-    def _wait(self) -> None:
         if not self._is_decrypted() and self._other in dict(self._poll.poll()):
             raise Answered
+        return receive()
 
     def _is_decrypted(self) -> bool:
         """Whether TLS has decrypted bytes, which a poll does not see."""
         return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.pending())
 
 
-class _Marking:
-    """A stand-in that marks a body as lost when a read fails.
+class _StandIn:
+    """A stand-in for gunicorn's socket: a guard is around every receive.
 
-    It is then unknown where the next request begins.
+    If a receive fails, it is unknown where the next request begins: it marks the body
+    as lost.
     """
 
-    def __init__(self, body: Any, unreader: Any, stand_in: Socket) -> None:
+    def __init__(self, body: Any, unreader: Any, guard: _Guard) -> None:
         self._body = body
         self._unreader = unreader
-        self._stand_in = stand_in
+        self._socket: socket.socket = unreader.sock
+        self._guard = guard
 
     def recv(self, size: int) -> bytes:
-        with self._marked():
-            return self._stand_in.recv(size)
+        return self._receive(lambda: self._socket.recv(size))
 
     def recv_into(self, buffer: memoryview) -> int:
-        with self._marked():
-            return self._stand_in.recv_into(buffer)
+        return self._receive(lambda: self._socket.recv_into(buffer))
 
-    @contextlib.contextmanager
-    def _marked(self) -> Iterator[None]:
+    def _receive(self, receive: Callable[[], _Received]) -> _Received:
         try:
-            yield
+            return self._guard(receive)
         except OSError:
             self._body.reader = _Lost(self._unreader)
             raise
@@ -197,7 +177,7 @@ class _Lost:
 
 
 @contextlib.contextmanager
-def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator[bool]:
+def _through(body: Any, guard: Callable[[socket.socket], _Guard]) -> Iterator[bool]:
     """Make gunicorn read a body through a stand-in for its socket.
 
     :return: a context that yields whether that is possible
@@ -207,7 +187,7 @@ def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator
         yield False
         return
     sock = unreader.sock
-    unreader.sock = _Marking(body, unreader, stand_in(sock))
+    unreader.sock = _StandIn(body, unreader, guard(sock))
     try:
         yield True
     finally:

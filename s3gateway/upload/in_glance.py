@@ -127,7 +127,7 @@ class UploadsInGlance:
                 self._end(environ, image.id, traces)
                 return self._pass(environ, image.id, "status")
         body = requests.body_of(environ, self._settings, traces.keep)
-        upload = _Upload(environ, image, store, body, traces)
+        upload = _Upload(environ, image, store, body, traces, CheckedBody(body))
         transfer = Transfer("upload", image.id, store.name, lambda: body.received)
         with transfer.asked_by(environ):
             answer = self._run(upload)
@@ -269,10 +269,7 @@ class _Upload:
     store: ObjectStore
     body: Body
     traces: Traces
-    source: CheckedBody = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "source", CheckedBody(self.body))
+    source: CheckedBody
 
 
 def _outcome(answer: Answer, body: Body) -> str:

@@ -37,7 +37,6 @@ _NEVER_SEEN = {
     ("sender.py", "_abort"),
     ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
-    ("uris.py", "parse"),
     ("window.py", "_read_all"),
 }
 

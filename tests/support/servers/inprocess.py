@@ -146,14 +146,14 @@ class InProcess:
         """Return what is at each of an image's locations; empty if there is nothing."""
         found = []
         for location in self.glance.rows[image_id]:
-            uri = uris.parse(location["url"])
+            uri = _parsed(location["url"])
             objects = self.stores[uri.bucket].objects_by_key
             found.append(objects.get(uri.key, b""))
         return found
 
     def left(self, image_id: str) -> set[str]:
         """Return the keys of objects and open uploads that the image has not."""
-        needed = {uris.parse(row["url"]).key for row in self.glance.rows[image_id]}
+        needed = {_parsed(row["url"]).key for row in self.glance.rows[image_id]}
         found = set()
         for store in self.stores.values():
             found |= {key for key in store.objects_by_key if key[0] != "."}
@@ -177,6 +177,12 @@ class InProcess:
         return found
 
     def _size_of(self, url: str) -> int | None:
-        uri = uris.parse(url)
+        uri = _parsed(url)
         data = self.stores[uri.bucket].objects_by_key.get(uri.key)
         return None if data is None else len(data)
+
+
+def _parsed(url: str) -> uris.StoredURI:
+    uri = uris.try_parse(url)
+    assert uri is not None
+    return uri
