@@ -18,7 +18,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from s3gateway.config.options import SERVICE_USER
-from s3gateway.config.options import SERVICE_USER_OPTS
+from s3gateway.config.options.standalone import SERVICE_USER_OPTS
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.http.wsgi import CONTEXT
