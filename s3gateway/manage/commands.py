@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from s3gateway.config import options
-from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config import sources
+from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.sources import Sources
 from s3gateway.manage import gc
 from s3gateway.manage import locations
