@@ -27,12 +27,12 @@ from s3gateway.glance import relied_on
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.glance.api import image_from
 from s3gateway.glance.controllers import Add
 from s3gateway.glance.controllers import Data
 from s3gateway.glance.controllers import Stores
 from s3gateway.glance.controllers import controller
 from s3gateway.glance.controllers import deserializer
-from s3gateway.glance.image import Location
 from s3gateway.glance.marks import MARK
 from s3gateway.glance.marks import Mark
 from s3gateway.glance.marks import MarkingDatabase
@@ -51,6 +51,9 @@ _CHANGED = (
     "size",
     "virtual_size",
 )
+
+#: Other attributes that the gateway needs.
+_SHOWN = ("container_format", "disk_format", "owner", "status", "visibility")
 
 
 class Inside:
@@ -227,30 +230,13 @@ def _context(environ: Environ) -> Any:
 
 def _image(found: Any) -> Image:
     """Return an image made from one of Glance's own."""
-    locations = [dict(location) for location in found.locations]
-    return Image(
-        id=found.image_id,
-        status=found.status,
-        size=found.size,
-        checksum=found.checksum or "",
-        os_hash_algo=found.os_hash_algo or "",
-        os_hash_value=found.os_hash_value or "",
-        locations=tuple(
-            Location(location["url"], location.get("metadata") or {})
-            for location in locations
-        ),
-        properties={
-            **found.extra_properties,
-            **{name: getattr(found, name) for name in _CHANGED},
-            "locations": locations,
-            "status": found.status,
-            "owner": found.owner,
-            "disk_format": found.disk_format,
-            "container_format": found.container_format,
-            "visibility": found.visibility,
-            "updated_at": _isotime(found.updated_at),
-        },
-    )
+    return image_from({
+        **found.extra_properties,
+        **{name: getattr(found, name) for name in (*_CHANGED, *_SHOWN)},
+        "id": found.image_id,
+        "locations": [dict(location) for location in found.locations],
+        "updated_at": _isotime(found.updated_at),
+    })  # fmt: skip
 
 
 def _isotime(moment: datetime.datetime) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from oslo_log import log as logging
@@ -35,23 +36,17 @@ class S3Writer:
         self._lock = threading.Lock()
 
     def send(self, number: int, part: Buffers) -> None:
-        entry = self._bucket.patiently(
-            self._key,
-            lambda: self._bucket.put_part(self._key, self.upload_id, number, part),
-            cancelled=self._cancelled,
+        put = self._bucket.put_part
+        self._add(
+            lambda: put(self._key, self.upload_id, number, part), sum(map(len, part))
         )
-        self._took(entry, sum(map(len, part)))
 
     def copy(self, number: int, source: Source, span: Span) -> None:
         """Make the server copy a part from one of its own objects."""
-        entry = self._bucket.patiently(
-            self._key,
-            lambda: self._bucket.copy_part(
-                self._key, self.upload_id, number, source, span
-            ),
-            cancelled=self._cancelled,
+        copy = self._bucket.copy_part
+        self._add(
+            lambda: copy(self._key, self.upload_id, number, source, span), span.length
         )
-        self._took(entry, span.length)
 
     def commit(self) -> None:
         self._bucket.patiently(self._key, self._complete)
@@ -65,7 +60,9 @@ class S3Writer:
         except StoreError as error:
             LOG.error("An upload of %s was left behind: %s", self._key, error)
 
-    def _took(self, entry: dict[str, Any], size: int) -> None:
+    def _add(self, put: Callable[[], dict[str, Any]], size: int) -> None:
+        """Send a part, with retries, and remember its entry for the completion."""
+        entry = self._bucket.patiently(self._key, put, cancelled=self._cancelled)
         with self._lock:
             self._parts[entry["PartNumber"]] = entry
             self._size += size

@@ -350,7 +350,7 @@ def test_a_body_that_broke_off_is_not_told_as_sent() -> None:
     assert told == []
 
 
-def test_a_client_has_its_bytes_whoever_cannot_be_told(
+def test_a_client_has_its_bytes_if_the_end_cannot_be_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(count: int) -> None:

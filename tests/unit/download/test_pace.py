@@ -28,7 +28,7 @@ class Clock:
         (0.001, 0.0, False),  # nothing is faster than this connection
     ],
 )
-def test_who_waits_for_whom(
+def test_which_side_waits(
     monkeypatch: pytest.MonkeyPatch,
     store_takes: float,
     client_takes: float,

@@ -171,7 +171,7 @@ def test_chunks_are_what_gunicorn_makes_of_them(
     ahead=st.integers(0, 9000),
     taken=st.integers(1, 20000),
 )
-def test_whoever_reads_on_finds_the_rest_of_the_chunks(
+def test_another_reader_finds_the_rest_of_the_chunks(
     sizes: list[int], ahead: int, taken: int
 ) -> None:
     """As what drains a body that was refused, and gunicorn before the next request."""

@@ -164,7 +164,7 @@ class TestSaving:
         assert not world.left(image_id)
         assert not world.claimed()
 
-    def test_whom_another_has_taken_over_from_leaves_it_alone(
+    def test_an_upload_that_was_taken_over_leaves_it_alone(
         self, world: InProcess
     ) -> None:
         """What it does when it fails is not its business any more."""
