@@ -134,7 +134,7 @@ class Inside:
                 resource, {**environ, "wsgiorg.routing_args": ((), route)}
             )
         except BaseException:
-            restore()  # Glance itself restores after an Exception, and swallows it
+            restore()  # after an Exception, Glance itself has restored it and answered
             raise
         if stores.failure is not None:
             answer.close()

@@ -132,7 +132,7 @@ def _of_gunicorn(environ: Environ, limit: int) -> None:
 
 
 def _reader(environ: Environ) -> Callable[[int], bytes]:
-    """Return a function that reads a body of known length, and nothing behind it."""
+    """Return a function that reads a body, but no byte behind a known length."""
     lane = fast_lane.receiver(environ)
     if lane is None:
         return environ["wsgi.input"].read  # type: ignore[no-any-return]

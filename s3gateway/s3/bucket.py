@@ -89,7 +89,7 @@ class Bucket:
 
         :param about: as of ``ObjectStore.put``
         :param condition: headers of a conditional request
-        :param payload: a false payload hash, for a test of the server
+        :param payload: another payload hash than the body's, for a probe
         """
         headers = {
             **metadata.headers(self.settings.writing, about),
