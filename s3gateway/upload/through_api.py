@@ -46,11 +46,11 @@ from s3gateway.upload.admission import Admitted
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.holding import Claim
+from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
-from s3gateway.upload.reception import Watcher
 
 LOG = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Uploads:
         admission: Admission,
         claims: Claims,
         reception: Reception,
-        inspect: Callable[[Image], Watcher],
+        inspect: Callable[[Image], Inspection],
         registrar: Registrar,
         notifications: Notifications,
     ) -> None:
