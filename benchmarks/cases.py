@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured, and what it is to reach."""
+"""The cases that are measured, and their targets."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upload cannot be faster than on this processor: its digests alone."""
+"""The upper limit of upload speed on this processor: the digests alone."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A client that costs as little as a client can: the server is what is measured."""
+"""An HTTP client that uses very little CPU, so that the server is measured."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured: one release of Glance, stock and with the filter both ways.
+"""The measured servers: one Glance release, stock and with the filter both ways.
 
 All have the same database, the same buckets and the same server, gunicorn with one
 worker process; only one of them is ever at work.
@@ -120,7 +120,7 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
 
 
 def _warm_up(api: Api, side: str) -> None:
-    """Have it do once what it does only once, and see who moves the bytes."""
+    """Make each side do its first-time work, and check which side moves the bytes."""
     image = api.create(name="first")
     api.upload(image, bytes(_WARM))
     api.download(image)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A proxy that makes loopback behave like a distant or a slow S3.
 
-A process of its own, ``python -m benchmarks.link --help``, so that what it costs is
-not counted as anybody else's.  Each direction of a connection has a thread that
+It is a separate process, ``python -m benchmarks.link --help``, so that its CPU time is
+not counted for another one.  Each direction of a connection has a thread that
 receives and one that sends when the time has come: ``delay`` after the bytes came,
 and no faster than ``rate``.  A new connection waits for a round trip, as TCP does.
 """
@@ -97,7 +97,7 @@ def _pass_on(
             sink.shutdown(socket.SHUT_WR)
         with contextlib.suppress(OSError):
             source.shutdown(socket.SHUT_RD)
-        while found[1]:  # whoever fills the queue must not wait for ever
+        while found[1]:  # the thread that fills the queue must not wait for ever
             found = under_way.get()
 
     for work in (receive, send):

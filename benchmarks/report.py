@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Medians and ratios of what was measured, beside what they are to be."""
+"""Medians and ratios of the measurements, beside their targets."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked often: small images, a page of a thousand, and what S3 sees of it."""
+"""Frequent requests: small images, a page of a thousand, and their requests to S3."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Requests:
 
 
 def rates(field: Field, source: pathlib.Path, pairs: int) -> Iterator[Rate]:
-    """Yield the samples; who is first changes from pair to pair."""
+    """Yield the samples; the first side alternates from pair to pair."""
     _make_a_page(field, source)
     for pair in range(pairs):
         sides = (STOCK, GATEWAY, BY_API)

@@ -36,7 +36,7 @@ class Case:
     :ivar upload: or download
     :ivar size: of an image, in MiB
     :ivar count: images at once
-    :ivar sides: who takes part; ``boto3`` is its TransferManager, straight to S3
+    :ivar sides: the sides to compare; ``boto3`` is its TransferManager, straight to S3
     :ivar pairs: how often at most, for what no target is set for
     """
 
@@ -95,7 +95,7 @@ class Course:
         self._source = source
 
     def run(self, case: Case, pairs: int) -> Iterator[Sample]:
-        """Yield the samples of a case; who is first changes from pair to pair."""
+        """Yield the samples of a case; the first side alternates from pair to pair."""
         with self._images(case) as images:
             for pair in range(min(pairs, case.pairs)):
                 order = case.sides if pair % 2 == 0 else case.sides[::-1]

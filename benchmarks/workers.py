@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the worker processes of a server cost: CPU seconds and memory."""
+"""CPU seconds and memory of a server's worker processes."""
 
 from __future__ import annotations
 

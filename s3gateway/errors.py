@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error the gateway raises, and whose fault each one is.
+"""Every error that the gateway raises, with its HTTP status and whose fault it is.
 
-An error's ``status`` is the hint ``gateway.py`` makes the response from;
-nowhere else does an error become a response.  The texts are for the client:
-none may hold a credential, an S3 host or a bucket.
+Only ``gateway.py`` turns an error into a response; it takes the status from here.
+Clients read the texts: none may hold a credential, an S3 host or a bucket.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ class GatewayError(Exception):
     """Base of all errors below.
 
     :cvar status: HTTP status code
-    :cvar fault: whose it is: ``client``, ``glance``, ``store`` or ``gateway``
+    :cvar fault: whose fault it is: ``client``, ``glance``, ``store`` or ``gateway``
     :ivar headers: headers that the response must have
     """
 
@@ -28,7 +27,7 @@ class GatewayError(Exception):
 
 
 class ConfigError(GatewayError):
-    """The operator's fault: the configuration cannot be used.
+    """The configuration cannot be used: the operator's fault.
 
     :param section: the section of the configuration file, without brackets
     :param option: the option in it
@@ -49,11 +48,11 @@ class RequestError(GatewayError):
 
 
 class SizeMismatch(RequestError):
-    """The body is shorter or longer than was promised."""
+    """The body is shorter or longer than the client announced."""
 
 
 class DigestMismatch(RequestError):
-    """The body's digest is not the one that was promised."""
+    """The body has another digest than the client or the image announced."""
 
 
 class ClientGone(RequestError):
@@ -67,13 +66,13 @@ class Forbidden(RequestError):
 
 
 class PreconditionFailed(RequestError):
-    """The data is not in the version that the client asked for."""
+    """The image's data is another version than the client asked for."""
 
     status = 412
 
 
 class RangeNotSatisfiable(RequestError):
-    """No byte of the image lies in the range that was asked for."""
+    """The requested range holds no byte of the image."""
 
     status = 416
 
@@ -91,7 +90,7 @@ class ContentRefused(RequestError):
 
 
 class Conflict(RequestError):
-    """Somebody else's upload to the same image is running or has won."""
+    """Another upload to the same image is running or has won."""
 
     status = 409
 
@@ -109,25 +108,25 @@ class GlanceError(GatewayError):
 
 
 class NotRegistered(GlanceError):
-    """Glance did not take the data, and the image shows that it did not."""
+    """Glance did not register the data, and the image proves it."""
 
 
 class Overwritten(GlanceError):
-    """The image has its data, and somebody else's change keeps it from being active."""
+    """The image has its data, but a concurrent change kept it from becoming active."""
 
     status = 409
 
 
 class NotKnown(GlanceError):
-    """Glance may have changed an image's locations, or may still do so."""
+    """It is unknown whether Glance changed, or will change, an image's locations."""
 
 
 class StoreError(GatewayError):
     """The object store's fault.
 
     :ivar code: the server's error code, or the name of what broke; may be empty
-    :ivar region: where the bucket is, if the server says that it is elsewhere
-    :ivar store_wide: whether it says something of the store, not of one object alone
+    :ivar region: the bucket's region, if the server names another one
+    :ivar store_wide: whether the error concerns the whole store, not one object
     """
 
     fault = "store"
@@ -137,7 +136,7 @@ class StoreError(GatewayError):
 
 
 class ObjectNotFound(StoreError):
-    """There is no such object, or not in the version that was asked for."""
+    """There is no such object, or it is another version."""
 
 
 class ObjectExists(StoreError):
@@ -154,7 +153,7 @@ class StoreUnavailable(StoreError):
 
 
 class WriteConflict(StoreUnavailable):
-    """Somebody else wrote the same key at the very same time; nothing was written."""
+    """Another client wrote the same key at the same time; nothing was written."""
 
 
 class StoreDenied(StoreError):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Paste factories: the only place where the objects are put together."""
+"""Paste factories: the only module that builds the gateway out of its parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from s3gateway.config import settings as gateway_settings
 from s3gateway.config import sources
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.settings import Settings
-from s3gateway.config.sources import Sources
 from s3gateway.download.handler import Downloads
 from s3gateway.download.handler import Images
 from s3gateway.errors import ConfigError
@@ -62,10 +61,10 @@ def filter_factory(
 ) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the filter for ``glance-api-paste.ini``.
 
-    In front of a remote Glance it is the filter before ``upstream`` instead.
+    A stand-alone gateway has the same filter, in front of ``upstream``.
 
-    :param local_conf: ``config_file``, where Glance's configuration is if not
-        where Glance itself has found it
+    :param local_conf: ``config_file`` names Glance's configuration, by default the
+        one that Glance itself reads
     :raises ConfigError: if a store cannot be used
     """
     conf = _parse(local_conf)
@@ -88,11 +87,11 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Upstream:
     """Make the app at the end of a stand-alone gateway's pipeline.
 
     :param local_conf: as for ``filter_factory``
-    :raises ConfigError: if it is not said where Glance is
+    :raises ConfigError: if ``glance_url`` is not set
     """
     remote = remote_glance.read(_parse(local_conf))
     if remote is None:
-        raise ConfigError(options.GROUP, "glance_url", "not set; it is where Glance is")
+        raise ConfigError(options.GROUP, "glance_url", "not set; set Glance's own URL")
     return Upstream(remote)
 
 
@@ -102,7 +101,7 @@ def build(
     settings: Settings,
     around: Surroundings,
 ) -> Gateway:
-    """Put a gateway together in front of an app.
+    """Build a gateway in front of an app.
 
     :param conf: the parsed configuration, for the policy file
     """
@@ -115,6 +114,10 @@ def build(
     stores = {} if images is None else s3_stores(settings)
     uploads = _Uploads(glance, stores, settings, around, rules, sent)
     _spare_what_is_there()
+
+    def keys() -> list[KeyPair]:
+        return [store.keys.current() for store in settings.stores.values()]
+
     return Gateway(
         glance,
         uploads.by_api() if inside is None else uploads.in_glance(inside),
@@ -133,14 +136,14 @@ def build(
             passing=settings.locations.passing,
             with_credentials=traits.credentials_in_uris,
         ),
-        Masking(masks, Sweep(_keys(settings)), _who_sees(settings, rules)),
+        Masking(masks, Sweep(keys), _visibility(settings, rules)),
         drain_limit=settings.transfer.drain_limit,
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Uploads:
-    """Puts together what takes uploads over."""
+    """Builds the handler of uploads."""
 
     glance: Glance
     stores: dict[str, S3Store]
@@ -150,8 +153,8 @@ class _Uploads:
     notifications: Notifications
 
     def by_api(self) -> Uploads:
-        """Return what registers uploads through Glance's API."""
-        # Without locations to see and register there is nothing to take over.
+        """Return the handler that registers uploads through Glance's API."""
+        # Without locations the gateway can register nothing: Glance takes all uploads.
         stores = self.stores if self.settings.show_multiple_locations else {}
         traits = self.around.traits
         registrar = Registrar(
@@ -174,7 +177,7 @@ class _Uploads:
         )
 
     def in_glance(self, inside: Inside) -> UploadsInGlance:
-        """Return what lets Glance's own code register uploads."""
+        """Return the handler that runs Glance's own upload code."""
         return UploadsInGlance(
             inside,
             self.glance,
@@ -197,12 +200,12 @@ class _Uploads:
 
 
 def _spare_what_is_there() -> None:
-    """Have reference cycles looked for only among objects that are made from now on.
+    """Freeze the objects that exist now: the collector need not visit them again.
 
-    CPython goes through all objects there are, time and again while many new ones are
-    made: a page of 1,000 images, or botocore's service descriptions.  Most of them are
-    Glance itself, its libraries and its options, and those stay until the process ends.
-    Where somebody has turned the looking off, nothing is done.
+    While a process makes many objects, for example for a page of 1,000 images, CPython
+    visits all objects again and again.  Most of them are Glance, its libraries and its
+    options, which stay until the process ends.  If the collector is disabled, it stays
+    disabled and nothing is frozen.
     Source: https://docs.python.org/3/library/gc.html#gc.freeze
     """
     if gc.isenabled():
@@ -211,20 +214,15 @@ def _spare_what_is_there() -> None:
 
 
 def s3_stores(settings: Settings) -> dict[str, S3Store]:
-    """Make the stores; none of them connects before it is used."""
+    """Make the stores; each connects when it is first used."""
     return {
         name: S3Store(store, settings.transfer)
         for name, store in settings.stores.items()
     }
 
 
-def _keys(settings: Settings) -> Callable[[], list[KeyPair]]:
-    stores = settings.stores.values()
-    return lambda: [store.keys.current() for store in stores]
-
-
-def _who_sees(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
-    """Return what decides whether a sender is shown locations in S3."""
+def _visibility(settings: Settings, rules: Rules) -> Callable[[Environ], bool]:
+    """Return a function that says whether a sender sees S3 locations."""
     if settings.locations.show == "admin":
         return rules.may_see_locations
     return lambda _: settings.locations.show == "masked"
@@ -244,42 +242,30 @@ def _images(glance: Glance, settings: Settings, around: Surroundings) -> Images 
         return ServiceLocations(glance, around.as_service)
     if settings.stores:
         LOG.error(
-            "[DEFAULT] show_multiple_locations is not set: all requests go to Glance "
-            "as they are, because the gateway can neither see nor register locations"
+            "[DEFAULT] show_multiple_locations is not set: the gateway can neither see "
+            "nor register locations, and passes all requests to Glance unchanged"
         )
     return None
 
 
 def _parse(local_conf: dict[str, str]) -> cfg.ConfigOpts:
-    return gateway_settings.parse(config_sources(local_conf.get("config_file", "")))
-
-
-def config_sources(named: str) -> Sources:
-    """Return where Glance reads its options from.
-
-    :param named: a file to be read in place of them, if not empty
-    """
-    if named:
-        return Sources([named], [])
-    if "config_file" in cfg.CONF:  # Glance runs in this process and has read them
-        return sources.read_by(cfg.CONF)
-    return sources.of_glance()
+    return gateway_settings.parse(sources.of_host(local_conf.get("config_file", "")))
 
 
 def _report(settings: Settings) -> None:
-    """Say at the start what would otherwise be asked later."""
+    """Warn at start about a configuration with surprising effects."""
     if 0 < servers.chunk_limit() < servers.ENOUGH:
         LOG.warning(
-            "uWSGI refuses chunks of %d bytes and more, which some clients send: set "
-            "its option chunked-input-limit to %d",
+            "uWSGI refuses chunks of %d bytes and more, but some clients send them: "
+            "set its option chunked-input-limit to %d",
             servers.chunk_limit(),
             servers.ENOUGH,
         )
     if not settings.stores:
-        LOG.warning("No S3 store is configured: all requests go to Glance as they are")
+        LOG.warning("No S3 store is configured: all requests pass to Glance unchanged")
     elif not all(s.writing.glance_id for s in settings.stores.values()):
         LOG.warning(
             "[s3gateway] glance_id is not set, and there is no [database] connection "
-            "to compute it from: objects will not say which Glance they belong to, and "
-            "s3gateway-manage gc will leave them alone"
+            "to compute it from: new objects carry no glance_id, and s3gateway-manage "
+            "gc deletes none of them. Set glance_id to the output of uuidgen"
         )

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The WSGI middleware: which requests are ours, and errors become responses."""
+"""The WSGI middleware: routes each request, and turns errors into responses."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
-from typing import Protocol
 
 import webob.exc
 from oslo_log import log as logging
@@ -24,6 +23,8 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
+from s3gateway.upload.in_glance import UploadsInGlance
+from s3gateway.upload.through_api import Uploads
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -31,26 +32,16 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 
-class Puts(Protocol):
-    """Answers uploads."""
-
-    def put(self, environ: Environ, image_id: str) -> Answer:
-        """Answer ``PUT /v2/images/{id}/file``."""
-
-    def keep_out(self, environ: Environ, image_id: str) -> Answer:
-        """Let Glance take data in its own ways, with all uploads of ours kept out."""
-
-
 class Gateway:
-    """Image data goes through S3, everything else to Glance.
+    """Sends image data to and from S3, and every other request to Glance.
 
-    :param drain_limit: how much of a refused body is read, in bytes
+    :param drain_limit: most of a refused body that is read, in bytes
     """
 
     def __init__(
         self,
         glance: Glance,
-        uploads: Puts,
+        uploads: Uploads | UploadsInGlance,
         downloads: Downloads,
         guard: Guard,
         masking: Masking,
@@ -88,7 +79,7 @@ class Gateway:
 
 
 def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:
-    """Return an answer, or the one that stands for what went wrong."""
+    """Return an answer, or an error response if it fails."""
     try:
         return answer()
     except Refused as refused:
@@ -108,7 +99,7 @@ def _count(environ: Environ, answer: Answer) -> None:
 
 
 def _response(environ: Environ, error: GatewayError) -> Answer:
-    """Return an error in the words and the form of Glance's own."""
+    """Return an error response in the form of Glance's own."""
     LOG.log(
         logging.ERROR if error.status >= 500 else logging.INFO,
         "%s %s: %d %s",
@@ -118,7 +109,7 @@ def _response(environ: Environ, error: GatewayError) -> Answer:
         error,
     )
     kind = webob.exc.status_map[error.status]
-    # webob shows the detail of these two, the explanation of all others.
+    # For these two statuses webob shows the detail, for others the explanation.
     response = (
         kind(detail=str(error), headers=error.headers)
         if error.status in (415, 416)

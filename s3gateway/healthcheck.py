@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The backend ``s3gateway`` of oslo.middleware's healthcheck: readiness.
+"""Readiness: the backend ``s3gateway`` of oslo.middleware's healthcheck.
 
-The stores are asked now and then, and judged by more than one answer.  Liveness is a
-healthcheck without it: a process that answers at all is alive, and restarting it
-brings no store back.
+It probes the stores from time to time, and judges each by several answers in a row.
+For liveness, use a healthcheck without this backend: a process that answers is alive,
+and a restart brings no store back.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from oslo_middleware.healthcheck import pluginbase
 
 from s3gateway import factory
 from s3gateway.config import settings as gateway_settings
+from s3gateway.config import sources
 from s3gateway.config.settings import HealthSettings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import StoreError
@@ -32,10 +33,10 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass
 class State:
-    """What is known of one store; its first answer decides, later ones by number.
+    """The state of one store: the first probe decides, later ones several in a row.
 
-    :ivar up: ``None`` before the first answer
-    :ivar problem: what it said when it failed last, empty if it answered last
+    :ivar up: ``None`` before the first probe
+    :ivar problem: the error of the last probe, empty if it succeeded
     """
 
     up: bool | None = None
@@ -43,7 +44,7 @@ class State:
     row: int = 0
 
     def judge(self, problem: str, *, fall: int, rise: int) -> bool:
-        """Take in an answer; return whether the store is up or down since now."""
+        """Take the result of a probe; return whether the state has just changed."""
         self.problem = problem
         answered = not problem
         self.row = 0 if answered == self.up else self.row + 1
@@ -54,12 +55,13 @@ class State:
 
 
 class Monitor:
-    """Knows the state of each store.
+    """Probes the stores and knows the state of each.
 
-    Each process has its own and asks by itself once it was asked: a load balancer
-    comes to any one of many processes seldom, and they are to agree.
+    Each process has its own monitor.  After the first health check it probes at an
+    interval: a load balancer reaches each of many processes seldom, and all of them
+    should report the same.
 
-    :param stores: that do not try again what fails
+    :param stores: stores that do not retry
     """
 
     def __init__(
@@ -74,9 +76,9 @@ class Monitor:
         self._lock = threading.Lock()
 
     def states(self) -> dict[str, State]:
-        """Return the states; the first time it takes up to the timeout.
+        """Return the states.  The first call waits for the probes, up to the timeout.
 
-        With an interval of 0 the stores are asked each time, and only then.
+        With an interval of 0 every call probes, and nothing else does.
         """
         with self._lock:
             if not self._watched:
@@ -88,7 +90,7 @@ class Monitor:
         return {name: dataclasses.replace(s) for name, s in self._states.items()}
 
     def is_ready(self, states: Mapping[str, State]) -> bool:
-        """Whether enough stores are up, ``ready_when`` says how many are."""
+        """Whether as many stores are up as ``ready_when`` demands."""
         up = [bool(state.up) for state in states.values()]
         return all(up) if self._settings.ready_when == "all" or not up else any(up)
 
@@ -99,7 +101,7 @@ class Monitor:
 
     def _ask(self) -> None:
         for name, store in self._stores.items():
-            if name not in self._asking:  # one that still hangs is not asked again
+            if name not in self._asking:  # a probe that hangs is not repeated
                 self._asking[name] = self._pool.submit(store.ping)
         done = futures.wait(self._asking.values(), self._settings.timeout).done
         for name, asked in list(self._asking.items()):
@@ -123,21 +125,21 @@ def _problem(asked: futures.Future[None]) -> str:
     error = asked.exception()
     if error is None:
         return ""
-    # Of an unforeseen error only the type is told: its text may hold anything.
+    # The text of an unexpected error may hold a secret: show its type alone.
     return str(error) if isinstance(error, StoreError) else type(error).__name__
 
 
 class Healthcheck(pluginbase.HealthcheckBaseExtension):
-    """Says whether the stores answer.
+    """Reports whether the stores answer.
 
-    :param conf: of the paste file; ``config_file`` is where Glance's configuration
-        is, if not where Glance itself has found it
+    :param conf: options of the paste file; ``config_file`` names Glance's
+        configuration, by default the one that Glance itself reads
     """
 
     def __init__(self, oslo_conf: cfg.ConfigOpts, conf: dict[str, Any]) -> None:
         super().__init__(oslo_conf, conf)
-        sources = factory.config_sources(conf.get("config_file", ""))
-        settings = gateway_settings.read(gateway_settings.parse(sources))
+        read = sources.of_host(conf.get("config_file", ""))
+        settings = gateway_settings.read(gateway_settings.parse(read))
         self._monitor = monitor(settings)
 
     def healthcheck(self, server_port: int) -> pluginbase.HealthcheckResult:

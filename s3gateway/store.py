@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an object store is, whichever one it is.
+"""The protocol of an object store; ``s3`` implements it.
 
-``upload`` and ``download`` know stores only by these protocols; they are handed
-those of ``s3``.  Every method raises the ``StoreError`` family and nothing else.
-Keys are relative to the store's bucket.  A store writes with every object which
-Glance it belongs to, so that nobody who writes can forget it.
+``upload`` and ``download`` know stores only by these protocols.  Every method raises
+the ``StoreError`` family and nothing else.  Keys are relative to the store's bucket.  A
+store writes the id of the Glance with every object, so that no caller can forget it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from s3gateway.http.ranges import Span
 
 #: A part's bytes as one or several buffers, in order.
 Buffers = Sequence[memoryview]
-#: What is known of an image, in ASCII; a store may keep it beside the object.
+#: Facts about an image, in ASCII; a store may keep them as object metadata.
 About = Mapping[str, str]
 NOTHING: About = MappingProxyType({})
 
@@ -31,7 +30,7 @@ class Note:
     """A small object, read into memory.
 
     :ivar age: how long ago it was written, in seconds by the store's own clock
-    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
+    :ivar glance_id: the Glance it belongs to, empty if it names none
     """
 
     data: bytes
@@ -57,9 +56,9 @@ class Listed:
 
 @dataclasses.dataclass(frozen=True)
 class ObjectInfo:
-    """What a store says of an object: its size in bytes, its etag, whose it is.
+    """What HEAD shows of an object: its size in bytes, its ETag, its Glance.
 
-    :ivar glance_id: of the Glance that it belongs to, empty if it does not say
+    :ivar glance_id: the Glance it belongs to, empty if it names none
     """
 
     size: int
@@ -68,7 +67,7 @@ class ObjectInfo:
 
 
 class ObjectReader(Protocol):
-    """An object's bytes on their way in; close it on every path."""
+    """Reads a span of an object; close it on every path."""
 
     etag: str
 
@@ -79,16 +78,16 @@ class ObjectReader(Protocol):
         """
 
     def fill(self, buffer: memoryview) -> None:
-        """Fill a buffer with the next bytes; no more of them than are left.
+        """Fill a buffer with the next bytes; it must not be larger than what is left.
 
         :raises StoreUnavailable: if the store broke off, or stayed silent
         """
 
     def close(self) -> None:
-        """Give the connection back, or cut it if bytes are still to come."""
+        """Give the connection back, or close it if bytes are left."""
 
     def cut(self) -> None:
-        """Have a read in another thread fail now."""
+        """Make a read in another thread fail now."""
 
 
 class Writer(Protocol):
@@ -100,17 +99,17 @@ class Writer(Protocol):
         """Store one part; may be called from several threads at once.
 
         :param number: 1 or more, in the order of the object's bytes
-        :raises StoreError: when the store did not take it, after retries
+        :raises StoreError: if the store did not take it, after retries
         """
 
     def commit(self) -> None:
-        """Make the object visible; a lost answer is resolved by looking.
+        """Make the object visible; if the answer is lost, look for the object.
 
         :raises StoreError: if there is no object
         """
 
     def cancel(self) -> None:
-        """Let the sends in progress give up soon."""
+        """Make running sends give up soon."""
 
     def abort(self) -> None:
         """Drop the upload and its parts; never raises."""
@@ -119,9 +118,8 @@ class Writer(Protocol):
 class ObjectStore(Protocol):
     """One bucket of one S3 server.
 
-    :ivar knows_ranges: false when it was found to answer a range with the whole
-        object, of which the rest is then thrown away: several spans of an object
-        are not to be read at once
+    :ivar knows_ranges: false after the server has answered a range with the whole
+        object.  Reading a span then discards the rest, so read one span at a time
     """
 
     settings: StoreSettings
@@ -133,7 +131,7 @@ class ObjectStore(Protocol):
 
     @property
     def is_down(self) -> bool:
-        """Whether the store did not answer when it was asked a moment ago."""
+        """Whether the last request, a moment ago, got no answer."""
 
     def put(
         self,
@@ -146,25 +144,25 @@ class ObjectStore(Protocol):
     ) -> str:
         """Store a small object in one request; return its etag.
 
-        :param if_absent: whether it must not replace one that is there
-        :param if_match: the etag of the only one that it may replace; a store that
-            knows no such condition looks first, and replaces any a moment later
-        :param about: what is known of the image that it is; ``None`` if it is none
-        :return: empty if the store does not say
-        :raises ObjectExists: if there is another one than the condition says
-        :raises ObjectNotFound: if there is none that it could replace
+        :param if_absent: never replace an object
+        :param if_match: replace only the object with this etag.  A store without
+            this condition looks first and then replaces what is there
+        :param about: facts about the image; ``None`` if the object is no image
+        :return: empty if the store returns no etag
+        :raises ObjectExists: if the condition does not hold
+        :raises ObjectNotFound: if there is no object to replace
         """
 
     def decides_between_writers(self) -> bool:
         """Whether ``if_absent`` lets exactly one of several writers write.
 
-        Elsewhere a store looks first and writes a moment later, so that several may.
+        If not, the store looks first and writes a moment later, so several may write.
         """
 
     def note(self, key: str, *, cleaning: bool = False) -> Note:
         """Read a small object.
 
-        :param cleaning: whether it is no use to try again for long
+        :param cleaning: retry for a few seconds only
         :raises ObjectNotFound: if there is none
         """
 
@@ -172,22 +170,22 @@ class ObjectStore(Protocol):
         """Yield all objects whose keys begin with a prefix."""
 
     def uploads(self) -> Iterator[Listed]:
-        """Yield the multipart uploads that were not completed.
+        """Yield the incomplete multipart uploads.
 
-        Not every store lists all of them; a claim names the ones that matter.
+        Some stores do not list all of them; claims name those that matter.
         """
 
     def abandon(self, key: str, upload_id: str = "") -> None:
-        """Drop the multipart uploads to a key that were not completed.
+        """Abort the incomplete multipart uploads to a key.
 
-        :param upload_id: of one that is known; others are found by listing, where
-            the store can
+        :param upload_id: a known upload; others are found by listing, if the store
+            can list them
         """
 
     def begin(self, key: str, about: About = NOTHING) -> Writer:
         """Start a multipart upload.
 
-        :param about: what is known of the image by now
+        :param about: the facts about the image that are known by now
         """
 
     def stat(self, key: str) -> ObjectInfo:
@@ -201,16 +199,16 @@ class ObjectStore(Protocol):
     ) -> ObjectReader:
         """Open a span of an object.
 
-        :param size: the size the object must have, in bytes
-        :param etag: the version it must be; any if empty
-        :param bucket: where it is; the store's own bucket if empty
-        :raises ObjectNotFound: if there is none of that size and version
+        :param size: size that the object must have, in bytes
+        :param etag: version that it must be; any if empty
+        :param bucket: another bucket of the server; the store's own if empty
+        :raises ObjectNotFound: if there is no object of that size and version
         """
 
     def ping(self) -> None:
-        """Ask the bucket for a sign of life, once.
+        """Send the bucket one cheap request.
 
-        :raises StoreError: if there is none
+        :raises StoreError: if it fails
         """
 
     def delete(self, key: str) -> None:

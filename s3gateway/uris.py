@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-r"""The grammar of S3 location URIs; no other module takes one apart.
+r"""The grammar of S3 location URIs; no other module parses one.
 
-What Glance holds (``glance_store/_drivers/s3.py``), written by glance_store
-up to 5.5 with the credentials and by 5.6 and later without them::
+Glance stores this form (``glance_store/_drivers/s3.py``).  glance_store up to 5.5
+writes it with the credentials, 5.6 and later without them::
 
     s3+https :// AKIA...:secret/key @ s3.example.com:9000/base / glance / 6f2c...
     \______/     \___/  \________/   \______________________/   \____/   \_____/
@@ -13,7 +13,7 @@ percent-encoded.  The secret key may hold ``/ + = @ :``, the service a path, so
 a URI is read from its end: the key and the bucket hold no ``/``, the service no
 ``@`` and the access key no ``:``.
 
-What users see, which names no host, no bucket and no credential::
+Users see this form, which names no host, no bucket and no credential::
 
     s3 :// fast / 6f2c...
            \__/   \_____/
@@ -35,7 +35,7 @@ _STORE = r"[^/@:\s{}]+"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredURI:
-    """A location URI as Glance holds it; ``access_key`` is empty if it has none."""
+    """A location URI as Glance stores it; the keys are empty if it has none."""
 
     scheme: str
     service: str
@@ -60,25 +60,20 @@ def scheme_of(url: str) -> str:
 
 
 def is_s3(url: object) -> bool:
-    """Whether Glance's S3 driver would be asked for this URL."""
+    """Whether Glance would give this URL to its S3 driver."""
     return isinstance(url, str) and scheme_of(url) in SCHEMES
 
 
-def parse(url: str) -> StoredURI:
-    """Take apart a location URI as Glance holds it.
-
-    :raises ValueError: if it is not one, without quoting it
-    """
+def try_parse(url: str) -> StoredURI | None:
+    """Parse a location URI; ``None`` if it is not an S3 one of Glance's."""
     scheme = scheme_of(url)
-    if scheme not in SCHEMES:
-        raise ValueError("not an S3 location URI")
     rest = url.partition("://")[2].strip("/")
     authority, _, key = rest.rpartition("/")
     authority, _, bucket = authority.rpartition("/")
     user, _, service = authority.rpartition("@")
     access_key, _, secret_key = user.partition(":")
-    if not (service.strip("/") and bucket and key):
-        raise ValueError("an S3 location URI needs a host, a bucket and a key")
+    if scheme not in SCHEMES or not (service.strip("/") and bucket and key):
+        return None
     return StoredURI(
         scheme=scheme,
         service=service.strip("/"),
@@ -89,18 +84,10 @@ def parse(url: str) -> StoredURI:
     )
 
 
-def try_parse(url: str) -> StoredURI | None:
-    """Take apart a location URI; ``None`` if it is not one of Glance's for S3."""
-    try:
-        return parse(url)
-    except ValueError:
-        return None
-
-
 def image_id_of(key: str) -> str:
-    """Return the image id that a key begins with, or an empty string.
+    """Return the image id at the start of a key, or an empty string.
 
-    Glance's own keys are image ids; ours have a nonce behind it.
+    A key of Glance's own is an image id; one of ours has a nonce behind it.
     """
     match = re.match(_UUID, key)
     return match.group() if match else ""
@@ -108,10 +95,10 @@ def image_id_of(key: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Mask:
-    """What users see in place of a location URI.
+    """The URL that users see in place of a location URI.
 
-    :param form: with ``{store}`` and ``{image_id}`` in it
-    :raises ValueError: if it does not make URLs that can be told from others
+    :param form: a URL with ``{store}`` and ``{image_id}`` in it
+    :raises ValueError: if its URLs could be taken for other ones
     """
 
     form: str = "s3://{store}/{image_id}"

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is configured: options as they are declared, settings as they are used."""
+"""Configuration: declares the options, reads them into settings."""

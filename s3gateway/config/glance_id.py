@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Glance the objects of this gateway belong to: ``[s3gateway] glance_id``."""
+"""``[s3gateway] glance_id``: the Glance that new objects belong to."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import re
 from oslo_config import cfg
 
 from s3gateway.config.options import GROUP
+from s3gateway.config.options.glance import DATABASE_OPTS
 from s3gateway.errors import ConfigError
 
-_DATABASE_OPTS = [
-    cfg.StrOpt("connection", default="", secret=True, help="Glance's database.")
-]
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LENGTH = 16  # hexadecimal digits
 
@@ -21,22 +19,24 @@ _LENGTH = 16  # hexadecimal digits
 def read(conf: cfg.ConfigOpts) -> str:
     """Return the id, empty if there is none.
 
-    :raises ConfigError: if S3 would not take it as metadata
+    :raises ConfigError: if it cannot be object metadata
     """
-    conf.register_opts(_DATABASE_OPTS, group="database")
+    conf.register_opts(DATABASE_OPTS, group="database")
     named: str = conf[GROUP].glance_id
     if named and not _ID.fullmatch(named):
         raise ConfigError(
-            GROUP, "glance_id", "not 1 to 64 letters, digits, dots, dashes, underscores"
+            GROUP,
+            "glance_id",
+            "must be 1 to 64 letters, digits, dots, dashes, underscores",
         )
     return named or _of_database(conf.database.connection)
 
 
 def _of_database(url: str) -> str:
-    """Return what tells a database from others, however it is connected to.
+    """Return an id of a database that does not depend on how it is reached.
 
-    Of the SQLAlchemy URL the host, the port and the name count.  Driver, user, password
-    and parameters do not: they are changed, and the database is the same.
+    It is made from dialect, host, port and name in the SQLAlchemy URL.  Driver, user,
+    password and parameters may change while the database stays the same.
     """
     if not url:
         return ""

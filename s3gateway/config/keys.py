@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The access key and secret key of a store, which may change while we run.
+"""The access key and secret key of a store.
 
-Keys from files are read again when a file has changed, so that they can be rotated
-without a signal or a restart.
+The gateway reads key files again after a change, so keys can be rotated without a
+signal or a restart.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class KeyPair:
-    """What S3 requests are signed with."""
+    """The keys that sign S3 requests."""
 
     access_key: str = dataclasses.field(repr=False)
     secret_key: str = dataclasses.field(repr=False)
@@ -29,8 +29,8 @@ class Keys:
     """The keys of one store.
 
     :param configured: the keys in Glance's configuration
-    :param access_key_file: a file with the access key, in place of it
-    :param secret_key_file: a file with the secret key, in place of it
+    :param access_key_file: a file whose access key comes first
+    :param secret_key_file: a file whose secret key comes first
     :raises OSError: if a file cannot be read
     """
 
@@ -50,13 +50,13 @@ class Keys:
         return any(self._files)
 
     def current(self) -> KeyPair:
-        """Return the keys, read again if a file is another than before."""
+        """Return the keys; read the files again if one has changed."""
         if self.from_files and self._look() != self._versions:
             return self.read_again()
         return self._pair
 
     def read_again(self) -> KeyPair:
-        """Read the files, changed or not; the keys stay if that is not possible."""
+        """Read the files in any case; if that fails, keep the keys."""
         with self._lock:
             before = (self._versions, self._pair)
             try:
@@ -68,11 +68,11 @@ class Keys:
             return self._pair
 
     def changed_within(self, seconds: float) -> bool:
-        """Whether the files were first read, or found to be others, so lately."""
+        """Whether the keys were first read, or last changed, within this time."""
         return self.from_files and time.monotonic() - self._changed < seconds
 
     def _look(self) -> list[tuple[int, int, int] | None]:
-        """Return what tells one version of each file from the next."""
+        """Return a fingerprint of each file, which changes with its content."""
         return [_version(path) if path else None for path in self._files]
 
     def _read(self) -> KeyPair:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Glance that a stand-alone gateway stands in front of: options and settings."""
+"""Settings of a stand-alone gateway: the URL of Glance, and how to talk to it."""
 
 from __future__ import annotations
 
@@ -10,73 +10,13 @@ from urllib import parse
 from oslo_config import cfg
 
 from s3gateway.config.options import GROUP
+from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.errors import ConfigError
-
-REMOTE_OPTS = [
-    cfg.StrOpt(
-        "glance_url",
-        default="",
-        help="""
-Where Glance is, for a gateway of its own in front of it.
-
-The address of Glance itself, or of its load balancer: not the catalog's, which
-names the gateway. May have a path. A filter in Glance's own pipeline needs none.
-""",
-    ),
-    cfg.StrOpt(
-        "glance_cacert",
-        default="",
-        help="""
-File or directory with the CA certificates that Glance's is checked with.
-
-By default those that come with the Python package ``certifi``.
-""",
-    ),
-    cfg.BoolOpt(
-        "glance_pass_host",
-        default=True,
-        help="""
-Whether Glance sees the ``Host`` that the client asked for.
-
-Glance makes the URLs under ``/`` and ``/versions`` from it, unless it has a
-``public_endpoint``. Without, it sees the host of ``glance_url``, which a web server
-that serves several names may need.
-""",
-    ),
-    cfg.FloatOpt(
-        "glance_connect_timeout",
-        default=10.0,
-        min=0.1,
-        help="How long connecting to Glance may take, in seconds.",
-    ),
-    cfg.FloatOpt(
-        "glance_read_timeout",
-        default=300.0,
-        min=0.1,
-        help="""
-How long Glance may stay silent, in seconds.
-
-When it takes the data of another store it is silent until that has it all.
-""",
-    ),
-    cfg.IntOpt(
-        "glance_release",
-        default=33,
-        min=28,
-        help="""
-Major version of the Glance behind a gateway of its own: 33 for 2026.2.
-
-It decides which form the location URIs have, and in a few rare cases whether an
-image's content is what its ``disk_format`` says. A filter in Glance's own
-pipeline sees for itself.
-""",
-    ),
-]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RemoteSettings:
-    """Where Glance is and how it is spoken to.  Times are in seconds.
+    """Where Glance is and how to talk to it.  Times are in seconds.
 
     :ivar url: without a trailing slash
     :ivar cacert: a file or directory, empty for the usual CAs
@@ -97,9 +37,9 @@ class RemoteSettings:
 
 
 def read(conf: cfg.ConfigOpts) -> RemoteSettings | None:
-    """Return what the configuration says, ``None`` if it names no Glance.
+    """Return the settings, ``None`` if ``glance_url`` is not set.
 
-    :raises ConfigError: naming the option that cannot be used
+    :raises ConfigError: if an option cannot be used; the text names it
     """
     conf.register_opts(REMOTE_OPTS, group=GROUP)
     ours = conf[GROUP]
@@ -122,6 +62,8 @@ def _checked(url: str) -> str:
     usable = parts.scheme in ("http", "https") and parts.hostname
     if not usable or parts.query or parts.fragment or "@" in parts.netloc:
         raise ConfigError(
-            GROUP, "glance_url", "not an http(s) URL without user, query or fragment"
+            GROUP,
+            "glance_url",
+            "must be an http(s) URL without user, query or fragment",
         )
     return url.rstrip("/")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's configuration, read once into frozen settings.
+"""Reads Glance's configuration once into frozen settings.
 
-The gateway reads the files Glance reads, through a ``ConfigOpts`` of its own,
-and refuses to start on a store section that Glance could not use either.
+The gateway reads the same files as Glance into its own ``ConfigOpts``.  It refuses to
+start with a store section that Glance could not use either.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Mapping
-from collections.abc import Sequence
 from types import MappingProxyType
 
 from oslo_config import cfg
 
 from s3gateway.config import glance_id
-from s3gateway.config import glance_options
 from s3gateway.config import options
+from s3gateway.config.options import glance as glance_options
+from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.sources import Sources
 from s3gateway.config.stores import MIB
 from s3gateway.config.stores import Section
@@ -32,7 +32,7 @@ SINGLE_STORE = "s3"  # the store identifier of the single-store form
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferSettings:
-    """How bytes move: sizes in bytes, times in seconds.
+    """Memory, speed and time-outs of transfers, in bytes and seconds.
 
     :param download_window: in pieces
     """
@@ -52,10 +52,10 @@ class TransferSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LocationSettings:
-    """Who sees and who writes locations.
+    """Which users see and write locations.
 
     :param show: ``masked``, ``admin`` or ``never``
-    :param passing: schemes that need no permission of ours to be written
+    :param passing: schemes that the gateway does not restrict
     """
 
     show: str
@@ -70,7 +70,7 @@ class HealthSettings:
 
     :param ready_when: ``any`` or ``all`` stores are up
     :param fall: failures in a row that make a store count as down
-    :param rise: answers in a row that make it count as up again
+    :param rise: successes in a row that make it count as up again
     """
 
     ready_when: str
@@ -82,14 +82,14 @@ class HealthSettings:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the gateway needs to know.
+    """All settings of the gateway.
 
     :param stores: the S3 stores by identifier, in the order of the file
-    :param default_store: where an upload goes that names no store; may be
-        the identifier of a store that is not S3
+    :param default_store: the store of uploads that name none; it may be a store
+        that is not S3
     :param multi_store: whether Glance runs with ``enabled_backends``
     :param image_size_cap: in bytes
-    :param register_as: who registers what was uploaded, ``user`` or ``service``
+    :param register_as: the identity that registers uploads, ``user`` or ``service``
     :param registration: how a filter makes an image active, ``auto`` or ``api``
     :param claim_grace: seconds without progress after which an upload is dead
     """
@@ -114,13 +114,8 @@ class Settings:
     health: HealthSettings
 
 
-def parse_files(files: Sequence[str]) -> cfg.ConfigOpts:
-    """Parse some files and nothing beside them, as ``parse`` does."""
-    return parse(Sources(files, ()))
-
-
 def parse(sources: Sources) -> cfg.ConfigOpts:
-    """Parse Glance's configuration into a ``ConfigOpts`` of our own.
+    """Parse Glance's configuration into a new ``ConfigOpts``.
 
     :raises ConfigError: if a file cannot be read or parsed
     """
@@ -141,7 +136,7 @@ def parse(sources: Sources) -> cfg.ConfigOpts:
 def read(conf: cfg.ConfigOpts) -> Settings:
     """Read and check everything.
 
-    :raises ConfigError: naming the section and option that cannot be used
+    :raises ConfigError: if an option cannot be used; the text names it
     """
     conf.register_opts(glance_options.GLANCE_OPTS)
     conf.register_opts(glance_options.GLANCE_STORE_OPTS, group="glance_store")
@@ -199,7 +194,7 @@ def _multi(
             "default_backend",
             f"{found} one of enabled_backends: {', '.join(backends)}",
         )
-    conf.register_opts(glance_options.STORE_OPTS, group=glance_options.BACKEND_DEFAULTS)
+    conf.register_opts(STORE_OPTS, group=options.BACKEND_DEFAULTS)
     return {
         name: read_store(name, _backend_section(conf, name), ours, owner)
         for name, kind in backends.items()
@@ -213,21 +208,21 @@ def _single(
     default: str = conf.glance_store.default_store
     if SINGLE_STORE not in conf.glance_store.stores:
         return {}, default
-    conf.register_opts(glance_options.STORE_OPTS, group="glance_store")
+    conf.register_opts(STORE_OPTS, group="glance_store")
     section = Section("glance_store", conf.glance_store)
     return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours, owner)}, default
 
 
 def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
-    """A store's section over ``[backend_defaults]``, as glance_store has it."""
-    conf.register_opts(glance_options.STORE_OPTS, group=name)
-    for opt in glance_options.STORE_OPTS:
+    """Return a store's section, with ``[backend_defaults]`` below it."""
+    conf.register_opts(STORE_OPTS, group=name)
+    for opt in STORE_OPTS:
         conf.set_default(opt.name, None, group=name)
-    return Section(name, conf[name], conf[glance_options.BACKEND_DEFAULTS])
+    return Section(name, conf[name], conf[options.BACKEND_DEFAULTS])
 
 
 def _refuse_overlap(one: StoreSettings, other: StoreSettings) -> None:
-    """Refuse two stores of which Glance could take one for the other.
+    """Refuse two stores that Glance could confuse.
 
     Glance finds a location's store by the start of its URI
     (``glance.common.store_utils._get_store_id_from_uri``), so a bucket named
@@ -240,9 +235,9 @@ def _refuse_overlap(one: StoreSettings, other: StoreSettings) -> None:
         raise ConfigError(
             other.name,
             "s3_store_bucket",
-            f"its location URIs start as those of store [{one.name}] do, so "
-            "Glance would take one for the other; rename one of the buckets so "
-            "that neither name starts with the other",
+            f"the location URIs of this store and of [{one.name}] start alike, so "
+            "Glance would confuse the two; rename one of the buckets so that neither "
+            "name starts with the other",
         )
 
 
@@ -252,7 +247,7 @@ def _hashing_algorithm(glance: Section) -> str:
         hashlib.new(name, usedforsecurity=False)
     except ValueError as error:
         raise ConfigError(
-            "DEFAULT", "hashing_algorithm", f"hashlib has no {name!r}"
+            "DEFAULT", "hashing_algorithm", f"hashlib has no {name!r}; use sha512"
         ) from error
     return name
 

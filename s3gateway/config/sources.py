@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which files and directories options are read from: those the host process has read.
+"""The configuration files and directories that the host process has read.
 
-oslo.config reads the files, then the drop-in directories, then what the command line
-names; a later value wins.  A directory of the command line replaces the default ones.
+oslo.config reads the files, then the drop-in directories, then those of the command
+line; a later value wins.  A directory of the command line replaces the default ones.
 A second parse has to keep that order, or it sees other values.
 """
 
@@ -23,9 +23,9 @@ _COMMAND_LINE = cfg.Locations.command_line
 class Sources:
     """Where options come from.
 
-    :ivar files: that are read without being named on the command line
-    :ivar directories: the same; one that does not exist is no error
-    :ivar arguments: of the command line, as far as they name files or directories
+    :ivar files: default files
+    :ivar directories: default directories; one that does not exist is no error
+    :ivar arguments: command-line arguments that name files or directories
     """
 
     files: Sequence[str]
@@ -33,8 +33,20 @@ class Sources:
     arguments: Sequence[str] = ()
 
 
+def of_host(named: str) -> Sources:
+    """Return where the Glance on this host reads its options from.
+
+    :param named: a file to read in their place, if not empty
+    """
+    if named:
+        return Sources([named], [])
+    if "config_file" in cfg.CONF:  # Glance runs in this process and has read them
+        return read_by(cfg.CONF)
+    return of_glance()
+
+
 def read_by(conf: cfg.ConfigOpts) -> Sources:
-    """Return what a configuration was parsed from.
+    """Return the sources that a configuration was parsed from.
 
     ``conf.config_dirs`` has the directories of the command line only.
     """
@@ -46,12 +58,12 @@ def read_by(conf: cfg.ConfigOpts) -> Sources:
 
 
 def of_glance() -> Sources:
-    """Return what Glance's WSGI application reads on this host."""
+    """Return the sources that Glance's WSGI application reads on this host."""
     directories = cfg.find_config_dirs(_PROJECT, _PROGRAM)
     named = os.environ.get("OS_GLANCE_CONFIG_DIR", "").strip()
     if not named:
         return Sources(cfg.find_config_files(_PROJECT, _PROGRAM), directories)
-    # Glance reads the first only where there is one, and the other in any case.
+    # Glance reads the first file if it exists, and the second in any case.
     imports = pathlib.Path(named, "glance-image-import.conf")
     files = [str(imports)] if imports.is_file() else []
     return Sources([*files, str(pathlib.Path(named, "glance-api.conf"))], directories)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One section of the configuration: its values, and the checks on a store's.
+"""Reads and checks the section of an S3 store.
 
-Nothing else reads an ``s3_store_*`` option.
+No other module reads an ``s3_store_*`` option.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ ADDRESSING_STYLES = ("auto", "virtual", "path")
 _BUCKET_AS_HOST = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*(?<!-)")
 _STORAGE_CLASS = re.compile(r"[A-Z0-9_-]*")
 _NOT_AT_ONCE = ("GLACIER", "DEEP_ARCHIVE")
-# What botocore takes (botocore.utils.validate_region_name).
+# What botocore accepts (botocore.utils.validate_region_name).
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _ENDPOINT = re.compile(r"(https?)://([^/\s@?#]+(?:/[^\s@?#]*)?)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Writing:
-    """What S3 is told of what is written; empty for nothing.
+    """Encryption, storage class and metadata of new objects; empty for none.
 
     :param encryption: ``AES256`` or ``aws:kms``
     :param kms_key: the id of a KMS key
     :param storage_class: of images
-    :param metadata: whether images carry their id and their hash
+    :param metadata: whether objects carry the image's id and hash
     :param glance_id: of the Glance that all objects belong to
     """
 
@@ -85,7 +85,7 @@ class StoreSettings:
 
 
 class Section:
-    """A section's values; one that does not parse is a ``ConfigError``."""
+    """The values of a section; reading one that does not parse is a ``ConfigError``."""
 
     def __init__(self, name: str, *groups: Any) -> None:
         self.name = name
@@ -96,8 +96,8 @@ class Section:
             try:
                 value = getattr(group, option)
             except cfg.ConfigFileValueError as error:
-                # The text quotes the value.  Only numbers, booleans and
-                # choices can fail to parse, so it is never a secret.
+                # The text quotes the value, which is never a secret: only numbers,
+                # booleans and choices can fail to parse.
                 raise ConfigError(self.name, option, str(error)) from error
             if value is not None:
                 return value
@@ -106,7 +106,7 @@ class Section:
     def required(self, option: str, meaning: str) -> str:
         value: str | None = self[option]
         if not value:
-            raise ConfigError(self.name, option, f"not set; it is {meaning}")
+            raise ConfigError(self.name, option, f"not set; set it to {meaning}")
         return value
 
 
@@ -116,8 +116,8 @@ def read_store(
     """Read and check the section of the S3 store with this identifier.
 
     :param ours: the section ``[s3gateway]``
-    :param glance_id: of the Glance that what is written belongs to
-    :raises ConfigError: if it cannot be used
+    :param glance_id: of the Glance that new objects belong to
+    :raises ConfigError: if the store cannot be used
     """
     protected = section["s3_store_enable_data_integrity_protection"]
     request_checksums = section["s3_store_request_checksum_calculation"]
@@ -147,8 +147,8 @@ def _region(section: Section) -> str:
         raise ConfigError(
             section.name,
             "s3_store_region_name",
-            f"{region!r} is not letters, digits and hyphens, which is all that boto3 "
-            "takes; leave it out, or rename the region of the S3 server",
+            f"{region!r} has characters that boto3 does not accept; use letters, "
+            "digits and hyphens, or leave the option out",
         )
     return region
 
@@ -177,13 +177,13 @@ def _endpoint(section: Section) -> str:
         raise ConfigError(
             section.name,
             "s3_store_host",
-            "not a host, host:port or http(s) URL without user, query or fragment",
+            "must be a host, host:port or http(s) URL without user, query or fragment",
         )
     return match.group()
 
 
 def _cacert(section: Section) -> str:
-    """Return the file of the CAs; without https nobody reads it."""
+    """Return the file of the CAs; it is read for https only."""
     path: str = section["s3_store_cacert"] or ""
     if path and _endpoint(section).startswith("https:"):
         try:
@@ -193,7 +193,7 @@ def _cacert(section: Section) -> str:
             raise ConfigError(
                 section.name,
                 "s3_store_cacert",
-                f"{path} is no file of CA certificates in PEM format: {reason}",
+                f"{path} is not a file of CA certificates in PEM format: {reason}",
             ) from error
     return path
 
@@ -204,7 +204,7 @@ def _addressing(section: Section) -> str:
         raise ConfigError(
             section.name,
             "s3_store_bucket_url_format",
-            f"{style!r} is not an addressing style; it must be one of "
+            f"{style!r} is not an addressing style; set one of "
             f"{', '.join(ADDRESSING_STYLES)}",
         )
     return style
@@ -217,7 +217,7 @@ def _bucket(section: Section, addressing: str) -> str:
             section.name,
             "s3_store_bucket",
             f"{bucket!r} cannot be part of a host name, which "
-            "s3_store_bucket_url_format = virtual makes it; use path or auto",
+            "s3_store_bucket_url_format = virtual needs; use path or auto",
         )
     return bucket
 
@@ -238,13 +238,13 @@ def _writing(section: Section, glance_id: str) -> Writing:
         raise ConfigError(
             section.name,
             "s3_store_kms_key_id",
-            "set, but not s3_store_server_side_encryption = aws:kms; set both or none",
+            "set without s3_store_server_side_encryption = aws:kms; set both or none",
         )
     if storage_class in _NOT_AT_ONCE or not _STORAGE_CLASS.fullmatch(storage_class):
         raise ConfigError(
             section.name,
             "s3_store_storage_class",
-            f"{storage_class!r} is not a class of which objects can be read at once",
+            f"objects of class {storage_class!r} cannot be read at once; use another",
         )
     return Writing(
         encryption=encryption,
@@ -261,7 +261,7 @@ def _part_size(section: Section) -> int:
         raise ConfigError(
             section.name,
             "s3_store_large_object_chunk_size",
-            f"{size // MIB} MiB is too small; S3 takes parts of 5 MiB or more",
+            f"{size // MIB} MiB is too small; set 5 or more",
         )
     return size
 
@@ -270,6 +270,8 @@ def _max_parts_in_flight(section: Section) -> int:
     count: int = section["s3_store_thread_pools"]
     if count < 1:
         raise ConfigError(
-            section.name, "s3_store_thread_pools", f"{count} is not 1 or more"
+            section.name,
+            "s3_store_thread_pools",
+            f"{count} is too small; set 1 or more",
         )
     return count

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of GET of image data: an image's bytes in order, one connection or several.
+"""The body of a response to GET of image data: the bytes in order.
 
-One connection reads what the client asks for.  While that is too slow for the client
-a window fetches ahead.
+A download begins with one connection to S3.  If that is too slow for the client, a
+window of several connections reads ahead.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from concurrent import futures
 
 from oslo_log import log as logging
 
+from s3gateway.config.stores import MIB
 from s3gateway.download.failover import Copies
 from s3gateway.download.pace import Pace
 from s3gateway.download.window import Window
@@ -30,22 +31,20 @@ from s3gateway.streams.retries import while_nothing_moved
 
 LOG = logging.getLogger(__name__)
 
-_MIB = 1024**2
-
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
 
-#: With these a window is of no more use: threads and memory may be short, and one
+#: After these errors the window is given up.  Threads or memory may be short, and one
 #: connection needs little of either.
 _WINDOW_FAILED = (StoreError, OSError, MemoryError, RuntimeError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Ahead:
-    """How far is read ahead.
+    """How far downloads read ahead.
 
     :ivar piece: the size of a piece in bytes
-    :ivar widest: most pieces of one download; 1 for none ahead
+    :ivar widest: most pieces of one download; 1 to read none ahead
     :ivar budget: the memory for the pieces of all downloads
     :ivar slabs: that memory
     """
@@ -57,12 +56,12 @@ class Ahead:
 
 
 class Delivery:
-    """Reads ``span`` of an image for a client, who gets no byte that is not told of.
+    """Reads ``span`` of an image for a client.
 
     :param copies: reads the span
     :param environ: the client's request
-    :param verification: is given all bytes before they leave
-    :param ended: called with the number of bytes when the last ones leave
+    :param verification: gets all bytes before the client does
+    :param ended: called with the number of bytes before the last ones are sent
     """
 
     def __init__(
@@ -93,7 +92,7 @@ class Delivery:
         self._may_open = ahead.widest > 1
 
     def open(self) -> None:
-        """Wait for the first bytes, as long as an error can still be answered.
+        """Wait for the first bytes, while the client can still get an error status.
 
         :raises StoreError: if no copy has them
         """
@@ -140,13 +139,13 @@ class Delivery:
             self._transfer.end(transfers.CLIENT)  # unless it has ended already
 
     def _tell(self) -> None:
-        """Log, count and notify; the client has its bytes whether that works or not."""
+        """Log, count and notify; an error here must not fail the download."""
         try:
             self._transfer.end()
             if self._ended is not None:
                 self._ended(self._sent)
         except Exception:
-            LOG.exception("The end of image %s could not be told", self._image_id)
+            LOG.exception("Image %s was sent, but what follows failed", self._image_id)
 
     def _read(self) -> bytes:
         if self._window is not None and self._copies.at == self._window.at:
@@ -155,13 +154,13 @@ class Delivery:
                 return data
             self._close_window()
             self._pace = Pace()
-        limit = self._window.at - self._copies.at if self._window else _MIB
+        limit = self._window.at - self._copies.at if self._window else MIB
         data = self._pace.read(lambda: self._copies.read(limit))
         self._consider_window()
         return data
 
     def _read_window(self, window: Window) -> bytes:
-        """Return the next bytes of the window, none when it is of no more use."""
+        """Return the next bytes of the window, none if it is used up or has failed."""
         try:
             data = self._pace.read(window.read)
         except _WINDOW_FAILED as error:
@@ -179,7 +178,7 @@ class Delivery:
             window.close()
 
     def _consider_window(self) -> None:
-        """Open the window if one connection is what holds the client up."""
+        """Open the window if one connection is too slow for the client."""
         start = self._copies.at + self._ahead.piece
         if (
             self._may_open
@@ -192,7 +191,7 @@ class Delivery:
             LOG.debug(
                 "Image %s: %.1f MiB/s on one connection, more are opened",
                 self._image_id,
-                self._straight_rate / _MIB,
+                self._straight_rate / MIB,
             )
             self._pace = Pace()
             self._open_window(Span(start, self._span.stop))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The copies of an image's data, read in order as if they were one that never fails."""
+"""Reads an image from its copies: if one store fails, the next goes on."""
 
 from __future__ import annotations
 
@@ -34,15 +34,14 @@ class Copy:
 class Copies:
     """Reads a span of an image from one copy, and from the next if it fails.
 
-    A store that breaks off is asked for the rest, of the same version of the
-    object; if it does not hand it out the next copy goes on at the same byte.  Only
-    the last copy's store is asked for longer.  One that did not answer a moment ago
-    is asked after the others.
+    If a store breaks off, it is asked once for the rest of the same version of the
+    object.  If that fails, the next copy goes on at the same byte.  Only the store of
+    the last copy is retried for longer.  Stores that are down come last.
 
-    :ivar at: the next byte to be read
-    :param span: what is read
+    :ivar at: position of the next byte
+    :param span: the span to read
     :param size: the size of the whole image in bytes
-    :param retry_time: how long the last copy's store is asked, in seconds
+    :param retry_time: how long the store of the last copy is retried, in seconds
     """
 
     def __init__(
@@ -68,7 +67,7 @@ class Copies:
 
     @property
     def store(self) -> ObjectStore:
-        """The store that is being read from."""
+        """The store of the current copy."""
         return self._copies[0].store
 
     def read(self, limit: int = READ) -> bytes:
@@ -90,31 +89,31 @@ class Copies:
                     self._give_up(error)
 
     def open(self, span: Span) -> ObjectReader:
-        """Open a span of the copy that is being read, of the same version."""
+        """Open a span of the current copy, of the same version."""
         copy = self._copies[0]
         return copy.store.read(
             copy.key, span, size=self._size, etag=self._etag, bucket=copy.bucket
         )
 
     def open_piece(self, span: Span) -> ObjectReader:
-        """Open a span while others are open.
+        """Open a span while other spans are open.
 
-        :raises StoreError: if the store would read all that lies before it
+        :raises StoreError: if the store ignores ranges
         """
         reader = self.open(span)
         if not self.store.knows_ranges:
             reader.close()
-            raise StoreError(f"Store {self.store.name} does not know ranges")
+            raise StoreError(f"Store {self.store.name} does not support ranges")
         return reader
 
     def skip_to(self, at: int) -> None:
-        """Go on behind bytes that were read in another way."""
+        """Go on behind bytes that the window has read."""
         if at != self.at:
             self.close()
             self.at = at
 
     def close(self) -> None:
-        """Close what is open; reading on opens it again."""
+        """Close the connection; the next read opens another."""
         if self._reader is not None:
             self._reader.close()
             self._reader = None
@@ -137,7 +136,7 @@ class Copies:
         return data
 
     def _may_go_on(self) -> bool:
-        """Whether a store broke off that hands out the rest, likely; asked once."""
+        """Whether the store broke off after it had sent bytes, so may send the rest."""
         got_on = self.at != self._broke_at
         self._broke_at = self.at
         return len(self._copies) > 1 and self._broke_off and got_on

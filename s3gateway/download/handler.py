@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GET and HEAD of an image's data: the way of a download, from top to bottom.
+"""GET and HEAD of image data: a download, from top to bottom.
 
-Glance says who may read.  What it would refuse, and images that are not in an
-S3 store of ours, are passed through.
+Glance decides who may read.  Requests that it would refuse, and images that are not in
+a configured S3 store, pass to Glance.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ LOG = logging.getLogger(__name__)
 
 
 class Images(Protocol):
-    """Says whose data may be read."""
+    """Decides whose data may be read."""
 
     def show(self, environ: Environ, image_id: str) -> Image:
         """Return an image with its locations.
 
-        :raises Refused: if the caller may not, or there is none
+        :raises Refused: if the caller may not see it, or there is none
         :raises GlanceError: if Glance does not answer
         """
 
@@ -64,9 +64,9 @@ class Images(Protocol):
 
 
 class Downloads:
-    """Takes over the downloads of images that are in an S3 store.
+    """Answers downloads of images that are in an S3 store.
 
-    :param images: is asked who may read what
+    :param images: decides who may read what
     """
 
     def __init__(
@@ -96,8 +96,8 @@ class Downloads:
     def get(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``GET`` or ``HEAD`` of ``/v2/images/{id}/file``.
 
-        :raises RequestError: if a range or precondition cannot be met
-        :raises StoreError: if no store hands the data out
+        :raises RequestError: if a range or precondition fails
+        :raises StoreError: if no store delivers the data
         """
         try:
             image = self._images.show(environ, image_id)
@@ -105,9 +105,11 @@ class Downloads:
             return self._pass(environ, image_id, f"it says {refused}")
         copies = self._copies(environ, image)
         if not (image.status == "active" and image.size and copies):
-            return self._pass(environ, image_id, "its data is not in S3 first of all")
+            return self._pass(
+                environ, image_id, "Glance would not read its data from S3 first"
+            )
         if not self._images.may_download(environ, image):
-            return self._pass(environ, image_id, "the caller may not have it")
+            return self._pass(environ, image_id, "the caller may not read it")
         try:
             return self._answer(environ, image, image.size, copies)
         except (ranges.NotUnderstood, ObjectNotFound) as error:
@@ -159,7 +161,7 @@ class Downloads:
         )
 
     def _verification(self, image: Image, span: Span) -> Verification | None:
-        """Return what checks the digest, ``None`` if it is not wanted or not all."""
+        """Return a check of the digest, ``None`` if it is off or this is a range."""
         size = image.size or 0
         wanted = self._settings.transfer.verify_downloads
         if not (wanted and span.length == size and image.os_hash_value):
@@ -169,7 +171,7 @@ class Downloads:
     def _ended(
         self, environ: Environ, image: Image, span: Span
     ) -> Callable[[int], None] | None:
-        """Return what notifies of the end, ``None`` if nobody wants to know."""
+        """Return a function that notifies of the end, ``None`` if nothing is sent."""
         if not self._notifications.wanted:
             return None
         receiver = receiver_of(environ)
@@ -178,9 +180,9 @@ class Downloads:
         )
 
     def _copies(self, environ: Environ, image: Image) -> list[Copy]:
-        """Return the copies in our stores in Glance's order.
+        """Return the copies in S3 stores in Glance's order.
 
-        Empty if Glance would read another one first.
+        It is empty if Glance would read from another kind of store first.
         """
         preferred = _preferred(environ) if self._traits.knows_prefer else ()
         ordered = sorted(
@@ -206,10 +208,10 @@ def _preferred(environ: Environ) -> list[str]:
 
 
 def _span(environ: Environ, size: int, validators: Validators) -> Span | None:
-    """Return the part that is asked for, ``None`` for all of the image.
+    """Return the requested range, ``None`` for the whole image.
 
     :raises RangeNotSatisfiable: if it lies behind the end
-    :raises ranges.NotUnderstood: if Glance has to answer
+    :raises ranges.NotUnderstood: if Glance must answer
     """
     if environ["REQUEST_METHOD"] != "GET":  # RFC 9110, 14.2
         return None
@@ -230,10 +232,10 @@ def _span(environ: Environ, size: int, validators: Validators) -> Span | None:
 
 
 def _validators(image: Image) -> Validators:
-    """Return what identifies the data: its digest, and when the image changed.
+    """Return the ETag and Last-Modified of the data: its digest and ``updated_at``.
 
-    The data of an active image never changes; ``updated_at`` moves with every
-    change of the image and so is late, but never too early.
+    The data of an active image never changes.  ``updated_at`` changes with every change
+    of the image, so it may be too late, but never too early.
     """
     modified = timeutils.parse_isotime(image.properties["updated_at"])
     return Validators(

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast one connection to a store is, and who waits for whom."""
+"""Measures one connection: its speed, and whether the client or S3 is slower."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-_MIB = 1024**2
+from s3gateway.config.stores import MIB
 
-#: After so many bytes and seconds it is known how fast one connection is; a burst or a
-#: hiccup is shorter.
-_SAMPLE = 4 * _MIB
+#: After this many bytes and seconds the speed of a connection is known; bursts and
+#: hiccups are shorter.
+_SAMPLE = 4 * MIB
 _SAMPLE_TIME = 0.15
-#: A connection this fast, in bytes a second, is not what others would help.
-_FAST = 250 * _MIB
+#: A connection this fast needs no others, in bytes a second.
+_FAST = 250 * MIB
 
 
 class Pace:
-    """How fast bytes come, and who waits for whom."""
+    """Speed of a source, and how long its reader waited for it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -26,7 +26,7 @@ class Pace:
         self._left = time.monotonic()
 
     def read(self, source: Callable[[], bytes]) -> bytes:
-        """Read from a source and take the time."""
+        """Read from a source and measure the time."""
         asked = time.monotonic()
         data = source()
         now = time.monotonic()
@@ -38,12 +38,12 @@ class Pace:
 
     @property
     def rate(self) -> float:
-        """Bytes a second, all in all."""
+        """Bytes a second over the whole time."""
         return self.count / (self._waited + self._idle or 1e-9)
 
     @property
     def is_held_up(self) -> bool:
-        """Whether it is known by now that the client waits for a slow store."""
+        """Whether measurements show that the client waits for a slow store."""
         known = self.count >= _SAMPLE and self._waited >= _SAMPLE_TIME
         slow = self.count < _FAST * self._waited
         return known and slow and self._waited > 2 * self._idle

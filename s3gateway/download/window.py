@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pieces of an object fetched ahead of the client, several at once, in order.
+"""Reads pieces of an object ahead of the client, on several connections, in order.
 
-One connection to a distant S3 is slow however fast the line is.  A window of pieces
-on several connections is as fast as the client takes them: it grows while the client
-waits for S3, and shrinks while S3 is far ahead of the client.
+One connection to a distant S3 is slow, however fast the line is.  The window grows
+while the client waits for S3, and shrinks while S3 is far ahead of the client.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from s3gateway.streams.retries import patiently
 
 LOG = logging.getLogger(__name__)
 
-#: A piece that fails is tried again for so long; then the download looks after it.
+#: How long a failed piece is retried; after that the download itself reads on.
 _RETRY_TIME = 5.0  # seconds
 
 _FIRST_WIDTH = 8  # pieces
@@ -37,7 +36,7 @@ Open = Callable[[Span], ObjectReader]
 
 
 class Piece:
-    """A span of an object on its way into memory."""
+    """A span of an object that a thread reads into memory."""
 
     def __init__(self, span: Span, open_: Open, slabs: Slabs) -> None:
         self.future: futures.Future[list[mmap.mmap]] = futures.Future()
@@ -49,7 +48,7 @@ class Piece:
         self._lock = threading.Lock()
 
     def fetch(self) -> None:
-        """Read the piece into slabs, and those into ``future``."""
+        """Read the piece into slabs, and put the slabs into ``future``."""
         try:
             slabs = patiently(
                 self._read_all,
@@ -58,11 +57,11 @@ class Piece:
                 cancelled=self._cancelled,
             )
             self.future.set_result(slabs)
-        except BaseException as error:  # noqa: BLE001  whoever takes the piece gets it
+        except BaseException as error:  # noqa: BLE001  the reader of the piece gets it
             self.future.set_exception(error)
 
     def cancel(self) -> None:
-        """Cut the connection, should the piece still be coming in."""
+        """Cut the connection if the piece is still being read."""
         with self._lock:
             self._cancelled.set()
             if self._reader is not None:
@@ -91,13 +90,13 @@ class Piece:
 
 
 class Window:
-    """Fetches a span ahead; close it on every path.
+    """Reads a span ahead; close it on every path.
 
-    :ivar at: the next byte to be read
+    :ivar at: position of the next byte
     :param open_: opens a span of the object
-    :param pool: fetches pieces, ``widest`` of them at once; ends with the window
+    :param pool: reads pieces, ``widest`` of them at once; ends with the window
     :param piece: the size of a piece in bytes
-    :param widest: how many pieces may be in memory or under way at once
+    :param widest: most pieces that are in memory or under way at once
     """
 
     def __init__(
@@ -133,7 +132,7 @@ class Window:
             raise
 
     def read(self) -> bytes:
-        """Return the next bytes, none at the end of what was fetched.
+        """Return the next bytes, none at the end of the window.
 
         :raises StoreError: if a piece could not be fetched
         """
@@ -148,7 +147,7 @@ class Window:
         return data
 
     def fetch_no_more(self) -> None:
-        """Let the window run out: what is under way is still read."""
+        """Start no more pieces; those under way are still read."""
         self._stop = self._next
 
     def close(self) -> None:
@@ -160,7 +159,7 @@ class Window:
         self._in_use.close()
 
     def _take(self) -> None:
-        """Move on to the next piece and adapt the width to who waited for whom."""
+        """Take the next piece; adapt the width to whether the client waited."""
         piece = self._ahead[0]
         waits = not piece.future.done()
         self._taken.extend(piece.future.result())
@@ -174,7 +173,7 @@ class Window:
         self._fill()
 
     def _is_far_ahead(self) -> bool:
-        """Whether half of the window is there; less may just have come together."""
+        """Whether half of the window is in memory; fewer pieces may be chance."""
         there = sum(piece.future.done() for piece in self._ahead)
         return 2 * there >= len(self._ahead)
 
@@ -189,15 +188,15 @@ class Window:
             self._next = stop
 
     def _submit(self, piece: Piece) -> bool:
-        """Have a piece fetched; whether a thread for it could be had.
+        """Start reading a piece; return whether a thread was available.
 
-        If not, the window runs out before it.
+        Without one the window ends before this piece.
         """
         self._ahead.append(piece)
         try:
             self._pool.submit(piece.fetch)
         except (RuntimeError, MemoryError) as error:
-            LOG.warning("No piece is fetched at byte %d: %s", self._next, error)
+            LOG.warning("Reading ahead stops at byte %d: %s", self._next, error)
             self._drop(self._ahead.pop())
             self.fetch_no_more()
             return False

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Everything that is asked of Glance, and what it answers."""
+"""Glance: its API, its own code, its policy, its notifications."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The questions we ask Glance, through the next WSGI app, as the caller.
+"""Requests to Glance's image API, through the next WSGI app, as the caller.
 
-The next app is Glance itself in the filter and ``upstream.py`` in the
-stand-alone gateway; nothing here knows which.
+The next app is Glance itself behind the filter, and ``upstream.py`` in a stand-alone
+gateway.  This module does not know which.
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Unified limits and what is used of them, by name.
+Usage = Mapping[str, Mapping[str, int]]
+
 _JSON_PATCH = "application/openstack-images-v2.1-json-patch"
 
 
@@ -33,7 +36,7 @@ class Image:
     """An image as Glance shows it to the caller.
 
     :ivar size: in bytes, ``None`` while unknown
-    :ivar properties: all of what Glance shows
+    :ivar properties: everything that Glance shows
     """
 
     id: str
@@ -47,7 +50,7 @@ class Image:
 
 
 class Refused(Exception):
-    """Glance answered a question with an error; ``answer`` is what it said."""
+    """Glance answered a request with the error ``answer``."""
 
     fault = "client"
 
@@ -57,7 +60,7 @@ class Refused(Exception):
 
 
 class Glance:
-    """The API behind us."""
+    """Glance's image API."""
 
     def __init__(self, app: WSGIApplication) -> None:
         self._app = app
@@ -69,21 +72,19 @@ class Glance:
     def show(self, environ: wsgi.Environ, image_id: str) -> Image:
         """Return an image as the caller sees it.
 
-        :raises Refused: if the caller may not, or there is none
+        :raises Refused: if the caller may not see it, or it does not exist
         :raises GlanceError: if the answer is not an image
         """
         answer = self._ask(environ, "GET", f"/v2/images/{image_id}")
-        if answer.code != 200:
-            raise Refused(answer)
         try:
-            return image_from(json.loads(answer.read()))
+            return image_from(_document(answer))
         except (ValueError, KeyError, TypeError) as error:
-            raise GlanceError("Glance showed something that is no image") from error
+            raise GlanceError("Glance's answer is not an image") from error
 
     def find(self, environ: wsgi.Environ, image_id: str) -> Image | None:
         """Return an image as the caller sees it, ``None`` if there is none.
 
-        :raises Refused: if Glance does not say
+        :raises Refused: if Glance answers with another error than 404
         :raises GlanceError: if the answer is not an image
         """
         try:
@@ -97,23 +98,20 @@ class Glance:
         """Yield the images that the caller may list, page by page.
 
         :param query: of the first page
-        :raises Refused: if the caller may not
+        :raises Refused: if the caller may not list images
         """
         path = "/v2/images"
         while path:
-            answer = self._ask(environ, "GET", path, query=query)
-            if answer.code != 200:
-                raise Refused(answer)
-            page = json.loads(answer.read())
+            page = _document(self._ask(environ, "GET", path, query=query))
             yield from map(image_from, page["images"])
             path, _, query = page.get("next", "").partition("?")
 
     def may_download(self, environ: wsgi.Environ, image: Image) -> bool:
-        """Whether Glance would hand the image's data to the caller.
+        """Whether Glance would send the image's data to the caller.
 
-        Asked without touching the store: a range that starts behind the end is
-        refused with 416 once all other checks have passed, before the store is
-        opened (``glance.api.v2.image_data``: ``ResponseSerializer.download``).
+        It sends a GET with a range behind the end of the image.  Glance runs all its
+        checks, and answers 416 before it opens the store
+        (``glance.api.v2.image_data``: ``ResponseSerializer.download``).
         """
         asked = wsgi.question(
             environ,
@@ -123,45 +121,38 @@ class Glance:
             headers=[("Range", f"bytes={image.size}-")],
         )
         answer = wsgi.call(self._app, asked)
-        answer.close()  # unread: should it be the image after all, it is long
+        answer.close()  # unread: if it is the image after all, it is long
         return answer.code == 416
 
     def locations(self, environ: wsgi.Environ, image_id: str) -> tuple[Location, ...]:
         """Return an image's locations, as Glance shows them to services.
 
-        :raises Refused: if the caller is none, or there is no image
-        :raises GlanceError: if the answer is no list of locations
+        :raises Refused: if the caller is not a service, or there is no image
+        :raises GlanceError: if the answer is not a list of locations
         """
         answer = self._ask(environ, "GET", f"/v2/images/{image_id}/locations")
-        if answer.code != 200:
-            raise Refused(answer)
         try:
-            return _locations(json.loads(answer.read()))
+            return _locations(_document(answer))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise GlanceError("Glance showed something else than locations") from error
+            raise GlanceError("Glance's answer is not a list of locations") from error
 
-    def usage(self, environ: wsgi.Environ) -> Mapping[str, Mapping[str, int]]:
-        """Return the caller's unified limits and what is used of them.
+    def usage(self, environ: wsgi.Environ) -> Usage:
+        """Return the caller's unified limits and usage.
 
-        :raises Refused: if Glance does not say
+        :raises Refused: if Glance answers with an error
         """
-        answer = self._ask(environ, "GET", "/v2/info/usage")
-        if answer.code != 200:
-            raise Refused(answer)
-        found: Mapping[str, Mapping[str, int]] = json.loads(answer.read())["usage"]
+        found: Usage = _document(self._ask(environ, "GET", "/v2/info/usage"))["usage"]
         return found
 
     def stores(self, environ: wsgi.Environ) -> list[Mapping[str, str]] | None:
-        """Return the stores that users see, ``None`` if Glance runs without names.
+        """Return the stores that users see, ``None`` if Glance has a single one.
 
-        :raises Refused: if Glance does not say
+        :raises Refused: if Glance answers with another error than 404
         """
         answer = self._ask(environ, "GET", "/v2/info/stores")
         if answer.code == 404:
             return None
-        if answer.code != 200:
-            raise Refused(answer)
-        found: list[Mapping[str, str]] = json.loads(answer.read())["stores"]
+        found: list[Mapping[str, str]] = _document(answer)["stores"]
         return found
 
     def patch(
@@ -179,7 +170,7 @@ class Glance:
     def _ask(
         self, environ: wsgi.Environ, method: str, path: str, **how: Any
     ) -> wsgi.Answer:
-        """Ask a question; return the answer with its body read.
+        """Send a request; return the answer with its body read.
 
         :raises GlanceError: if there is no answer
         """
@@ -187,9 +178,19 @@ class Glance:
             answer = wsgi.call(self._app, wsgi.question(environ, method, path, **how))
             return wsgi.Answer(answer.status, answer.headers, [answer.read()])
         except Exception as error:
-            # The app is not ours: whatever it raises, it did not answer.
+            # Another project's app may raise anything: it did not answer.
             LOG.exception("Glance did not answer %s %s", method, path)
             raise GlanceError("Glance did not answer.") from error
+
+
+def _document(answer: wsgi.Answer) -> Any:
+    """Return the JSON document of an answer.
+
+    :raises Refused: if the status is not 200
+    """
+    if answer.code != 200:
+        raise Refused(answer)
+    return json.loads(answer.read())
 
 
 def image_from(shown: Mapping[str, Any]) -> Image:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's upload controller, with one place for data that is ours.
+"""Glance's upload controller over a store that writes data through the gateway.
 
-Its store is a parameter of it: ``glance_store``, of which all is as it is but ``add``.
+The controller takes its store as a parameter.  ``Stores`` is ``glance_store`` with
+another ``add``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from s3gateway.glance.marks import Mark
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Added:
-    """What a store says of the data that it took, as glance_store's ``add`` does.
+    """The result of storing data, as glance_store's ``add`` returns it.
 
     :ivar url: the location
     :ivar size: in bytes
@@ -34,24 +35,27 @@ class Added:
 
 
 class Data(Protocol):
-    """An image's bytes as Glance hands them to a store; reading checks them."""
+    """An image's bytes as Glance gives them to a store; reading checks them."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 class Verifier(Protocol):
-    """What verifies an image's signature (``cursive.signature_utils``)."""
+    """Verifies an image's signature (``cursive.signature_utils``)."""
 
     def update(self, data: bytes) -> None: ...
 
 
-#: Puts data into a store; is handed the name of the digest and what verifies the
-#: signature, if there is one.  ``None`` if there was no data.
+#: Puts data into a store.  It takes the data, the name of the digest, and the verifier
+#: of the signature, if there is one.  It returns ``None`` if there was no data.
 Add = Callable[[Data, str, "Verifier | None"], "Added | None"]
 
 
 class Stores:
-    """``glance_store`` with one place for data that is ours."""
+    """``glance_store``, but ``add`` writes data through the gateway.
+
+    :ivar failure: the gateway's error, if ``add`` raised one
+    """
 
     def __init__(self, store_api: Any, add: Add, mark: Mark) -> None:
         self.failure: GatewayError | None = None
@@ -72,7 +76,7 @@ class Stores:
         hashing_algo: str,
         **about: Any,
     ) -> Any:
-        """Store data in the backend of a name."""
+        """Store data in a named backend."""
         return self._added(data, hashing_algo, about) or (
             self._store_api.add_with_multihash(
                 conf, image_id, data, size, backend, hashing_algo, **about
@@ -96,7 +100,7 @@ class Stores:
         )
 
     def _added(self, data: Data, algorithm: str, about: dict[str, Any]) -> Any:
-        """Return what glance_store returns; ``None`` if there was no data."""
+        """Return the result as glance_store does; ``None`` if there was no data."""
         try:
             added = self._add(data, algorithm, about.get("verifier"))
             self._mark.check()
@@ -110,9 +114,9 @@ class Stores:
 
 
 def controller(image_data: Any, restore: Callable[[], object]) -> Any:
-    """Return Glance's controller with another way back.
+    """Return Glance's controller with another way to undo an upload.
 
-    :param restore: makes the image what it was before
+    :param restore: sets the image back to its state before the upload
     """
 
     class Controller(image_data.ImageDataController):  # type: ignore[misc]
@@ -124,9 +128,9 @@ def controller(image_data: Any, restore: Callable[[], object]) -> Any:
 
 
 def deserializer(image_data: Any, data: Data) -> Any:
-    """Return what checks an upload's header fields as Glance does.
+    """Return Glance's deserializer, which checks the headers of an upload.
 
-    :param data: what is read in place of the body
+    :param data: replaces the body
     """
 
     class Deserializer(image_data.RequestDeserializer):  # type: ignore[misc]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""On whose behalf Glance is asked: the sender, an admin, or the gateway's own user.
+"""The identity of requests to Glance: the sender, an admin, or the gateway's user.
 
-The gateway's own user in Keystone is ``[service_user]``.  As in Nova and Cinder: a
-service token beside the user's makes Glance accept a user's token that has run out
-while data was coming in.  Only this module asks Keystone for tokens.
+The gateway's own user in Keystone is ``[service_user]``.  As in Nova and Cinder, a
+service token beside the user's token makes Glance accept a user's token that expired
+during the upload.  Only this module gets tokens from Keystone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from keystoneauth1.session import Session
 from oslo_config import cfg
 from oslo_log import log as logging
 
+from s3gateway.config.options import SERVICE_USER
+from s3gateway.config.options.standalone import SERVICE_USER_OPTS
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.http.wsgi import CONTEXT
@@ -25,35 +27,20 @@ from s3gateway.http.wsgi import Environ
 
 LOG = logging.getLogger(__name__)
 
-#: Turns a request into one on somebody else's behalf.
+#: Gives a request another identity.
 Identity = Callable[[Environ], Environ]
-
-GROUP = "service_user"
-SERVICE_USER_OPTS: list[cfg.Opt] = [
-    cfg.BoolOpt(
-        "send_service_user_token",
-        default=True,
-        help="""
-Whether uploads are registered with a service token beside the user's.
-
-An upload that takes longer than the user's token lives fails without. Glance's
-``[keystone_authtoken] service_token_roles`` must name a role of this user.
-""",
-    ),
-]
 
 
 def caller(environ: Environ) -> Environ:
-    """Return the request as it is: on behalf of its sender."""
+    """Return the request unchanged: its sender is the identity."""
     return environ
 
 
 def admin_in_glance(environ: Environ) -> Environ:
-    """Return the request on behalf of an admin, inside Glance's own pipeline.
+    """Return the request with an admin's rights, inside Glance's own pipeline.
 
-    Behind Glance's context filter a request's rights are those of the context that
-    it carries; this is the sender's with the admin role, as Glance's own
-    ``elevated()`` makes it.
+    Behind Glance's context filter the rights are those of the context in the request.
+    Like Glance's own ``elevated()``, this adds the admin role to the sender's context.
     """
     attributes = dict(environ[CONTEXT])
     context = copy.copy(attributes["context"])
@@ -64,9 +51,9 @@ def admin_in_glance(environ: Environ) -> Environ:
 
 
 class ServiceUser:
-    """Gets tokens; one is used until it is about to run out.
+    """Gets tokens from Keystone; uses each until shortly before it expires.
 
-    :ivar vouches: whether it is to vouch for others
+    :ivar vouches: whether its token goes beside the tokens of users
     """
 
     def __init__(
@@ -79,23 +66,23 @@ class ServiceUser:
     def token(self) -> str:
         """Return a token.
 
-        :raises GlanceError: if Keystone gives none
+        :raises GlanceError: if Keystone issues none
         """
         try:
             return str(self._auth.get_token(self._session))
         except exceptions.ClientException as error:
-            LOG.error("Keystone gave [%s] no token: %s", GROUP, error)
-            raise GlanceError("The gateway could not identify itself.") from error
+            LOG.error("Keystone issued no token to [%s]: %s", SERVICE_USER, error)
+            raise GlanceError("The gateway could not get a token.") from error
 
     def beside_caller(self, environ: Environ) -> Environ:
-        """Return the request on behalf of its sender, vouched for by us."""
+        """Return the request with a service token beside the sender's token."""
         try:
             return {**environ, "HTTP_X_SERVICE_TOKEN": self.token()}
         except GlanceError:
-            return environ  # the sender's own may still be good
+            return environ  # the sender's own token may still be valid
 
     def itself(self, environ: Environ) -> Environ:
-        """Return the request on behalf of the gateway's own user."""
+        """Return the request with the token of the gateway's own user."""
         return {**environ, "HTTP_X_AUTH_TOKEN": self.token()}
 
     def as_service(self, environ: Environ) -> Environ:
@@ -109,10 +96,10 @@ class ServiceUser:
         return {**environ, **ours}
 
 
-def read(conf: cfg.ConfigOpts, group: str = GROUP) -> ServiceUser | None:
-    """Return the user that the configuration names, ``None`` if there is none.
+def read(conf: cfg.ConfigOpts, group: str = SERVICE_USER) -> ServiceUser | None:
+    """Return the user in the configuration, ``None`` if there is none.
 
-    :param group: the section that names it
+    :param group: the section with the user's credentials
     :raises ConfigError: if an option is missing
     """
     loading.register_auth_conf_options(conf, group)

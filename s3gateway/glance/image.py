@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image's locations, and which of our stores each one is in."""
+"""Locations of images, and the configured store of each."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
 
-#: Where a location's metadata keeps what Glance's API cannot set.
+#: Key in a location's metadata for the virtual size, which Glance's API cannot set.
 VIRTUAL_SIZE = "s3gateway_virtual_size"
 
 
 @dataclasses.dataclass(frozen=True)
 class Location:
-    """Where an image's data is, as Glance holds it."""
+    """A location of an image, as Glance stores it."""
 
     url: str = dataclasses.field(repr=False)
     metadata: Mapping[str, Any]
@@ -27,7 +27,7 @@ def location_uri(
 ) -> uris.StoredURI:
     """Return the location URI that Glance's own driver writes for a key.
 
-    :param with_credentials: as glance_store before 5.6 does
+    :param with_credentials: whether it holds the keys, as before glance_store 5.6
     """
     keys = store.keys.current()
     uri = uris.StoredURI(
@@ -41,11 +41,18 @@ def location_uri(
     return uri if with_credentials else uri.without_credentials()
 
 
-def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
-    """Return the identifier of the store a location is in, empty if not ours.
+def is_at(location: Location, store: StoreSettings, key: str) -> bool:
+    """Whether a location is that of an object, with credentials or without."""
+    uri = uris.try_parse(location.url)
+    expected = location_uri(store, key, with_credentials=False)
+    return uri is not None and uri.without_credentials() == expected
 
-    As for Glance, the metadata decides, and otherwise the start of the URI.  The
-    credentials in the URI do not matter: they may have been changed since.
+
+def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
+    """Return the identifier of a location's S3 store, empty if it is not configured.
+
+    As in Glance, the metadata decides, and without it the start of the URI.  The
+    credentials in the URI are ignored: they may have changed since.
     """
     uri = uris.try_parse(location.url)
     if uri is None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Glance's own upload and download code, run in Glance's process over a store of ours.
+"""Runs Glance's own upload and download code in Glance's process.
 
-Glance's controllers take the store they work with as a parameter, so that all that they
-check, change and notify of stays theirs: only the place where the bytes go is ours.  An
-upload is ``glance.api.v2.image_data.ImageDataController.upload``, whose
-``add_with_multihash`` we answer.  A download is judged by its ``download``.
+Glance's controllers take their store as a parameter.  So Glance still makes all checks,
+changes and notifications, and the gateway only moves the bytes.  An upload runs
+``glance.api.v2.image_data.ImageDataController.upload``; the gateway implements its
+store's ``add_with_multihash``.  A download runs the checks of ``download``.
 
-Only this module, and ``relied_on`` before it, import ``glance`` into a gateway, and
-only when they are asked to.
+In a gateway only this module and ``relied_on`` import ``glance``, and only on use.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ from s3gateway.glance import relied_on
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.glance.api import image_from
 from s3gateway.glance.controllers import Add
 from s3gateway.glance.controllers import Data
 from s3gateway.glance.controllers import Stores
 from s3gateway.glance.controllers import controller
 from s3gateway.glance.controllers import deserializer
-from s3gateway.glance.image import Location
 from s3gateway.glance.marks import MARK
 from s3gateway.glance.marks import Mark
 from s3gateway.glance.marks import MarkingDatabase
@@ -43,7 +42,7 @@ from s3gateway.http.wsgi import Environ
 
 LOG = logging.getLogger(__name__)
 
-#: What an upload changes of an image, and gives back if it fails.
+#: Attributes of an image that an upload changes, and restores if it fails.
 _CHANGED = (
     "checksum",
     "locations",
@@ -53,11 +52,14 @@ _CHANGED = (
     "virtual_size",
 )
 
+#: Other attributes that the gateway needs.
+_SHOWN = ("container_format", "disk_format", "owner", "status", "visibility")
+
 
 class Inside:
     """The Glance in this process.
 
-    :raises relied_on.Unfit: if it is not one that is known
+    :raises relied_on.Unfit: if it lacks something that the gateway relies on
     """
 
     def __init__(self) -> None:
@@ -76,11 +78,11 @@ class Inside:
         self._reading = self._image_data.ImageDataController(**self._parts)
 
     def knows(self, environ: Environ) -> bool:
-        """Whether Glance has said who sends a request."""
+        """Whether Glance has identified the sender of a request."""
         return isinstance(_context(environ), self._context)
 
     def image(self, environ: Environ, image_id: str) -> Image | None:
-        """Return an image as the database has it, ``None`` if the caller sees none.
+        """Return an image from the database, ``None`` if the caller cannot see it.
 
         :raises GlanceError: if the database does not answer
         """
@@ -91,30 +93,30 @@ class Inside:
                 return None
 
     def to_be_read(self, environ: Environ, image_id: str) -> Image:
-        """Return an image whose data the caller may have.
+        """Return an image whose data the caller may read.
 
-        :raises Refused: if the caller may not, or there is none
+        :raises Refused: if the caller may not, or there is no such image
         :raises GlanceError: if the database does not answer
         """
         request = self._wsgi.Request(dict(environ))
         wanted = self._image_data.RequestDeserializer()
         with _answering(image_id):
             try:
-                # Glance 33 and later are told which stores are preferred.
+                # Glance 33 and later read ``?prefer=``, which names stores.
                 more = getattr(wanted, "download", _nothing)(request)
                 return _image(self._reading.download(request, image_id, **more))
             except webob.exc.HTTPException as refused:
                 raise Refused(wsgi.call(refused, environ)) from None
 
     def upload(self, environ: Environ, image: Image, data: Data, add: Add) -> Answer:
-        """Let Glance take an upload as it always does, but for where the data goes.
+        """Run Glance's upload, but let ``add`` store the data.
 
-        The image is ``saving`` while ``add`` runs, ``active`` after a 204 and what it
-        was before after all else.
+        The image is ``saving`` while ``add`` runs, ``active`` after a 204, and as
+        before after any other result.
 
-        :param image: as it was before
-        :param data: what Glance is to read in place of the request's body
-        :param add: puts the data into a store; what it raises of ours, is raised
+        :param image: the image before the upload
+        :param data: replaces the body of the request
+        :param add: puts the data into a store; its GatewayErrors are raised again
         """
         mark = Mark(self._repo(environ), image, gone=self._not_found)
         stores = Stores(self._store_api, add, mark)
@@ -132,7 +134,7 @@ class Inside:
                 resource, {**environ, "wsgiorg.routing_args": ((), route)}
             )
         except BaseException:
-            restore()  # Glance itself restores after an Exception, and raises none
+            restore()  # after an Exception, Glance itself has restored it and answered
             raise
         if stores.failure is not None:
             answer.close()
@@ -140,9 +142,10 @@ class Inside:
         return answer
 
     def restore(self, image: Image) -> bool:
-        """Make an image queued that a dead upload of ours has left; whether it is.
+        """Set an image that a dead upload left ``saving`` to ``queued``.
 
-        :param image: as it was found, with the mark of that upload
+        :param image: as found, with the mark of that upload
+        :return: whether it is queued now
         """
         found = str(image.properties.get(MARK) or "")
         return bool(found) and self._restore(
@@ -150,15 +153,15 @@ class Inside:
         )
 
     def _restore(self, image: Image, mark: Mark) -> bool:
-        """Make an image what it was before, if it is being saved by this upload.
+        """Set an image back to its state before, if this upload is saving it.
 
-        Glance's own way back leaves the location and the digests with the image, or
-        leaves it ``saving`` for ever; and it does not look who is saving it.
+        Glance's own undo can leave the location and the digests in the image, or leave
+        it ``saving`` for ever.  It also does not check which upload is saving it.
 
-        :param image: as it was before; its status does not matter
+        :param image: as it was before; its status is ignored
         """
         try:
-            # Not the caller's: an admin may have given the image to somebody else.
+            # As admin, not as the caller: the image may have a new owner by now.
             repo = self._image_repo(self._context(is_admin=True), self._parts["db_api"])
             found = repo.get(image.id)
             if found.status != "saving" or found.locations or not mark.is_on(found):
@@ -169,20 +172,20 @@ class Inside:
                 setattr(found, name, image.properties[name])
             repo.save(found, from_state="saving")
         except Exception:
-            # It is not ours: whatever it raises, the image stays as it is.
-            LOG.exception("Image %s was not restored to queued", image.id)
+            # Glance's code may raise anything: the image stays as it is.
+            LOG.exception("Image %s was not set back to queued", image.id)
             return False
         return True
 
     def _repo(self, environ: Environ) -> Any:
-        """Return the innermost repository: without quotas and notifications."""
+        """Return Glance's innermost repository, without quotas and notifications."""
         return self._image_repo(_context(environ), self._parts["db_api"])
 
 
 class Reading:
-    """Says whose data may be read, as ``api.Glance`` does.
+    """Decides whose data a caller may read, as ``api.Glance`` does.
 
-    :param glance: is asked where Glance has not said who sends a request
+    :param glance: decides for requests whose sender Glance has not identified
     """
 
     def __init__(self, inside: Inside, glance: Glance) -> None:
@@ -192,7 +195,7 @@ class Reading:
     def show(self, environ: Environ, image_id: str) -> Image:
         """Return an image with its locations.
 
-        :raises Refused: if the caller may not have its data, or there is none
+        :raises Refused: if the caller may not read its data, or there is no image
         :raises GlanceError: if Glance does not answer
         """
         if self._inside.knows(environ):
@@ -200,7 +203,7 @@ class Reading:
         return self._glance.show(environ, image_id)
 
     def may_download(self, environ: Environ, image: Image) -> bool:
-        """Whether the caller may have the data of an image that was shown."""
+        """Whether the caller may read the data of an image that was shown."""
         return self._inside.knows(environ) or self._glance.may_download(environ, image)
 
 
@@ -210,14 +213,14 @@ def _nothing(request: object) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _answering(image_id: str) -> Iterator[None]:
-    """Have Glance's own troubles raised as such."""
+    """Raise an unexpected exception of Glance's code as a GlanceError."""
     try:
         yield
     except (GatewayError, Refused):
         raise
     except Exception as error:
-        # It is not ours: whatever it raises, it did not answer.
-        LOG.exception("Glance did not look for image %s", image_id)
+        # Glance's code may raise anything: it did not answer.
+        LOG.exception("Glance failed to look up image %s", image_id)
         raise GlanceError("Glance did not answer.") from error
 
 
@@ -226,31 +229,14 @@ def _context(environ: Environ) -> Any:
 
 
 def _image(found: Any) -> Image:
-    """Return one of Glance's own images."""
-    locations = [dict(location) for location in found.locations]
-    return Image(
-        id=found.image_id,
-        status=found.status,
-        size=found.size,
-        checksum=found.checksum or "",
-        os_hash_algo=found.os_hash_algo or "",
-        os_hash_value=found.os_hash_value or "",
-        locations=tuple(
-            Location(location["url"], location.get("metadata") or {})
-            for location in locations
-        ),
-        properties={
-            **found.extra_properties,
-            **{name: getattr(found, name) for name in _CHANGED},
-            "locations": locations,
-            "status": found.status,
-            "owner": found.owner,
-            "disk_format": found.disk_format,
-            "container_format": found.container_format,
-            "visibility": found.visibility,
-            "updated_at": _isotime(found.updated_at),
-        },
-    )
+    """Return an image made from one of Glance's own."""
+    return image_from({
+        **found.extra_properties,
+        **{name: getattr(found, name) for name in (*_CHANGED, *_SHOWN)},
+        "id": found.image_id,
+        "locations": [dict(location) for location in found.locations],
+        "updated_at": _isotime(found.updated_at),
+    })  # fmt: skip
 
 
 def _isotime(moment: datetime.datetime) -> str:

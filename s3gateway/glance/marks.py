@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mark of an image that is ``saving`` the data of an upload of ours.
+"""The mark: an image property that names the gateway's upload while it is ``saving``.
 
-It is a property that is written with the status itself, in one transaction of
-Glance's, and goes with it.  Glance lets no user write a property of that name.  Its
-own ways back, and changes that meet an upload, may keep one that is of no use any more:
-so a mark counts only as long as nothing has changed in the image since.
+Glance writes and removes it together with the status, in one transaction.  Users cannot
+write a property of that name.  Glance's own undo, and concurrent changes, can leave an
+old mark: so a mark is valid only while nothing else has changed in the image.
 """
 
 from __future__ import annotations
@@ -19,22 +18,22 @@ from oslo_utils import timeutils
 from s3gateway.errors import Conflict
 from s3gateway.glance.api import Image
 
-#: Whose upload it is, and since when.
+#: The property: a nonce, and the time when the upload began.
 MARK = "os_glance_s3gateway_upload"
 
-#: How far apart the moments in the mark and in the image may be, in seconds: they are
-#: taken one after the other, and databases keep whole seconds.
+#: Largest difference between the times in the mark and in the image, in seconds.  They
+#: are taken one after the other, and databases keep whole seconds.
 _SLACK = 1.0
 
 
 class Mark:
-    """Says of an image that is ``saving`` which upload saves it.
+    """The mark of one upload.
 
-    An image that is deleted meanwhile is Glance's to notice, when it saves it.
+    Glance itself notices an image that is deleted meanwhile, when it saves the image.
 
-    :ivar value: what it says, empty if it was not written
-    :param repo: the repository that the image is read from
-    :param gone: what the repository raises if there is no image
+    :ivar value: the property's value, empty if it was not written
+    :param repo: Glance's repository of images
+    :param gone: the exception of the repository for a missing image
     """
 
     def __init__(self, repo: Any, image: Image, value: str = "", *, gone: Any) -> None:
@@ -44,11 +43,11 @@ class Mark:
         self._gone = gone
 
     def check(self) -> None:
-        """Make sure that no other upload saves the image by now.
+        """Check that no other upload is saving the image.
 
-        Where there is no mark at all, Glance itself finds out.
+        If the image has no mark, Glance itself finds out.
 
-        :raises Conflict: if one does
+        :raises Conflict: if another upload is saving it
         """
         with contextlib.suppress(self._gone):
             found = self._repo.get(self._image.id)
@@ -56,12 +55,12 @@ class Mark:
                 raise Conflict("Another upload to the image has taken over.")
 
     def is_on(self, found: Any) -> bool:
-        """Whether an image has it, or none if none was written."""
+        """Whether an image has this mark, or none if none was written."""
         return bool(found.extra_properties.get(MARK, "") == self.value)
 
 
 class MarkingDatabase:
-    """Glance's database, in which an image is marked as long as it is ``saving``."""
+    """Glance's database API; it marks an image as long as it is ``saving``."""
 
     def __init__(self, database: Any, mark: Mark) -> None:
         self._database = database
@@ -73,7 +72,7 @@ class MarkingDatabase:
     def image_update(
         self, context: Any, image_id: str, values: dict[str, Any], **how: Any
     ) -> Any:
-        """Write an image."""
+        """Write an image, and set or remove its mark."""
         state = how.get("from_state")
         marked = ""
         if state in ("queued", "saving") and "properties" in values:
@@ -89,9 +88,9 @@ class MarkingDatabase:
 
 
 def marked_since(image: Image) -> float | None:
-    """Return when an upload of ours began to save an image, ``None`` if none does.
+    """Return when the upload of ours that saves an image began, ``None`` if none does.
 
-    :return: in seconds since the epoch, by the clock of its gateway
+    :return: seconds since the epoch, by the clock of that gateway
     """
     moment = str(image.properties.get(MARK) or "").partition(" ")[2]
     if image.status != "saving" or image.locations or not moment.isdecimal():
@@ -103,8 +102,8 @@ def marked_since(image: Image) -> float | None:
 
 
 def _has_room(properties: dict[str, Any]) -> bool:
-    """Whether there is no property that a database takes for the same.
+    """Whether no property has the mark's name in another case.
 
-    MariaDB does not tell upper from lower case, and Glance's look at names does.
+    MariaDB ignores the case of names, but Glance's check of names does not.
     """
     return not any(name.lower() == MARK for name in properties)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The notifications that Glance sends when it moves data itself.
+"""Sends the notifications that Glance sends when it moves image data itself.
 
-Billing lives on them.  Glance still sends ``image.update`` when data is registered;
-these are the ones that go with the bytes (``glance.notifier.ImageProxy``), with the
-same payloads, through Glance's own ``[oslo_messaging_notifications]``.
+Billing depends on them.  Glance still sends ``image.update`` when data is registered.
+This module sends those about the data (``glance.notifier.ImageProxy``), with the same
+payloads, through Glance's own ``[oslo_messaging_notifications]``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from s3gateway.glance.api import Image
 
 LOG = logging.getLogger(__name__)
 
-# What an image shows that is not one of its own properties.
+# Attributes of an image; all others are its custom properties.
 _BASE = frozenset({
     "checksum", "container_format", "created_at", "direct_url", "disk_format", "file",
     "id", "locations", "min_disk", "min_ram", "name", "os_hash_algo", "os_hash_value",
@@ -32,7 +32,7 @@ _BASE = frozenset({
 
 
 class Notifier(Protocol):
-    """What oslo.messaging's notifier is to us."""
+    """The part of oslo.messaging's notifier that the gateway uses."""
 
     def info(self, context: Mapping[str, Any], event: str, payload: Any) -> None: ...
 
@@ -40,12 +40,12 @@ class Notifier(Protocol):
 
 
 class Notifications:
-    """Sends notifications, those that the operator has not disabled.
+    """Sends the notifications that the operator has not disabled.
 
-    :param notifier: ``None`` where nothing is to be sent
+    :param notifier: ``None`` to send nothing
     :param disabled: names of events and groups, as Glance's
         ``disabled_notifications``
-    :param name_stores: whether the store is told, as with several of them
+    :param name_stores: whether to name the store, as Glance with several stores does
     """
 
     def __init__(
@@ -65,13 +65,13 @@ class Notifications:
         return self._notifier is not None
 
     def prepare(self, image: Image, store: str) -> None:
-        """Say that data for an image is coming in."""
+        """Notify that an upload begins."""
         backend = {"backend": store} if self._name_stores else {}
         payload = {**_image(image, "saving"), **_imports(image), **backend}
         self._send("image.prepare", payload)
 
     def uploaded(self, image: Image, virtual_size: int) -> None:
-        """Say that an image has its data, and is active.
+        """Notify that an image has its data and is active.
 
         :param virtual_size: in bytes, 0 if unknown
         """
@@ -80,7 +80,7 @@ class Notifications:
         self._send("image.activate", payload)
 
     def upload_failed(self, reason: str) -> None:
-        """Say that an upload came to nothing."""
+        """Notify that an upload failed."""
         self._send("image.upload", reason, failed=True)
 
     def sent(
@@ -90,10 +90,10 @@ class Notifications:
         count: int,
         size: int,
     ) -> None:
-        """Say how many bytes of an image went to whom.
+        """Notify how many bytes of an image were sent, and to whom.
 
         :param receiver: the project and the user
-        :param size: how many it should have been
+        :param size: the expected number of bytes
         """
         project, user = receiver
         payload = {
@@ -113,12 +113,12 @@ class Notifications:
         try:
             send({}, event, payload)
         except Exception:
-            # The driver is not ours: whatever it raises, no transfer fails for it.
+            # A driver may raise anything: that must not fail a transfer.
             LOG.exception("Notification %s was not sent", event)
 
 
 def of_glance(conf: cfg.ConfigOpts, settings: Settings) -> Notifications:
-    """Return what sends notifications as the Glance of this configuration does."""
+    """Return a sender that follows the configuration of Glance."""
     try:
         messaging = import_module("oslo_messaging")
     except ImportError:
@@ -151,7 +151,7 @@ def _image(image: Image, status: str) -> dict[str, Any]:
 
 
 def _imports(image: Image) -> dict[str, list[str]]:
-    """Return what Glance adds of a running import."""
+    """Return the fields that Glance adds about a running import."""
     found = {}
     for name in ("os_glance_importing_to_stores", "os_glance_failed_import"):
         value = str(image.properties.get(name) or "")

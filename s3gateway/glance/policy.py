@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy rules that we ask ourselves, from Glance's own policy file.
+"""Policy rules that the gateway enforces itself, from Glance's policy file.
 
-Most of what a caller may do is Glance's to say, and it is asked.  The rules
-here are the ones that no question to Glance can answer without a side effect.
+For most rights the gateway asks Glance.  The rules of this module are those that no
+request to Glance can check without a side effect.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from s3gateway.http.wsgi import caller
 
 _ADMIN = "rule:context_is_admin"
 _OWN = "role:member and project_id:%(project_id)s"
-# Without Keystone Glance takes everybody for an admin, one without roles.
+# Without Keystone, Glance treats every caller as an admin who has no roles.
 _OPERATORS = f"{_ADMIN} or is_admin:True or role:service or service_roles:service"
 _SINCE = "Wallaby"
 _REASON = "Glance's default before it had the reader and member roles."
 
-# As Glance declares them (glance/policies/base.py and image.py), so that a
-# policy file means the same to both.
+# Declared as in Glance (glance/policies/base.py and image.py), so that a policy file
+# means the same to both.
 GLANCE_RULES = [
     policy.RuleDefault(
         "default",
@@ -49,7 +49,7 @@ GLANCE_RULES = [
 ]
 
 
-#: Our own.  A service token counts as its sender's.
+#: The gateway's own.  The roles of a service token count as the sender's.
 GATEWAY_RULES = [
     policy.DocumentedRuleDefault(
         "manage_locations",
@@ -73,10 +73,10 @@ GATEWAY_RULES = [
 
 
 class Rules:
-    """Glance's policy rules, read by us, and our own.
+    """Enforces Glance's policy rules and the gateway's own.
 
-    :param conf: with Glance's ``[oslo_policy]`` section
-    :param policy_file: where our own rules are; Glance's file if empty
+    :param conf: has Glance's ``[oslo_policy]`` section
+    :param policy_file: file of the gateway's own rules; Glance's file if empty
     """
 
     def __init__(self, conf: cfg.ConfigOpts, policy_file: str = "") -> None:
@@ -90,7 +90,7 @@ class Rules:
         return self._allows("manage_locations", _target(image), sender, self._ours)
 
     def may_see_locations(self, environ: Environ) -> bool:
-        """Whether the caller sees locations that not everybody sees."""
+        """Whether the caller sees locations if ``show_locations`` is ``admin``."""
         return self._allows("see_locations", {}, caller(environ), self._ours)
 
     def may_upload(self, environ: Environ, image: Image) -> bool:
@@ -120,13 +120,13 @@ class Rules:
 
 
 def receiver_of(environ: Environ) -> tuple[str | None, str | None]:
-    """Return the project and the user who ask."""
+    """Return the project and the user of a request."""
     sender = caller(environ)
     return sender.project_id, sender.user_id
 
 
 def list_rules() -> list[policy.RuleDefault]:
-    """Return our own rules, for ``oslopolicy-sample-generator``."""
+    """Return the gateway's own rules, for ``oslopolicy-sample-generator``."""
     return list(GATEWAY_RULES)
 
 
@@ -139,6 +139,6 @@ def _enforcer(conf: cfg.ConfigOpts, policy_file: str | None) -> policy.Enforcer:
 
 
 def _target(image: Image) -> dict[str, Any]:
-    """Return what a rule may compare with, as ``glance.api.policy.ImageTarget``."""
+    """Return the target of a rule, as ``glance.api.policy.ImageTarget`` has it."""
     shown = dict(image.properties)
     return {**shown, "project_id": shown.get("owner"), "image_id": image.id}

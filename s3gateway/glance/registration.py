@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Telling Glance where an image's data is, and believing what the image says.
+"""PATCH of ``/locations``: registers stored data, then checks what the image shows.
 
-A PATCH of ``/locations`` registers data that is already in its store and sets
-size, digests and the status ``active`` (``glance.api.v2.images``:
-``_do_replace_locations``).  Its answer decides nothing, because it may get lost; what
-the image shows afterwards does.
+The PATCH sets the location, size, digests and the status ``active``
+(``glance.api.v2.images``: ``_do_replace_locations``).  Its answer may get lost, so only
+what the image shows afterwards decides.
 
-It is not atomic.  Glance reads the image, then writes it in a transaction of its own:
-of two that overlap both are answered 200, the last one stays, and on MariaDB the
-other's location may stay beside it.  Who registers has seen to it that nobody else
-does (``upload.exclusion``).
+The PATCH is not atomic.  Glance reads the image and then writes it in a transaction.
+If two overlap, both get 200, the later one wins, and on MariaDB the location of the
+other may remain.  The caller must hold a claim, so that no other upload registers
+(``upload.exclusion``).
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ import dataclasses
 import hashlib
 import threading
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from oslo_log import log as logging
 
-from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
@@ -36,28 +35,29 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.identity import Identity
 from s3gateway.glance.image import VIRTUAL_SIZE
+from s3gateway.glance.image import is_at
 from s3gateway.glance.image import location_uri
 from s3gateway.http import wsgi
+from s3gateway.uris import StoredURI
 
 LOG = logging.getLogger(__name__)
 
 _FORMATS = ("disk_format", "container_format")
 _MD5_SIZE = 16  # bytes
 
-_AT_ONCE = 2  # registrations of a process: one waits for S3, one does not
+_AT_ONCE = 2  # registrations of a process: one can work while one waits for S3
 _PATIENCE = 60.0  # seconds
 
-#: Answers of a proxy that has not waited for Glance, which may still be at it.
-_NOT_GLANCES = (502, 504)
+#: Answers of a proxy that did not wait for Glance; Glance may still be working.
+NOT_GLANCES = (502, 504)
 
-# A registration may be refused with these because of the caller's request; with
-# anything else it is Glance's fault or our own.
+# Refusals that are the caller's fault.  Any other is Glance's fault or the gateway's.
 _CALLERS_FAULT = (401, 403, 409, 410, 413)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An image's data, stored and verified, that no image refers to yet.
+    """Stored and verified data that no image refers to yet.
 
     :ivar size: in bytes
     :ivar checksum: md5 in hexadecimal
@@ -77,9 +77,9 @@ class Registrar:
     """Registers data under the location URI that Glance's own driver writes.
 
     :param multi_store: whether Glance runs with ``enabled_backends``
-    :param identity: turns a request into one of whoever registers
-    :param with_credentials: whether this Glance's location URIs hold them, as
-        those of glance_store before 5.6 do; found out by trying if wrong
+    :param identity: gives a request the identity that registers
+    :param with_credentials: whether this Glance's location URIs hold the S3 keys, as
+        before glance_store 5.6; if wrong, a trial corrects it
     """
 
     def __init__(
@@ -99,11 +99,11 @@ class Registrar:
     def rehearse(
         self, environ: wsgi.Environ, image: Image, hash_algorithm: str
     ) -> wsgi.Answer:
-        """Ask whether the caller may register; changes nothing.
+        """Test whether the caller may register; it changes nothing.
 
-        The location has a scheme that no store knows, which Glance looks at
-        last: 400 means that everything before it was right.  403 and 404 are
-        policy, 409 is another hashing algorithm, 413 a quota.
+        It adds a location with a scheme that no store knows.  Glance checks the scheme
+        last, so 400 means that all other checks passed.  403 and 404 come from the
+        policy, 409 from another hashing algorithm, 413 from a quota.
         """
         value = {
             "url": f"s3gateway-rehearsal://{image.id}",
@@ -120,27 +120,26 @@ class Registrar:
     def register(self, environ: wsgi.Environ, image: Image, stored: Stored) -> Image:
         """Make the image active with this data; return it as Glance shows it.
 
-        Its formats are registered as well: the data was judged by them, and who owns
-        the image may change them as long as Glance takes it to be waiting for data.
+        The PATCH sets the formats too: the data was checked against them, and the owner
+        may change them until the image is active.
 
-        Only the first four say that it is not.
+        After the first four errors the image does not have the data.
 
-        :raises Refused: if Glance did not, with an answer for the caller
-        :raises NotRegistered: if it did not for another reason
+        :param image: as it was when its data was checked
+        :raises Refused: if Glance refused, with an answer for the caller
+        :raises NotRegistered: if Glance did not register it for another reason
         :raises Conflict: if the image has other data by now
-        :raises ImageGone: if there is no image any more
-        :raises Overwritten: if it has the data, and is not active all the same
-        :raises GlanceError: if nobody knows, because Glance does not say
-
-        :param image: as it was when its data was judged
+        :raises ImageGone: if the image does not exist any more
+        :raises Overwritten: if the image has the data but is not active
+        :raises GlanceError: if Glance does not show whether the image has it
         """
         try:
             environ = self._identity(environ)
-        except GatewayError as error:  # before anything was registered
+        except GatewayError as error:  # nothing was registered yet
             raise NotRegistered(str(error)) from error
         answer = self._replace(environ, image, stored, self._with_credentials)
         if answer is not None and answer.code == 401:
-            raise Refused(answer)  # by auth_token: Glance itself has not seen it
+            raise Refused(answer)  # from auth_token, before Glance itself
         if answer is None or answer.code in (400, 500):
             other = not self._with_credentials
             again = self._replace(environ, image, stored, other)
@@ -155,16 +154,9 @@ class Registrar:
         stored: Stored,
         with_credentials: bool,
     ) -> wsgi.Answer | None:
-        """Ask Glance to register; ``None`` if it failed without an answer."""
-        value = {
-            "url": str(location_uri(stored.store, stored.key, with_credentials)),
-            "metadata": self._metadata(stored),
-            "validation_data": {
-                "checksum": stored.checksum,
-                "os_hash_algo": stored.os_hash_algo,
-                "os_hash_value": stored.os_hash_value,
-            },
-        }
+        """Send the PATCH; return ``None`` if there was no answer."""
+        uri = location_uri(stored.store, stored.key, with_credentials)
+        value = location_document(uri, self._metadata(stored), stored)
         changes = [
             *(
                 {"op": "replace", "path": f"/{name}", "value": image.properties[name]}
@@ -175,16 +167,16 @@ class Registrar:
         try:
             with self._turn():
                 return self._glance.patch(environ, image.id, changes)
-        except GlanceError:  # what came of it is found out by looking
+        except GlanceError:  # a look at the image shows what happened
             return None
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        """Wait for others who register, but not for one that hangs.
+        """Wait for other registrations, but not for one that hangs.
 
-        Glance looks at a location three times, each time with a new boto3 session that
-        parses botocore's service descriptions: many at once only hold each other up,
-        and fill the memory with them.
+        Glance checks a location three times, each time with a new boto3 session, which
+        parses botocore's service descriptions.  Many at once slow each other down and
+        fill the memory.
         """
         waited = self._turns.acquire(timeout=_PATIENCE)
         try:
@@ -211,8 +203,9 @@ class Registrar:
             image = self._glance.find(environ, image_id)
         except Refused as refused:
             raise GlanceError(
-                f"Whether image {image_id} has its data is not known: "
-                f"Glance answered {refused.answer.status}"
+                f"Image {image_id}: cannot confirm the registration (Glance answered "
+                f"{refused.answer.status}). The data was kept; look at the image "
+                "before you try again"
             ) from None
         if image is None:
             raise ImageGone(
@@ -222,33 +215,50 @@ class Registrar:
         if image.status == "queued" and not image.locations:
             raise _why_not(image_id, answer)
         if image.status == "queued" and _may_refer(image, stored):
-            # The other change has written what the image was before, but not this.
+            # A concurrent change wrote back the old status, but not the locations.
             raise Overwritten(
-                f"Image {image_id} was changed by somebody while its data was "
-                "registered, and did not become active. Delete it, and upload to "
-                "a new image."
+                f"Image {image_id} was changed while its data was registered, and did "
+                "not become active. Delete it, and upload to a new image."
             )
         if _is_ours(image, stored) and _formats(image) == _formats(before):
             return image
         if _may_refer(image, stored):
             raise GlanceError(
-                f"Image {image_id} has other data, and may refer to this as well"
+                f"Image {image_id} has other data, but may refer to this data as well"
             )
-        raise Conflict(f"Image {image_id} got its data from somebody else.")
+        raise Conflict(f"Image {image_id} got its data from another upload or import.")
+
+
+def location_document(
+    uri: StoredURI, metadata: Mapping[str, str], data: Stored | Image
+) -> dict[str, Any]:
+    """Return a location in the form of a PATCH.
+
+    Glance compares the digests with its own, and refuses different ones.
+    """
+    value: dict[str, Any] = {"url": str(uri), "metadata": metadata}
+    if data.os_hash_value:
+        value["validation_data"] = {
+            "checksum": data.checksum,
+            "os_hash_algo": data.os_hash_algo,
+            "os_hash_value": data.os_hash_value,
+        }
+    return value
 
 
 def _why_not(image_id: str, answer: wsgi.Answer | None) -> Exception:
-    """Return the error for an answer after which the image still has no data."""
+    """Return the error if the image has no data after this answer."""
     if answer is None:
-        return NotRegistered(f"Glance did not take image {image_id}: it gave no answer")
-    if answer.code in _NOT_GLANCES:
+        return NotRegistered(f"Glance did not register image {image_id}: no answer")
+    if answer.code in NOT_GLANCES:
         return GlanceError(
-            f"Whether image {image_id} is going to have its data is not known: "
-            f"{answer.status}"
+            f"Image {image_id}: cannot confirm the registration yet (Glance answered "
+            f"{answer.status}). The data was kept; look at the image before you try "
+            "again"
         )
     if answer.code in _CALLERS_FAULT:
         return Refused(answer)
-    return NotRegistered(f"Glance did not take image {image_id}: {answer.status}")
+    return NotRegistered(f"Glance did not register image {image_id}: {answer.status}")
 
 
 def _formats(image: Image) -> list[Any]:
@@ -266,16 +276,14 @@ def _is_ours(image: Image, stored: Stored) -> bool:
 
 
 def _may_refer(image: Image, stored: Stored) -> bool:
-    """Whether an image shows the location of the data, or hides where its data is.
+    """Whether an image shows the location of the data, or hides its locations.
 
-    It hides it while it is deactivated, and from whom Glance's policy does not let
-    see it.
+    Glance hides the locations of deactivated images, and those that its policy does not
+    let the caller see.
     """
     if not image.locations:
         return image.status in ("active", "deactivated")
-    ours = location_uri(stored.store, stored.key, with_credentials=False)
-    found = [uris.try_parse(location.url) for location in image.locations]
-    return ours in [uri.without_credentials() for uri in found if uri is not None]
+    return any(is_at(place, stored.store, stored.key) for place in image.locations)
 
 
 def _digest_size(algorithm: str) -> int:

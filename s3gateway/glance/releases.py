@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between the releases of Glance that may stand behind us."""
+"""Differences between the supported releases of Glance."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from importlib import metadata
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Traits:
-    """How the Glance behind us behaves.
+    """Behaviour of one release of Glance.
 
     :ivar credentials_in_uris: location URIs hold the S3 keys
         (glance_store before 5.6)
-    :ivar iso_may_hold_gpt: an ISO that is a GPT disk too is an ISO
-        (Glance 32 and later; a mismatch before)
-    :ivar kernels_may_hold_mbr: in ``aki`` and ``ari`` images a broken MBR is
-        not fatal (Glance 33 and later)
-    :ivar knows_prefer: ``?prefer=`` says which store to read from
+    :ivar iso_may_hold_gpt: an ISO that is also a GPT disk is accepted as ISO
+        (Glance 32 and later)
+    :ivar kernels_may_hold_mbr: a broken MBR in an ``aki`` or ``ari`` image is
+        accepted (Glance 33 and later)
+    :ivar knows_prefer: ``?prefer=`` names the store to read from
         (Glance 33 and later)
     """
 
@@ -28,10 +28,7 @@ class Traits:
 
 
 def installed() -> Traits:
-    """Return the traits of the Glance that is installed beside us.
-
-    Without one, those of the newest release.
-    """
+    """Return the traits of the installed Glance, without one of the newest release."""
     glance = _version("glance")
     return Traits(
         credentials_in_uris=_version("glance_store") < (5, 6),
@@ -42,9 +39,9 @@ def installed() -> Traits:
 
 
 def of_release(release: int) -> Traits:
-    """Return the traits of a Glance elsewhere.
+    """Return the traits of a release.
 
-    :param release: its major version
+    :param release: the major version
     """
     return Traits(
         credentials_in_uris=release < 33,  # which came with glance_store 5.7

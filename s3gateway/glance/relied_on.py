@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``inside`` relies on in Glance, looked for before it is used."""
+"""Checks that Glance has every class, function and parameter that ``inside`` uses."""
 
 from __future__ import annotations
 
@@ -8,62 +8,38 @@ import sys
 from importlib import import_module
 from typing import Any
 
-#: The module, what in it, and the parameters that it takes.
+_IMAGE_DATA = "glance.api.v2.image_data"
+_ADD = ("image_id", "data", "size", "hashing_algo", "context", "verifier")
+_UPDATE = ("context", "image_id", "values", "from_state")
+
+#: Module, name in it, and parameters that the gateway passes.
 RELIED_ON = (
     (
-        "glance.api.v2.image_data",
+        _IMAGE_DATA,
         "ImageDataController",
         ("db_api", "store_api", "policy_enforcer", "notifier"),
     ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController.upload",
-        ("req", "image_id", "data", "size"),
-    ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController.download",
-        ("req", "image_id"),
-    ),
-    (
-        "glance.api.v2.image_data",
-        "ImageDataController._restore",
-        ("image_repo", "image"),
-    ),
-    ("glance.api.v2.image_data", "RequestDeserializer.upload", ("request",)),
-    ("glance.api.v2.image_data", "ResponseSerializer", ()),
+    (_IMAGE_DATA, "ImageDataController.upload", ("req", "image_id", "data", "size")),
+    (_IMAGE_DATA, "ImageDataController.download", ("req", "image_id")),
+    (_IMAGE_DATA, "ImageDataController._restore", ("image_repo", "image")),
+    (_IMAGE_DATA, "RequestDeserializer.upload", ("request",)),
+    (_IMAGE_DATA, "ResponseSerializer", ()),
     ("glance.api.policy", "Enforcer", ()),
-    (
-        "glance.common.wsgi",
-        "Resource",
-        ("controller", "deserializer", "serializer"),
-    ),
+    ("glance.common.wsgi", "Resource", ("controller", "deserializer", "serializer")),
     ("glance.common.wsgi", "Request", ("environ",)),
     ("glance.context", "RequestContext", ()),
     ("glance.db", "get_api", ()),
     ("glance.db", "ImageRepo", ("context", "db_api")),
     ("glance.db", "ImageRepo.save", ("image", "from_state")),
-    (
-        "glance.db.sqlalchemy.api",
-        "image_update",
-        ("context", "image_id", "values", "from_state"),
-    ),
+    ("glance.db.sqlalchemy.api", "image_update", _UPDATE),
     ("glance.notifier", "Notifier", ()),
-    (
-        "glance_store",
-        "add_with_multihash",
-        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
-    ),
-    (
-        "glance_store",
-        "add_to_backend_with_multihash",
-        ("image_id", "data", "size", "hashing_algo", "context", "verifier"),
-    ),
+    ("glance_store", "add_with_multihash", _ADD),
+    ("glance_store", "add_to_backend_with_multihash", _ADD),
 )
 
 
 class Unfit(Exception):
-    """Glance is not here, or is not one that is known; the text says what is missing.
+    """Glance is not in this process, or lacks something; the text names it.
 
     :ivar is_here: whether there is a Glance in this process
     """
@@ -74,11 +50,11 @@ class Unfit(Exception):
 
 
 def check() -> None:
-    """Make sure that all that is relied on is there.
+    """Check that everything in ``RELIED_ON`` exists.
 
-    :raises Unfit: naming what is not
+    :raises Unfit: if something is missing; the text names it
     """
-    if "glance.api.v2.image_data" not in sys.modules:
+    if _IMAGE_DATA not in sys.modules:
         raise Unfit("Glance is not in this process", is_here=False)
     for module, name, parameters in RELIED_ON:
         try:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which resource of Glance's a request is about, by its path alone.
+"""Paths of Glance's API: which image a request is about.
 
-After ``glance.api.v2.router``.  Paths are canonical, see ``http/canonical.py``.
+They follow ``glance.api.v2.router``.  Paths are canonical, see ``http/canonical.py``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def image_of_file(path: str) -> str | None:
 
 
 def image_of_import(method: str, path: str) -> str | None:
-    """Return the id of an image that data is staged for or imported to."""
+    """Return the image id of a request to stage or import data, ``None`` for others."""
     pattern = {"PUT": _STAGE, "POST": _IMPORT}.get(method)
     return _id(pattern, path) if pattern else None
 
@@ -37,13 +37,13 @@ def image_of_locations(path: str) -> str | None:
 
 
 def names_locations(path: str) -> bool:
-    """Whether a path below the images names locations, in whatever spelling."""
+    """Whether a path below ``images`` names locations, in any spelling."""
     segments = [segment.strip().lower() for segment in path.split("/")]
     return "images" in segments and any("locations" in each for each in segments)
 
 
 def names_tasks(path: str) -> bool:
-    """Whether a path is one of tasks, of an image or of all."""
+    """Whether a path names tasks, of an image or of all."""
     return "tasks" in path.split("/")
 
 

@@ -74,7 +74,9 @@ def before_glance(
     """
     if settings.register_as == "service" and user is None:
         raise ConfigError(
-            options.GROUP, "register_as", "service needs the section [service_user]"
+            options.GROUP,
+            "register_as",
+            "service needs a user; add the section [service_user]",
         )
     if user is not None and settings.register_as == "service":
         whose = user.itself

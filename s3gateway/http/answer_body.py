@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body of an HTTP answer on its way out: whole, or an error that stays.
+"""The body of an HTTP response: it is complete, or it keeps raising its error.
 
-A client takes a body for whole that ends cleanly.  Glance's cache filter goes on
-with an iterator that has raised; a plain generator would then end.  A body here
-raises again, whatever broke it off.
+If a body ends cleanly, the client takes it for complete.  Glance's cache filter reads
+on after an iterator has raised, and a plain generator would then end cleanly.  A body
+of this module raises the same error again.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ class Source(Protocol):
     def read(self) -> bytes:
         """Return the next bytes.
 
-        None are the end, where only the source knows the length.
+        Empty bytes are the end, if only the source knows the length.
         """
 
     def end(self, failure: BaseException | None) -> None:
-        """Let go of everything; called once, when nothing more is read.
+        """Release everything; called once, after the last read.
 
-        :param failure: what broke the body off; ``None`` if all of it was read, or
-            the client went away
+        :param failure: the error that ended the body; ``None`` if it was read to the
+            end or the client went away
         """
 
 
 class AnswerBody:
-    """Exactly the bytes that were announced, or an exception.
+    """Yields exactly the announced number of bytes, or raises.
 
     :param length: how many bytes there are; ``None`` if only the source knows
     """
@@ -65,7 +65,7 @@ class AnswerBody:
         raise StopIteration
 
     def close(self) -> None:
-        """Read no more, as the server asks at the end and when the client is gone."""
+        """Read no more; servers call this at the end and when the client is gone."""
         if not self._ended and self._failure is None and self._left != 0:
             self._failure = GatewayError(_BROKE_OFF)
         self._end(None)
@@ -83,7 +83,7 @@ class AnswerBody:
         return data
 
     def _break_off(self, error: BaseException) -> None:
-        # An exit, of a process or of a green thread, is for its first reader alone.
+        # SystemExit, or the exit of a green thread, must reach its first reader only.
         self._failure = (
             error if isinstance(error, Exception) else GatewayError(_BROKE_OFF)
         )

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request in a form that has one reading.
+"""Canonical requests: every component behind the gateway reads them the same way.
 
-The gateway forwards what it has judged.  Routes, WebOb, ``paste.urlmap`` and a proxy
-in front of Glance read a request each in its own way: Routes takes the method from a
-query parameter or from a form, its patterns end before a newline, a proxy resolves
-dots.  A request that two of them may read as two requests is refused here.  All others
-get the one form that everybody reads alike.
+Routes, WebOb, ``paste.urlmap`` and a proxy in front of Glance differ in how they read a
+request.  Routes takes the method from a query parameter or a form, and its patterns
+end before a newline; a proxy resolves dots.  If two of them could read a request
+differently, the gateway refuses it.  It brings all others into one form, and judges
+and forwards that form.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"
 # Routes looks for its ``_method`` in forms too (routes.middleware.is_form_post).
 _OVERRIDE = "_method"
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
-#: Glance looks at the media type of no POST; this is what it documents.
+#: Glance ignores the media type of a POST; its API documents this one.
 _JSON = "application/json"
 
 _SLASHES = re.compile(r"//+")
@@ -29,9 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def canonical(environ: Environ) -> Environ:
-    """Return the request in the form that is judged and forwarded.
-
-    It is the same object if it has that form already.
+    """Return the request in canonical form; the same object if it has it already.
 
     :raises RequestError: if it can be read in more than one way
     """
@@ -47,7 +45,7 @@ def canonical(environ: Environ) -> Environ:
 
 
 def _check_method(method: str) -> None:
-    """Refuse other spellings of the methods: a server behind us may know them."""
+    """Refuse other spellings of a method: a server behind us may accept them."""
     if method not in _METHODS and method.upper() in _METHODS:
         raise RequestError(
             f"The method {method} is not understood. Send {method.upper()}."
@@ -55,7 +53,7 @@ def _check_method(method: str) -> None:
 
 
 def _check_query(query: str) -> None:
-    """Refuse ``_method``, however it is spelled and whatever separates it."""
+    """Refuse the parameter ``_method``, in any encoding and with any separator."""
     names = (part.partition("=")[0] for part in re.split("[&;]", query))
     if any(parse.unquote_plus(name).strip() == _OVERRIDE for name in names):
         raise RequestError(
@@ -70,7 +68,7 @@ def _folded(path: str) -> str:
         raise RequestError("The path holds a control character. Leave it out.")
     folded = _SLASHES.sub("/", path)
     if any(segment in (".", "..") for segment in folded.split("/")):
-        raise RequestError("The path holds a segment . or .., resolve it first.")
+        raise RequestError("The path holds a segment . or .. . Resolve it first.")
     return folded
 
 

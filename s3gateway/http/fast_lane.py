@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fast lane: a body goes past what the WSGI server would do to it.
+"""Receives a request body from gunicorn's socket, directly into the wanted memory.
 
-gunicorn hands out a body in small copies, older releases in such small ones that they
-cost more than its digests.  Here it is received into the memory that it is wanted in,
-whether its length is known or it comes in chunks.
-What the lane does not know for certain it leaves to the portable way; the option
-``fast_lanes`` leaves everything to it.
+gunicorn copies a body in small pieces; in older releases the copies cost more than the
+digests.  This module handles bodies of known length and plain chunked bodies.  All
+others are read through ``wsgi.input``, and so are all bodies if ``fast_lanes`` is off.
 """
 
 from __future__ import annotations
@@ -35,9 +33,9 @@ _END = b"\r\n"
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """A class of gunicorn's, and what of it is used here.
+    """A class of gunicorn's, and the attributes that this module uses.
 
-    gunicorn promises neither; where something is missing the portable way is taken.
+    gunicorn promises neither.  If one is missing, ``wsgi.input`` is used.
     """
 
     module: str
@@ -45,7 +43,7 @@ class _Kind:
     used: tuple[str, ...]
 
     def has(self, part: Any) -> bool:
-        """Whether an object is of the class, not of one that is derived from it."""
+        """Whether an object is of exactly this class, not of a subclass."""
         known = servers.loaded(self.module, self.name)
         return type(part) is known and all(hasattr(part, name) for name in self.used)
 
@@ -59,8 +57,8 @@ _UNREADER = _Kind("gunicorn.http.unreader", "SocketUnreader", ("sock", "buf", "u
 class Receiver:
     """Receives a body of known length from gunicorn's socket.
 
-    gunicorn's own reader is told of every byte, so that it finds the next request of
-    a connection that is kept.
+    It counts every byte in gunicorn's own reader too, so that gunicorn finds the next
+    request on a kept connection.
     """
 
     def __init__(self, body: Body) -> None:
@@ -89,10 +87,10 @@ class Receiver:
 class ChunkReceiver:
     """Receives a body in chunks from gunicorn's socket.
 
-    It knows plain chunks with data in them, one after the other.  Where there is
-    anything else, as at the end of the body, gunicorn's own reader goes on, and
-    judges it; it also goes on if somebody else reads the body.  So that it can, the
-    last byte of a chunk is kept until the next chunk has begun.
+    It reads plain chunks with data.  At anything else, such as the end of the body,
+    gunicorn's own reader takes over and judges it.  The reader also takes over if
+    another caller reads the body.  To make that possible, this class keeps the last
+    byte of a chunk until the next chunk has begun.
 
     :ivar replaced: gunicorn's own reader
     """
@@ -105,14 +103,14 @@ class ChunkReceiver:
         self._ahead: bytes = self._unreader.buf.getvalue()
         self._unreader.buf = io.BytesIO()
         self._next = memoryview(bytearray(4096))
-        self._left = 0  # of the chunk, with the byte that is kept; 0 before the first
+        self._left = 0  # of the chunk, with the kept byte; 0 before the first
         body.reader = self
 
     def read_into(self, buffer: memoryview) -> int:
         """Fill some of a buffer and return how much, nothing at the end of the body.
 
         :raises OSError: if the client breaks off
-        :raises ParseException: if gunicorn does not take it for a body
+        :raises ParseException: if gunicorn finds that it is no body
         """
         if self._left <= 1 and not (self._body.reader is self and self._begin()):
             data = self._body.read(len(buffer))
@@ -124,7 +122,7 @@ class ChunkReceiver:
         return count
 
     def read(self, size: int) -> bytes:
-        """Have gunicorn's own reader go on; its ``Body`` calls this."""
+        """Hand over to gunicorn's own reader; its ``Body`` calls this."""
         if self._body.reader is self:
             self._body.reader = self.replaced
             begun = b"%x\r\n" % self._left if self._left else b""
@@ -134,7 +132,7 @@ class ChunkReceiver:
         return data
 
     def _begin(self) -> bool:
-        """Go on to the next chunk; whether there is a plain one."""
+        """Move to the next chunk; return whether there is a plain one."""
         kept, end = (1, _END) if self._left else (0, b"")
         start = kept + len(end)
         while len(self._ahead) < start + _LONGEST_SIZE and (
@@ -157,7 +155,7 @@ class ChunkReceiver:
         return count
 
     def _receive(self, buffer: memoryview) -> int:
-        """Receive the data, and with its end the beginning of the next chunk."""
+        """Receive data; with the end of a chunk, also the start of the next one."""
         ends = len(buffer) == self._left - 1
         count = self._socket.recvmsg_into([buffer, self._next] if ends else [buffer])[0]
         if not count:
@@ -170,7 +168,7 @@ Way = Receiver | ChunkReceiver
 
 
 def receiver(environ: Environ) -> Way | None:
-    """Return what receives the body, ``None`` if only the server can read it."""
+    """Return a receiver of the body, ``None`` if only the server can read it."""
     body: Any = environ["wsgi.input"]
     if not _BODY.has(body):
         return None
@@ -182,7 +180,7 @@ def receiver(environ: Environ) -> Way | None:
 
 
 def unreader_of(body: Any) -> Any:
-    """Return what has gunicorn's socket under a body, ``None`` if it is unknown."""
+    """Return gunicorn's object that holds the socket of a body; ``None`` if unknown."""
     if not _BODY.has(body):
         return None
     reader = body.reader
@@ -194,9 +192,9 @@ def unreader_of(body: Any) -> Any:
 
 
 def _is_unread(body: Any) -> bool:
-    """Whether nobody has read of a body in chunks, and it comes from a plain socket.
+    """Whether a chunked body is unread and comes from a plain socket.
 
-    One with TLS cannot receive into two buffers at once.
+    A TLS socket cannot receive into two buffers at once.
     """
     unreader: Any = getattr(body.reader.req, "unreader", None)
     return (
@@ -208,9 +206,9 @@ def _is_unread(body: Any) -> bool:
 
 
 def _taken_ahead(body: Body) -> bytes:
-    """Take what the server has of the body already, and leave what follows it."""
+    """Take the body's bytes that the server has read; leave those behind the body."""
     reader, unreader = body.reader, body.reader.unreader
-    ahead: bytes = body.buf.getvalue()  # these the reader has counted
+    ahead: bytes = body.buf.getvalue()  # the reader has counted these
     held: bytes = unreader.buf.getvalue()
     body.buf, unreader.buf = io.BytesIO(), io.BytesIO()
     unreader.buf.write(held[reader.length :])

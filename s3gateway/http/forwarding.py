@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request body that is passed on to another server while it comes in.
+"""Streams a request body to another server.
 
-It ends when the answer is there: a server may refuse a body that it has not read, and
-the client may never send it.
+The stream ends as soon as the response arrives.  A server may refuse a body without
+reading it, and a client may then never send it.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from s3gateway.http.wsgi import Environ
 
 _STEP = 1024**2
 
-#: Returns the socket that the answer comes from, once there is one.
+#: Returns the socket of the response, ``None`` while there is no connection.
 Answers = Callable[[], socket.socket | None]
 
 
 def forwarded(environ: Environ, answers: Answers) -> Iterator[bytes] | None:
     """Return the body of a request, ``None`` if there is none.
 
-    :raises RequestError: if its length cannot be known for certain
-    :raises ClientGone: if it breaks off
+    :raises RequestError: if the length is not certain
+    :raises ClientGone: if the body breaks off
     """
     length = request_body.content_length(environ)
     if length == 0:
@@ -37,14 +37,14 @@ def forwarded(environ: Environ, answers: Answers) -> Iterator[bytes] | None:
     body = _pieces(environ, length, answers)
     if length is not None or request_body.is_chunked(environ):
         return body
-    first = next(body, b"")  # nothing but a read tells whether there is one
+    first = next(body, b"")  # only a read shows whether there is a body
     return itertools.chain([first], body) if first else None
 
 
 def _pieces(environ: Environ, length: int | None, answers: Answers) -> Iterator[bytes]:
     """Yield the body as it comes.
 
-    :raises waiting.Answered: if the answer comes first
+    :raises waiting.Answered: if the response comes first
     """
     read = request_body.reader(environ)
     received = 0
@@ -74,10 +74,10 @@ def _read(
     *,
     begun: bool,
 ) -> bytes:
-    """Read some of the body, and wait for it until the answer comes.
+    """Read some of the body; stop waiting when the response comes.
 
-    Where that cannot be seen, the beginning of a body is not waited for long if nobody
-    has vouched for the client.
+    If the response cannot be watched for, wait only a short time for the first bytes of
+    a client that is not authenticated.
     """
     body = environ["wsgi.input"]
     if other is not None and waiting.can_watch(other):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left of a request body when the answer has been sent (RFC 9112, 9.6).
+"""Reads and discards the rest of a refused request body (RFC 9112, 9.6).
 
-A server that closes a connection on which the client still sends resets it, and the
-client may see the reset in place of the answer.  So the answer goes first, and then
-the rest is read and thrown away while the client sends it.  A client that promises a
-body and sends none is not waited for, nor is one that nobody has vouched for.
+If a server closes a connection while the client still sends, the client may see a reset
+and not the response.  So the gateway sends the response first, then reads and discards
+the rest while the client sends it.  It does not wait for a client that announces a body
+and sends none, nor for a client that is not authenticated.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from s3gateway.http.wsgi import Environ
 
 _STEP = 64 * 1024  # bytes
 
-#: uWSGI does not say where a body ends, so that this is waited behind each.
+#: uWSGI does not tell where a body ends, so the gateway waits this long behind each.
 _UWSGIS_PATIENCE = 0.5  # seconds
-#: A green thread that waits holds up no other.
+#: A waiting green thread blocks no other.
 EVENTLETS_PATIENCE = 2.0  # seconds
 _EVENTLETS_LONGEST = 30.0  # seconds
 
 
 def after(environ: Environ, answer: Answer, limit: int) -> Answer:
-    """Return a refusal behind which the rest of the request body is read.
+    """Return a refusal that discards the rest of the request body when it is closed.
 
-    :param limit: how much of it is read, in bytes
+    :param limit: most bytes to discard
     """
     if answer.code < 400 or not _has_body(environ):
         return answer
@@ -61,7 +61,7 @@ def _has_body(environ: Environ) -> bool:
 
 
 class _Last:
-    """An answer's body; what is left of the request's is read when it is closed."""
+    """A response body; closing it reads the rest of the request body."""
 
     def __init__(self, answer: Answer, environ: Environ, limit: int) -> None:
         self._answer = answer
@@ -87,10 +87,10 @@ class _Last:
 
 
 def _must_go_last(environ: Environ) -> bool:
-    """Whether the answer has to wait for the rest of the body.
+    """Whether the response must wait for the rest of the body.
 
-    gunicorn before 27 loses a request that it receives together with the last chunks
-    of a body; the client must not send one before.
+    gunicorn before 27 loses a request that arrives together with the last chunks of a
+    body.  The client does not send one before it has the response.
     """
     chunked = "HTTP_TRANSFER_ENCODING" in environ
     old = not hasattr(environ["wsgi.input"], "failed")
@@ -98,9 +98,9 @@ def _must_go_last(environ: Environ) -> bool:
 
 
 def _read_rest(environ: Environ, limit: int) -> None:
-    """Read the rest of a request body where it is known how the server waits.
+    """Read the rest of a request body under a server whose waiting is known.
 
-    Other servers look after their connections themselves.
+    Other servers handle their connections themselves.
     """
     if "gunicorn.socket" in environ:
         _of_gunicorn(environ, limit)
@@ -112,7 +112,7 @@ def _read_rest(environ: Environ, limit: int) -> None:
 
 
 def _is_emptied(read: Callable[[int], bytes], limit: int) -> bool:
-    """Read a body; whether its end was reached."""
+    """Read a body; return whether its end was reached."""
     with contextlib.suppress(*servers.broken_body()):
         while data := read(_STEP):
             limit -= len(data)
@@ -132,7 +132,7 @@ def _of_gunicorn(environ: Environ, limit: int) -> None:
 
 
 def _reader(environ: Environ) -> Callable[[int], bytes]:
-    """Return what reads a body and, where its length is known, nothing behind it."""
+    """Return a function that reads a body, but no byte behind a known length."""
     lane = fast_lane.receiver(environ)
     if lane is None:
         return environ["wsgi.input"].read  # type: ignore[no-any-return]
@@ -141,25 +141,25 @@ def _reader(environ: Environ) -> Callable[[int], bytes]:
 
 
 def _give_up(body: Any, connection: socket.socket) -> None:
-    """Have gunicorn close a connection and not wait for the client itself.
+    """Make gunicorn close a connection without waiting for the client.
 
-    It would, in the thread or, while it closes, in the one that accepts connections.
+    Otherwise it waits in the worker thread or, on close, in the accepting thread.
     """
     body.reader = _Closed()
     with contextlib.suppress(OSError):
-        # Not the method of a socket with TLS, which would end the TLS as well.
+        # Not the method of a TLS socket: that would end TLS as well.
         socket.socket.shutdown(connection, socket.SHUT_RD)
 
 
 class _Closed:
-    """Says that the client is gone."""
+    """A reader that reports the client as gone."""
 
     def read(self, size: int) -> bytes:
         raise ConnectionResetError(errno.ECONNRESET, "The body is read no further")
 
 
 def _of_uwsgi(environ: Environ, limit: int) -> None:
-    """Read what comes; uWSGI closes the connection itself and does not wait."""
+    """Read what arrives; uWSGI then closes the connection and does not wait."""
     reader = _UwsgiReader(environ["wsgi.input"])
     read = reader.chunk if request_body.is_chunked(environ) else reader.some
     if limit and reader.has_more(waiting.MOMENT):
@@ -168,7 +168,7 @@ def _of_uwsgi(environ: Environ, limit: int) -> None:
 
 
 class _UwsgiReader:
-    """Reads a body from uWSGI, no more of it than has come."""
+    """Reads a body from uWSGI, but only bytes that have arrived."""
 
     def __init__(self, body: Any) -> None:
         self._body = body
@@ -177,7 +177,7 @@ class _UwsgiReader:
         self._poll.register(self._fd, select.POLLIN)
 
     def has_more(self, timeout: float) -> bool:
-        """Whether anything comes, of this request or of the next."""
+        """Whether any bytes arrive, of this request or of the next."""
         return bool(timeout > 0 and self._poll.poll(timeout * 1000))
 
     def some(self, size: int, timeout: float) -> bytes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conditional requests, pure functions after RFC 9110, section 13."""
+"""Conditional requests: pure functions that follow RFC 9110, section 13."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 
 from s3gateway.http.wsgi import Environ
 
-# RFC 9110, 5.6.7: IMF-fixdate and the two obsolete formats.  The parser takes more, and
-# fails on some of it.
+# RFC 9110, 5.6.7: IMF-fixdate and the two obsolete formats.  The parser accepts more
+# and fails on some of that.
 _HTTP_DATE = re.compile(
     r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9:]{8} GMT"
     r"|[A-Z][a-z]{5,8}, [0-9]{2}-[A-Z][a-z]{2}-[0-9]{2} [0-9:]{8} GMT"
@@ -23,7 +23,7 @@ _ENTITY_TAGS = re.compile(r'(W/)?"([^"]*)"')
 
 @dataclasses.dataclass(frozen=True)
 class Validators:
-    """What tells one version of an image's data from another.
+    """ETag and Last-Modified of an image's data.
 
     :ivar etag: the opaque part of a strong entity tag, without quotes
     :ivar modified: when the data was last changed, to the second
@@ -43,25 +43,25 @@ class Validators:
 
 
 def failed(environ: Environ, validators: Validators) -> int:
-    """Return 304 or 412 if a precondition says so, otherwise 0.
+    """Return 304 or 412 if a precondition fails, otherwise 0.
 
-    In the order of RFC 9110, 13.2.2, for GET and HEAD.
+    The order is that of RFC 9110, 13.2.2, for GET and HEAD.
     """
     if "HTTP_IF_MATCH" in environ:
         if not _matches(environ["HTTP_IF_MATCH"], validators.etag, strongly=True):
             return 412
-    elif _after(validators.modified, environ.get("HTTP_IF_UNMODIFIED_SINCE", "")):
+    elif _changed(validators, environ.get("HTTP_IF_UNMODIFIED_SINCE", "")):
         return 412
     if "HTTP_IF_NONE_MATCH" in environ:
         if _matches(environ["HTTP_IF_NONE_MATCH"], validators.etag, strongly=False):
             return 304
-    elif _not_after(validators.modified, environ.get("HTTP_IF_MODIFIED_SINCE", "")):
+    elif _changed(validators, environ.get("HTTP_IF_MODIFIED_SINCE", "")) is False:
         return 304
     return 0
 
 
 def range_applies(environ: Environ, validators: Validators) -> bool:
-    """Whether If-Range lets a Range header count (RFC 9110, 13.1.5)."""
+    """Whether If-Range allows the Range header to apply (RFC 9110, 13.1.5)."""
     condition = environ.get("HTTP_IF_RANGE", "").strip()
     if not condition:
         return True
@@ -79,18 +79,16 @@ def _matches(condition: str, etag: str, *, strongly: bool) -> bool:
     )
 
 
-def _after(modified: datetime.datetime | None, condition: str) -> bool:
+def _changed(validators: Validators, condition: str) -> bool | None:
+    """Whether the data changed after a date, ``None`` if a date is missing."""
     date = _date(condition)
-    return modified is not None and date is not None and modified > date
-
-
-def _not_after(modified: datetime.datetime | None, condition: str) -> bool:
-    date = _date(condition)
-    return modified is not None and date is not None and modified <= date
+    if validators.modified is None or date is None:
+        return None
+    return validators.modified > date
 
 
 def _date(text: str) -> datetime.datetime | None:
-    """Return an HTTP date; ``None`` if it is not one, which is then ignored."""
+    """Parse an HTTP date; ``None`` if it is not one: the header is then ignored."""
     text = text.strip()
     if not _HTTP_DATE.fullmatch(text):
         return None

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Byte ranges: which part of an image a request asks for.
+"""Range and Content-Range of a request: which part of an image it asks for.
 
-Pure functions after RFC 9110, section 14.  Where the RFC leaves a choice,
-Glance's (``glance.common.wsgi.Request.get_range_from_request``) is taken.
+Pure functions that follow RFC 9110, section 14.  Where the RFC leaves a choice, they
+follow Glance (``glance.common.wsgi.Request.get_range_from_request``).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SUFFIX_RANGE = re.compile(r"-([0-9]+)")
 # RFC 9110, 14.4, and the "*" that Glance also takes from a request.
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]+)-([0-9]+)/([0-9]+|\*)", re.IGNORECASE)
 
-# There is no byte so far out, and Python reads no numbers of thousands of digits.
+# No image is so long, and Python does not parse numbers of thousands of digits.
 _MOST_DIGITS = 18
 _FAR_OUT = 10**_MOST_DIGITS
 # Glance fails on such numbers, and on a Content-Range without a range.
@@ -44,7 +44,7 @@ class NotSatisfiable(Exception):
 
 
 class NotUnderstood(Exception):
-    """Several ranges, or a malformed one: Glance's answer is the right one."""
+    """Several ranges, or a malformed one: Glance must answer."""
 
 
 def _not_understood(header: str) -> NotSatisfiable | NotUnderstood:
@@ -53,7 +53,7 @@ def _not_understood(header: str) -> NotSatisfiable | NotUnderstood:
 
 
 def of_range(header: str, size: int) -> Span | None:
-    """Return the span a Range header asks for, ``None`` for the whole image.
+    """Return the span of a Range header, ``None`` for the whole image.
 
     :param header: the header's value
     :param size: the image's size in bytes
@@ -76,12 +76,11 @@ def of_range(header: str, size: int) -> Span | None:
 
 
 def of_content_range(header: str, size: int) -> Span:
-    """Return the span that a *request's* Content-Range header asks for.
+    """Return the span of the Content-Range header of a *request*.
 
-    Old clients ask this way and Glance still honours it.
+    Old clients send it, and Glance still honours it.
 
-    :raises NotSatisfiable: if the range does not lie within the image, or within the
-        length that the header itself gives
+    :raises NotSatisfiable: if the range exceeds the image, or the length in the header
     :raises NotUnderstood: if it is malformed
     """
     match = _CONTENT_RANGE.fullmatch(header.strip())

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request body, whichever way the WSGI server hands it over.
+"""Reads the request body under every WSGI server.
 
-Under uWSGI a chunked body comes from ``uwsgi.chunked_read()`` and reads as
-empty from ``wsgi.input``; elsewhere ``wsgi.input`` has both kinds.
+Under uWSGI a chunked body comes from ``uwsgi.chunked_read()``, and ``wsgi.input`` reads
+as empty.  Under other servers ``wsgi.input`` has both kinds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from s3gateway.http import waiting
 from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Environ
 
-# RFC 9110, 5.6.3 and 8.6, and no more digits than the size of a body can have.
+# RFC 9110, 5.6.3 and 8.6; a real body has no longer size.
 _BLANKS = " \t"
 _LENGTH = re.compile("[0-9]{1,18}")
 
@@ -35,14 +35,14 @@ _CHUNKED_STEP = 256 * 1024  # gunicorn collects chunks in ever larger copies
 
 
 def is_chunked(environ: Environ) -> bool:
-    """Whether the body comes in chunks, so that its length is unknown.
+    """Whether the body is chunked, so that its length is unknown.
 
-    A server that reads a body in another way than the proxy in front of it can be made
-    to take a part of it for a request (RFC 9112, 11.2).  So there is one coding, and no
-    length beside it.  Web servers that speak uwsgi's protocol send both: they have put
-    the chunks together, and uWSGI reads as many bytes as the length says.
+    If a server and the proxy in front of it disagree about where a body ends, a client
+    can smuggle a request in the body (RFC 9112, 11.2).  So only ``chunked`` is allowed,
+    and no Content-Length beside it.  Web servers that speak uwsgi's protocol send both:
+    they have joined the chunks, and uWSGI reads as many bytes as the length says.
 
-    :raises RequestError: if the length of the body cannot be known for certain
+    :raises RequestError: if the length of the body is not certain
     """
     codings = environ.get("HTTP_TRANSFER_ENCODING", "").strip(_BLANKS)
     if not codings:
@@ -57,12 +57,12 @@ def is_chunked(environ: Environ) -> bool:
 
 
 def content_length(environ: Environ) -> int | None:
-    """Return the length of the body in bytes, ``None`` if only its end tells.
+    """Return the length of the body in bytes, ``None`` if it is unknown.
 
-    Without a length there is none (PEP 3333), unless the server says that reading
-    ends, as it does with HTTP/2.
+    Without Content-Length there is no body (PEP 3333), unless the server declares that
+    reading ends by itself, as it does with HTTP/2.
 
-    :raises RequestError: if it cannot be known for certain
+    :raises RequestError: if the length is not certain
     """
     if is_chunked(environ):
         return None
@@ -75,12 +75,12 @@ def content_length(environ: Environ) -> int | None:
 
 
 class Body:
-    """An image's bytes on their way in, counted as they come.
+    """Reads and counts the bytes of an uploaded image.
 
     :param environ: the request
-    :param promised: how many bytes the client said there would be, if it did
+    :param promised: the number of bytes in x-openstack-image-size, if it is sent
     :param limit: the most bytes that are allowed
-    :param fast: whether the server's own buffers may be avoided
+    :param fast: whether ``fast_lane`` may be used
     :param moved: called whenever some bytes have come
     """
 
@@ -103,14 +103,14 @@ class Body:
 
     @property
     def expected(self) -> int | None:
-        """The size in bytes if it is known before the end."""
+        """The size in bytes, ``None`` if it is unknown before the end."""
         return self._promised if self._length is None else self._length
 
     def check_expected(self) -> None:
-        """Check what can be known before the first byte is read.
+        """Check the announced sizes before the first byte is read.
 
-        :raises SizeMismatch: if the header fields contradict each other
-        :raises TooLarge: if the body is going to be longer than the limit
+        :raises SizeMismatch: if the headers contradict each other
+        :raises TooLarge: if the announced size exceeds the limit
         """
         if (
             None not in (self._length, self._promised)
@@ -124,11 +124,11 @@ class Body:
             raise TooLarge(_TOO_LARGE)
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill a buffer and return how much is in it; less is the end.
+        """Fill a buffer; return how many bytes are in it, fewer only at the end.
 
         :raises ClientGone: if the body breaks off
-        :raises SizeMismatch: if it is shorter or longer than promised
-        :raises TooLarge: if it is longer than the limit
+        :raises SizeMismatch: if it is shorter or longer than announced
+        :raises TooLarge: if it exceeds the limit
         """
         filled = 0
         while filled < len(buffer):
@@ -157,7 +157,7 @@ class Body:
 
     @functools.cached_property
     def _source(self) -> fast_lane.Way | _Pieces:
-        """Where the bytes come from, decided when the first ones are wanted."""
+        """The source of the bytes, chosen at the first read."""
         lane = fast_lane.receiver(self._environ) if self._fast else None
         return lane or _Pieces(self._environ, self._length)
 
@@ -208,12 +208,12 @@ class _Pieces:
 
 
 def buffered(environ: Environ) -> tuple[Environ, bytes]:
-    """Read the body of a request that carries a document, not image data.
+    """Read the whole body of a request that carries a document.
 
-    A client that nobody has vouched for is not waited for long.
+    Wait only a short time for a client that is not authenticated.
 
-    :return: the request with its body still to be read, and the body
-    :raises TooLarge: if it is longer than any document is
+    :return: the request with its body unread again, and the body
+    :raises TooLarge: if it is longer than any document
     :raises ClientGone: if the body breaks off
     """
     body = Body(environ, None, _MOST_OF_A_DOCUMENT, fast=False)
@@ -238,9 +238,9 @@ def replaced(environ: Environ, body: bytes) -> Environ:
 
 
 def reader(environ: Environ) -> Callable[[int], bytes]:
-    """Return a function that reads some bytes, none at the end of the body.
+    """Return a function that reads some bytes of the body, none at its end.
 
-    It may return more than it was asked for.
+    It may return more bytes than requested.
     """
     if servers.uwsgi is not None and is_chunked(environ):
         return lambda wanted: servers.uwsgi.chunked_read()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What WSGI leaves out and a server may offer nevertheless.
+"""Features of uWSGI and gunicorn that WSGI does not define.
 
-Nothing of a server is imported: the one that calls has loaded what it needs, and the
-others need not be there.
+This module imports no server but uWSGI's built-in module: the running server is loaded,
+and others need not be installed.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ import sys
 from typing import Any
 
 try:
-    import uwsgi as _uwsgi  # exists inside of uWSGI only
+    import uwsgi as _uwsgi  # exists inside uWSGI only
 except ImportError:
     _uwsgi = None
 
 #: uWSGI's own module, ``None`` under any other server.
 uwsgi: Any = _uwsgi
 
-#: uWSGI refuses chunks of so many bytes and more unless the option says otherwise.
+#: Default of the option: uWSGI refuses chunks of this size and more.
 CHUNK_OPTION = "chunked-input-limit"
 UWSGI_CHUNK = 1024**2
-#: What it should be: glanceclient's have 1 MiB.
+#: Recommended value: glanceclient sends chunks of 1 MiB.
 ENOUGH = 16 * 1024**2
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: on, for no time
 
-# What gunicorn raises beside OSError and EOFError when a body cannot be read.
+# Exceptions of gunicorn's, besides OSError and EOFError, for an unreadable body.
 _GUNICORNS = (
     ("gunicorn.http.errors", "ParseException"),
     ("gunicorn.http2.errors", "HTTP2Error"),
@@ -38,32 +38,31 @@ _GUNICORNS = (
 
 
 def loaded(module: str, name: str) -> type[Any] | None:
-    """Return a class of a server, ``None`` if it is not there or not a class."""
+    """Return a class of a loaded server, ``None`` if there is no such class."""
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) else None
 
 
 def broken_body() -> tuple[type[Exception], ...]:
-    """Return what servers raise when a client breaks off or sends broken chunks.
+    """Return what servers raise if a client breaks off or sends bad chunks.
 
-    uWSGI raises OSError, eventlet ValueError, gunicorn these and its own.
+    uWSGI raises OSError, eventlet ValueError, gunicorn both and its own.
     """
     found = (loaded(module, name) for module, name in _GUNICORNS)
     return (OSError, EOFError, ValueError, *(each for each in found if each))
 
 
 def chunk_limit() -> int:
-    """Return how many bytes a chunk must have for the server to refuse it; 0: any."""
+    """Return the chunk size from which the server refuses chunks; 0 for no limit."""
     return 0 if uwsgi is None else int(uwsgi.opt.get(CHUNK_OPTION, UWSGI_CHUNK))
 
 
 def break_off() -> None:
-    """See to it that the answer being sent ends with a reset, not with an end.
+    """Make the response end with a reset, so that the client sees an error.
 
-    A body that fails is an exception to the server.  gunicorn and eventlet end a
-    chunked body without its last chunk then, which is an error to the client.
-    uWSGI closes the connection; that is the regular end of a body that came
-    without a length, as all do behind Glance's cache filter.
+    If a body raises, gunicorn and eventlet leave out the last chunk, which is an error
+    for the client.  uWSGI closes the connection.  For a body without Content-Length
+    that is a regular end, and behind Glance's cache filter no body has one.
     """
     if uwsgi is None:
         return
@@ -72,8 +71,8 @@ def break_off() -> None:
 
 
 def uwsgi_connection() -> socket.socket:
-    """Return the socket of uWSGI's request; close it, which uWSGI's own survives.
+    """Return a duplicate of the request's socket; close it after use.
 
-    Whether it blocks is the same for both, and uWSGI's to say.
+    Both share one blocking mode, which uWSGI sets: do not change it.
     """
     return socket.socket(fileno=os.dup(uwsgi.connection_fd()))

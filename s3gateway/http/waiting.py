@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a client to send its request body: for how long, and for what else.
+"""Limits how long a thread waits for a client to send its request body.
 
-A thread that waits for a client serves no other, and WSGI has no clock for it.
-gunicorn reads all bodies through the socket that is put in its place here.
+A thread that waits for a client serves no other, and WSGI has no time-out for bodies.
+This module puts a stand-in for the client's socket under gunicorn's reader.
 """
 
 from __future__ import annotations
@@ -27,29 +27,21 @@ PATIENCE = 2.0  # seconds
 _LONGEST = 30.0  # seconds
 _SLOWEST = 128 * 1024  # bytes a second
 
-#: More clients at once are not waited for longer than a moment.  All threads of a
-#: process together are not held up by clients that are silent.
+#: At most so many threads wait longer than a moment: silent clients cannot block all
+#: threads of a process.
 _patient = threading.BoundedSemaphore(2)
 
 _Received = TypeVar("_Received", bytes, int)
 Receive = Callable[[float], _Received]
 
 
-class Socket(Protocol):
-    """What is asked of a socket while a body is read: by gunicorn, and by a lane."""
-
-    def recv(self, size: int) -> bytes: ...
-
-    def recv_into(self, buffer: memoryview) -> int: ...
-
-
 class Patience:
-    """How long a client may be silent: a moment, or longer while few others are.
+    """How long a client may be silent: a moment, or longer while few others are silent.
 
-    It wears out, and what comes renews it; a client that sends little at a time is as
-    one that is silent.
+    Waiting uses the time up, and received bytes renew it.  A client that sends very
+    little at a time counts as silent.
 
-    :param seconds: of it, ``PATIENCE`` by default; with 0 nothing is received at all
+    :param seconds: the time, ``PATIENCE`` by default; with 0 nothing is received
     """
 
     def __init__(self, seconds: float | None = None) -> None:
@@ -57,10 +49,10 @@ class Patience:
         self._deadline = time.monotonic() + _LONGEST
 
     def receive(self, receive: Receive[_Received]) -> _Received:
-        """Have something received.
+        """Call a function that receives bytes.
 
-        :param receive: takes a timeout in seconds
-        :raises TimeoutError: if nothing came
+        :param receive: takes a time-out in seconds
+        :raises TimeoutError: if no bytes came
         """
         began = time.monotonic()
         if self._left <= 0 or began > self._deadline:
@@ -84,20 +76,20 @@ class Patience:
             _patient.release()
 
 
+class _Guard(Protocol):
+    """Calls a function that receives from a client, and limits how long it waits."""
+
+    def __call__(self, receive: Callable[[], _Received]) -> _Received: ...
+
+
 class _Timed:
-    """A client's socket that does not wait longer than a patience lasts."""
+    """Waits no longer for a client's socket than a ``Patience`` allows."""
 
     def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._socket = sock
         self._patience = patience
 
-    def recv(self, size: int) -> bytes:
-        return self._in_time(lambda: self._socket.recv(size))
-
-    def recv_into(self, buffer: memoryview) -> int:
-        return self._in_time(lambda: self._socket.recv_into(buffer))
-
-    def _in_time(self, receive: Callable[[], _Received]) -> _Received:
+    def __call__(self, receive: Callable[[], _Received]) -> _Received:
         before = self._socket.gettimeout()
 
         def within(timeout: float) -> _Received:
@@ -111,16 +103,16 @@ class _Timed:
 
 
 class Answered(BrokenPipeError):
-    """The answer to a request has come before all of its body was sent.
+    """The response came before the whole request body was sent.
 
-    It is a broken pipe, behind which urllib3 looks for the answer.
+    After a broken pipe urllib3 reads the response.
     """
 
 
 class _Watched:
-    """A client's socket that is waited for only until something else comes.
+    """Stops waiting for a client's socket when another socket has data.
 
-    :param other: the socket that it comes from
+    :param other: the other socket
     """
 
     def __init__(self, sock: socket.socket, other: socket.socket) -> None:
@@ -130,61 +122,49 @@ class _Watched:
         self._poll.register(sock, select.POLLIN)
         self._poll.register(other, select.POLLIN)
 
-    def recv(self, size: int) -> bytes:
-        """Receive some bytes.
+    def __call__(self, receive: Callable[[], _Received]) -> _Received:
+        """Receive from the client.
 
-        :raises Answered: if the other socket is the one that has some
+        :raises Answered: if the other socket has data first
         """
-        self._wait()
-        return self._socket.recv(size)
-
-    def recv_into(self, buffer: memoryview) -> int:
-        """Receive some bytes.
-
-        :raises Answered: if the other socket is the one that has some
-        """
-        self._wait()
-        return self._socket.recv_into(buffer)
-
-    def _wait(self) -> None:
         if not self._is_decrypted() and self._other in dict(self._poll.poll()):
             raise Answered
+        return receive()
 
     def _is_decrypted(self) -> bool:
-        """Whether TLS has bytes that a poll does not see."""
+        """Whether TLS has decrypted bytes, which a poll does not see."""
         return isinstance(self._socket, ssl.SSLSocket) and bool(self._socket.pending())
 
 
-class _Marking:
-    """A stand-in that has a body marked as lost when a read of it is broken off.
+class _StandIn:
+    """A stand-in for gunicorn's socket: a guard is around every receive.
 
-    It is not known then how far the body was read, and where the next request begins.
+    If a receive fails, it is unknown where the next request begins: it marks the body
+    as lost.
     """
 
-    def __init__(self, body: Any, unreader: Any, stand_in: Socket) -> None:
+    def __init__(self, body: Any, unreader: Any, guard: _Guard) -> None:
         self._body = body
         self._unreader = unreader
-        self._stand_in = stand_in
+        self._socket: socket.socket = unreader.sock
+        self._guard = guard
 
     def recv(self, size: int) -> bytes:
-        with self._marked():
-            return self._stand_in.recv(size)
+        return self._receive(lambda: self._socket.recv(size))
 
     def recv_into(self, buffer: memoryview) -> int:
-        with self._marked():
-            return self._stand_in.recv_into(buffer)
+        return self._receive(lambda: self._socket.recv_into(buffer))
 
-    @contextlib.contextmanager
-    def _marked(self) -> Iterator[None]:
+    def _receive(self, receive: Callable[[], _Received]) -> _Received:
         try:
-            yield
+            return self._guard(receive)
         except OSError:
             self._body.reader = _Lost(self._unreader)
             raise
 
 
 class _Lost:
-    """Reads a body of which no end is known but the connection's."""
+    """Reads a body whose only known end is that of the connection."""
 
     def __init__(self, unreader: Any) -> None:
         self.unreader = unreader
@@ -197,17 +177,17 @@ class _Lost:
 
 
 @contextlib.contextmanager
-def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator[bool]:
-    """Have gunicorn read a body through a stand-in for its socket.
+def _through(body: Any, guard: Callable[[socket.socket], _Guard]) -> Iterator[bool]:
+    """Make gunicorn read a body through a stand-in for its socket.
 
-    :return: a context that says whether that is possible
+    :return: a context that yields whether that is possible
     """
     unreader = fast_lane.unreader_of(body)
     if unreader is None:
         yield False
         return
     sock = unreader.sock
-    unreader.sock = _Marking(body, unreader, stand_in(sock))
+    unreader.sock = _StandIn(body, unreader, guard(sock))
     try:
         yield True
     finally:
@@ -217,20 +197,20 @@ def _through(body: Any, stand_in: Callable[[socket.socket], Socket]) -> Iterator
 def impatiently(
     body: Any, patience: Patience | None = None
 ) -> contextlib.AbstractContextManager[bool]:
-    """Have a body read only as long as a patience lasts; TimeoutError ends it."""
+    """Return a context in which reads of a body raise TimeoutError in time."""
     lasting = patience or Patience()
     return _through(body, lambda sock: _Timed(sock, lasting))
 
 
 def can_watch(other: socket.socket | None) -> bool:
-    """Whether it can be waited for a client and another socket at once.
+    """Whether a thread can wait for the client and another socket at once.
 
-    Not with TLS on the other one: what comes there need not be for its reader.
+    It cannot if the other socket has TLS: bytes there need not be data.
     """
     known = other is not None and not isinstance(other, ssl.SSLSocket)
     return known and hasattr(select, "poll")
 
 
 def until(body: Any, other: socket.socket) -> contextlib.AbstractContextManager[bool]:
-    """Have a body read until another socket has something; ``Answered`` ends it."""
+    """Return a context in which reads raise ``Answered`` once the other has data."""
     return _through(body, lambda sock: _Watched(sock, other))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WSGI in both directions: calling the next app, and what we answer with."""
+"""WSGI: calls the next app, derives requests, and holds answers."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
 
-#: What describes the body or the representation that *this* request is about.
-#: None of it may reach a question of ours to Glance.
+#: Keys that describe the body or representation of *this* request.  None of them may be
+#: part of a request that the gateway itself sends to Glance.
 _ABOUT_THIS_REQUEST = frozenset({
     "CONTENT_LENGTH",
     "CONTENT_TYPE",
@@ -49,10 +49,7 @@ CONTEXT = "webob.adhoc_attrs"
 
 @dataclasses.dataclass
 class Answer:
-    """A response on its way to the client; itself a WSGI app.
-
-    Whoever holds one and does not pass it on closes it.
-    """
+    """A response; it is a WSGI app.  The holder must close it or pass it on."""
 
     status: str
     headers: Headers
@@ -89,7 +86,7 @@ class Answer:
 
 
 def call(app: WSGIApplication, environ: Environ) -> Answer:
-    """Call an app; nothing of its body is read but what start_response needs."""
+    """Call an app; read of its body only what it needs to call start_response."""
     status, headers, body = webob.Request(environ).call_application(app)
     return Answer(status, list(headers), body)
 
@@ -104,10 +101,10 @@ def question(
     content_type: str = "",
     headers: Headers | None = None,
 ) -> Environ:
-    """Derive the environ of a request of our own from the client's.
+    """Derive a request of the gateway's own from the client's.
 
-    Who asks, from where and under which request id stays; everything that
-    describes the client's body or the representation it wants goes.
+    It keeps the client's identity, address and request id.  It drops everything that
+    describes the client's body or the wanted representation.
     """
     derived = {
         key: value
@@ -130,10 +127,10 @@ def question(
 
 
 def caller(environ: Environ) -> oslo_context.RequestContext:
-    """Return who asks: Glance's context where there is one, else auth_token's headers.
+    """Return the sender of a request, from Glance's context or auth_token's headers.
 
-    auth_token removes none of a client's ``OpenStack-System-Scope``: it counts only if
-    the token has it.
+    auth_token does not remove a client's own ``OpenStack-System-Scope`` header: the
+    system scope counts only if the token has it.
     """
     context = environ.get(CONTEXT, {}).get("context")
     if isinstance(context, oslo_context.RequestContext):
@@ -146,9 +143,9 @@ def caller(environ: Environ) -> oslo_context.RequestContext:
 
 
 def has_identity(environ: Environ) -> bool:
-    """Whether somebody has vouched for who sends a request.
+    """Whether the sender of a request is authenticated.
 
-    That is auth_token, or Glance's context where it runs without Keystone.
+    auth_token says so, or the presence of Glance's context without Keystone.
     """
     status = environ.get("HTTP_X_IDENTITY_STATUS")
     if status is None:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Location URIs: which may be written, and what is shown of them."""
+"""Location URIs: refuses writes, masks answers."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every answer on its way out, without what its S3 location URIs give away.
+"""Masks S3 location URIs in every response.
 
-Image data passes unread.  Everything else is read and masked; what cannot be read, as a
-body in a coding that the gateway has not asked for, does not leave.
+Image data passes unread.  The gateway reads and masks everything else.  If it cannot
+read a body, for example because of its Content-Encoding, it does not send it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _CHARSETS = ("", "utf-8", "us-ascii", "iso-8859-1")
 
 
 class Masking:
-    """Masks documents, texts and headers; image data it never reads.
+    """Masks documents, texts and headers; it never reads image data.
 
-    :param may_see: whether a request's sender is shown locations in S3
+    :param may_see: whether the sender of a request sees S3 locations
     """
 
     def __init__(
@@ -43,16 +43,16 @@ class Masking:
     def apply(self, environ: Environ, answer: Answer) -> Answer:
         """Return an answer as the sender of the request may see it.
 
-        What names nothing of S3 comes back byte for byte.
+        An answer that does not mention S3 stays the same byte for byte.
 
-        :raises GlanceError: if the answer cannot be read; its body is closed
+        :raises GlanceError: if the answer is not readable; its body is closed
         """
         kind = answer.header("Content-Type").lower()
         body, headers = answer.body, answer.headers
         if kind.partition(";")[0].strip() != _DATA:
             text = answer.read()
             masked = self._masked(environ, answer, kind, text)
-            if masked != text:  # or the answer to HEAD would lose its length
+            if masked != text:  # otherwise an answer to HEAD would lose its length
                 headers = _with_length(answer, len(masked))
             body = [masked]
         headers = [
@@ -64,8 +64,8 @@ class Masking:
         self, environ: Environ, answer: Answer, kind: str, body: bytes
     ) -> bytes:
         if body and not _is_readable(answer, kind):
-            LOG.error("Glance answered in a coding that the gateway cannot read")
-            raise GlanceError("Glance's answer could not be read.")
+            LOG.error("Glance answered in an encoding that the gateway cannot read")
+            raise GlanceError("The gateway could not read Glance's answer.")
         masked = body
         if b"s3" in body.lower():
             is_json = kind.startswith(_JSON)
@@ -83,7 +83,7 @@ class Masking:
         return swept.decode("latin-1")
 
     def _document(self, environ: Environ, answer: Answer, body: bytes) -> bytes:
-        """Return a JSON document masked, empty if it cannot be taken apart."""
+        """Return a masked JSON document, empty if it does not parse."""
         path = environ.get("PATH_INFO", "")
         glances_own = answer.code >= 400 or routes.names_tasks(path)
         mask_text = self._own_text if glances_own else self._masks.users_text
@@ -105,7 +105,7 @@ class Masking:
     def _own_text(self, text: str) -> str:
         """Return a text of Glance's own without keys and S3 location URIs.
 
-        The keys go first: a URI ends for the mask at a quote, which a key may hold.
+        Keys are removed first: the mask ends a URI at a quote, which a key may hold.
         """
         swept, _ = self._sweep.redact(text.encode("utf-8", "surrogatepass"))
         return self._masks.text(swept.decode("utf-8", "surrogatepass"))
@@ -115,7 +115,7 @@ class Masking:
         if found:
             metrics.BLOCKED_LEAKS.inc()
             LOG.error(
-                "A secret key was about to leave in %s of the answer to %s %s",
+                "Removed a secret key from %s of the answer to %s %s; report this",
                 where,
                 environ["REQUEST_METHOD"],
                 environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""),
@@ -124,7 +124,7 @@ class Masking:
 
 
 def _is_readable(answer: Answer, kind: str) -> bool:
-    """Whether a body is text in a coding of which each byte can be looked at."""
+    """Whether a body is text in an encoding whose bytes the gateway can examine."""
     coding = answer.header("Content-Encoding").strip().lower()
     charset = kind.partition("charset=")[2].partition(";")[0].strip(' "')
     return coding in ("", "identity") and charset in _CHARSETS

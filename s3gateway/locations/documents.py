@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""S3 location URIs in documents and texts become what users may see.
+"""Masks S3 location URIs in JSON documents and texts.
 
-Pure functions of what is given; ``answers.py`` decides which answers get here.  URIs
-of other schemes stay as they are: Nova and Cinder clone by them.
+Pure functions; ``answers.py`` decides which answers get here.  URIs of other schemes do
+not change: Nova and Cinder need them to clone.
 
-Locations of images are masked: the store and the image id stay.  What users wrote
-comes back as they wrote it, but for S3 URIs with credentials in them, which nobody
-writes and old releases of Glance repeat.  In what Glance says in its own words each
-S3 URI becomes the same constant.  Neither depends on the stores that there are, so
-that nobody can try out which host and bucket are right.
+* In the locations of an image, the masked URL names the store and the image id.
+* Texts of users stay as they are, except S3 URIs with credentials: users do not write
+  those, but old releases of Glance repeat them.
+* In texts of Glance's own, every S3 URI becomes the same constant.
+
+The last two do not depend on the configured stores.  So no user can find out by trial
+which host and bucket are right.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from s3gateway.glance.marks import MARK
 
 UNKNOWN = "unknown"
 
-# A location URI inside of a text, plain or percent-encoded.  It ends where the
-# text around it goes on: at a space, a quote or a bracket, escaped ones as well.
+# A location URI inside a text, plain or percent-encoded.  It ends at a space, a quote
+# or a bracket, or at an escaped one.
 _URI = re.compile(
     r"""
     s3(?:(?:\+|%2B)https?)? (?::|%3A) (?:/|%2F){2}
@@ -40,13 +42,13 @@ _URI = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-#: Returns a text as its reader may see it.
+#: Returns a text as the user may see it.
 TextMask = Callable[[str], str]
 
 
 @dataclasses.dataclass(frozen=True)
 class Masks:
-    """How location URIs are masked.
+    """Masks location URIs.
 
     :ivar stores: the configured S3 stores by identifier
     """
@@ -57,8 +59,8 @@ class Masks:
     def document(self, document: Any, *, show: bool, mask_text: TextMask) -> bool:
         """Mask a parsed JSON document in place; return whether anything changed.
 
-        :param show: whether locations in S3 are shown at all
-        :param mask_text: for all texts but the URLs of locations
+        :param show: whether the user sees S3 locations at all
+        :param mask_text: masks all texts except the URLs of locations
         """
         changed = False
         if isinstance(document, list):
@@ -66,7 +68,7 @@ class Masks:
         for image in _images(document):
             changed = self._image(image, show) or changed
         nodes = [document]
-        while nodes:  # not by recursion: a document may be nested deeper than a stack
+        while nodes:  # a loop: nesting may be deeper than Python's stack
             node = nodes.pop()
             for key, value in _members(node):
                 if isinstance(value, str):
@@ -77,7 +79,7 @@ class Masks:
         return changed
 
     def location(self, location: Location, image_id: str) -> str:
-        """Return what users see in place of a location's URL."""
+        """Return the URL that users see in place of a location's."""
         if not uris.is_s3(location.url) or self.mask.parse(location.url):
             return location.url
         store = str(location.metadata.get("store") or "")
@@ -89,11 +91,11 @@ class Masks:
         return self.mask.url(store or UNKNOWN, image_id or UNKNOWN)
 
     def text(self, text: str) -> str:
-        """Return a text of Glance's own with no S3 location URI in it."""
+        """Return a text of Glance's own without S3 location URIs."""
         return _URI.sub(self._nameless, text) if _may_name_s3(text) else text
 
     def users_text(self, text: str) -> str:
-        """Return a text that a user wrote, with no credentials of S3 in it."""
+        """Return a user's text without S3 credentials."""
         if "@" not in text and "%40" not in text:
             return text
         return _URI.sub(
@@ -106,7 +108,7 @@ class Masks:
         return self.mask.url(UNKNOWN, UNKNOWN)
 
     def _image(self, image: dict[str, Any], show: bool) -> bool:
-        """Mask what an image shows of its locations; return whether it changed."""
+        """Mask the locations in an image; return whether it changed."""
         changed = image.pop(MARK, None) is not None
         image_id = str(image.get("id") or "")
         found = image.get("locations")
@@ -143,9 +145,9 @@ class Masks:
 
 
 def _images(document: Any) -> Iterator[dict[str, Any]]:
-    """Yield what stands where Glance shows an image: alone, or in a list of them.
+    """Yield the images in a document of Glance's: the document itself, or a list.
 
-    The same anywhere else is a user's text, in a task for one.
+    The same structure elsewhere, such as in a task, is text of a user.
     """
     if isinstance(document, dict):
         listed = document.get("images")
@@ -166,7 +168,7 @@ def _may_name_s3(text: str) -> bool:
 
 
 def _holds_user(uri: str) -> bool:
-    """Whether a URI has ``user:secret@`` in front of a host and a path."""
+    """Whether a URI has ``user:secret@`` before a host and a path."""
     user, separator, rest = parse.unquote(uri).partition("://")[2].rpartition("@")
     return bool(separator) and ":" in user and "/" in rest
 
@@ -184,7 +186,7 @@ def _in_s3(node: Any) -> bool:
 
 
 def _virtual_size(locations: list[Any]) -> int | None:
-    """Return the virtual size in bytes that is kept with an image's location."""
+    """Return the virtual size in bytes from the metadata of the locations."""
     for location in filter(_is_location, locations):
         size = str(location["metadata"].get(VIRTUAL_SIZE, ""))
         if size.isdecimal():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JSON patches of images, read as Glance reads them.
+"""JSON patches of images, parsed as Glance parses them.
 
-Pure functions after ``glance.api.v2.images.RequestDeserializer``.  The media type says
-which members of an operation count; the others are left out, so that what was judged
-is all that Glance is shown.
+Pure functions that follow ``glance.api.v2.images.RequestDeserializer``.  The media type
+says which members of an operation Glance reads.  The gateway drops all others, so that
+Glance gets nothing that the gateway has not checked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Write:
 
     @property
     def locations(self) -> list[Any]:
-        """The locations that it writes, as they are in the document."""
+        """The locations that it writes, as objects of the document."""
         if self.operation == "remove":
             return []
         value = self.change.get("value")
@@ -56,10 +56,10 @@ class Write:
 
 
 def read(document: Any, media_type: str) -> Any:
-    """Return a patch with those members only that Glance reads.
+    """Return a patch with only the members that Glance reads.
 
-    It ends with the first operation that is none, since Glance refuses that and reads
-    no further.  What is no patch comes back as it is, for Glance to refuse.
+    It ends with the first invalid operation, which Glance refuses.  A document that is
+    no patch is returned unchanged, for Glance to refuse.
     """
     if not isinstance(document, list):
         return document
@@ -77,7 +77,7 @@ def read(document: Any, media_type: str) -> Any:
 def location_writes(patch: Any, media_type: str) -> list[Write]:
     """Return the operations of a patch that write locations.
 
-    Their JSON pointers get the plain spelling.
+    Their JSON pointers are rewritten in canonical form.
     """
     if not isinstance(patch, list):
         return []
@@ -93,14 +93,14 @@ def location_writes(patch: Any, media_type: str) -> list[Write]:
 
 
 def _pointers(change: dict[str, Any], media_type: str) -> list[tuple[str, str]]:
-    """Return the operations of a change, each with the member that has its pointer."""
+    """Return the operations of a change, each with the member of its pointer."""
     if media_type == _OLD:
         return [(name, name) for name in _OPERATIONS if name in change]
     return [(name, "path") for name in _OPERATIONS if change.get("op") == name]
 
 
 def _tokens(pointer: Any) -> list[str]:
-    """Return what a JSON pointer names, decoded as Glance does it."""
+    """Return the tokens of a JSON pointer, decoded as Glance does it."""
     if not isinstance(pointer, str):
         return []
     parts = pointer.lstrip("/").split("/")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The last line of defence: no secret key leaves in a text, whatever it is in.
+"""Removes S3 secret keys from every response: the last line of defence.
 
-Location URIs are masked where they are understood.  This looks for the secret
-keys themselves, so that an answer nobody thought of cannot give one away.
+Other modules mask location URIs that they understand.  This module searches for the
+secret keys themselves, so that an unforeseen answer cannot leak one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib import parse
 
 from s3gateway.config.keys import KeyPair
 
-#: Shorter ones are words that occur anywhere, such as a tutorial's "openstack".
+#: A shorter key may be a common word, such as a tutorial's "openstack".
 MIN_LENGTH = 16
 
 REDACTED = b"REDACTED"
@@ -40,9 +40,9 @@ _ENCODINGS: tuple[_Encoding, ...] = (
 class Sweep:
     """Finds secret keys in texts.
 
-    :param keys: returns the keys of now; those of before are looked for as well.  A
-        secret key shorter than ``MIN_LENGTH`` is found behind its access key only, as
-        a location URI has the two
+    :param keys: returns the current keys; earlier ones are still searched for.  A
+        secret key shorter than ``MIN_LENGTH`` is found only behind its access key, as
+        in a location URI
     """
 
     def __init__(self, keys: Callable[[], Iterable[KeyPair]]) -> None:
@@ -69,7 +69,7 @@ class Sweep:
 
 
 def _looked_for(keys: Iterable[KeyPair]) -> Iterator[str]:
-    """Yield the texts that give a key away."""
+    """Yield the texts to search for."""
     for pair in keys:
         if len(pair.secret_key) >= MIN_LENGTH:
             yield pair.secret_key
@@ -78,7 +78,7 @@ def _looked_for(keys: Iterable[KeyPair]) -> Iterator[str]:
 
 
 def _spellings(secret: str) -> set[str]:
-    """Return a secret as it is, and as one or two encodings would write it."""
+    """Return a secret plain, and as one or two encodings would write it."""
     once = {encode(secret) for encode in _ENCODINGS}
     twice = {encode(text) for encode, text in itertools.product(_ENCODINGS, once)}
     lower = {

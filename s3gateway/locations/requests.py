@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PATCH and POST of locations: who may write which, and what Glance is sent.
+"""PATCH and POST of locations: checks the right to write, and rewrites masked URLs.
 
-With ``show_multiple_locations`` on, stock Glance lets an image's owner point the
-image at any URL (OSSN-0065, OSSN-0090).  Here the policy rule ``manage_locations``
-says who may.  Nova and Cinder write ``rbd`` and ``cinder`` URLs with their users'
-tokens: those pass.
+With ``show_multiple_locations``, stock Glance lets the owner of an image point it at
+any URL (OSSN-0065, OSSN-0090).  The gateway requires the policy rule
+``manage_locations`` for that.  Nova and Cinder write ``rbd`` and ``cinder`` URLs with
+the tokens of their users: the gateway passes those.
 
-What is forwarded is made anew from what was judged.  What is not understood is
-forwarded without its body, so that Glance answers it and nothing is written.
+The gateway forwards a new body, made from what it has checked.  It forwards a request
+that it does not understand without the body: Glance answers it, and writes nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from s3gateway.locations.documents import Masks
 from s3gateway.locations.patches import Write
 from s3gateway.monitoring import metrics
 
-# Not JSON: what Glance is sent in place of a body that is not JSON.
+# Replaces a body that is not JSON; it is not JSON either.
 _MALFORMED = b"{"
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]*)://[^\s\x00-\x1f\x7f]*")
@@ -45,8 +45,8 @@ _URL = re.compile(r"([a-z][a-z0-9+.-]*)://[^\s\x00-\x1f\x7f]*")
 class Guard:
     """Judges requests that may write locations.
 
-    :param passing: schemes that anybody may write whom Glance lets
-    :param with_credentials: whether Glance's location URIs hold the keys
+    :param passing: schemes that the gateway does not restrict
+    :param with_credentials: whether Glance's location URIs hold the S3 keys
     """
 
     def __init__(
@@ -66,14 +66,12 @@ class Guard:
         self._with_credentials = with_credentials
 
     def admit(self, environ: Environ) -> Environ:
-        """Return the request as Glance is sent it.
-
-        Masked URLs in it have become the ones that Glance knows.
+        """Return the request for Glance, with stored URLs in place of masked ones.
 
         :param environ: a canonical request
-        :raises Forbidden: if it writes locations that its sender may not
-        :raises RequestError: if it writes locations that nobody may
-        :raises Refused: if there is no such image for the sender
+        :raises Forbidden: if the sender may not write the locations
+        :raises RequestError: if nobody may write the locations
+        :raises Refused: if the sender cannot see the image
         """
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         if method == "PATCH":
@@ -111,7 +109,7 @@ class Guard:
         return _with_document(environ, document)
 
     def _judge(self, environ: Environ, image_id: str, writes: list[Write]) -> None:
-        """Refuse the writes, or make them what Glance is to be told."""
+        """Refuse the writes, or rewrite them for Glance."""
         if all(write.operation == "add" and self._passes(write) for write in writes):
             return
         image = self._glance.show(environ, image_id)
@@ -127,7 +125,7 @@ class Guard:
                 )
 
     def _may_anybody(self, write: Write, image: Image) -> bool:
-        """Whether nothing is written, and nothing given up, but passing URLs."""
+        """Whether the write adds and removes only URLs of passing schemes."""
         given_up = image.locations if write.operation != "add" else ()
         return self._passes(write) and all(
             self._is_passing(location.url) for location in given_up
@@ -143,7 +141,7 @@ class Guard:
         return match is not None and match[1] in self._passing
 
     def _put_stored(self, writes: list[Write], image: Image) -> None:
-        """Put what Glance holds, or may hold, in place of S3 URLs and masks."""
+        """Replace S3 URLs and masked URLs by those that Glance stores."""
         for write in writes:
             stored = list(image.locations)
             found = [
@@ -160,9 +158,9 @@ class Guard:
     def _stored(
         self, location: dict[str, Any], image_id: str, stored: list[Location]
     ) -> dict[str, Any]:
-        """Return a location of a request as Glance holds it or may hold it.
+        """Return a location of a request in the form that Glance stores.
 
-        :param stored: those of the image's locations that are not taken yet
+        :param stored: locations of the image that no other location has taken yet
         """
         for candidate in stored:
             if self._masks.location(candidate, image_id) == location["url"]:
@@ -175,7 +173,7 @@ class Guard:
         return {**location, "url": self._checked(location["url"])}
 
     def _checked(self, url: str) -> str:
-        """Return a location URI for Glance, if it lies in one of our buckets."""
+        """Return the URI that Glance stores, for an object in a configured bucket."""
         uri = uris.try_parse(url)
         for store in self._stores.values():
             if uri and (uri.service, uri.bucket) == (store.service, store.bucket):
@@ -190,7 +188,7 @@ class Guard:
 def _with_document(environ: Environ, document: Any) -> Environ:
     """Return a request whose body is a document.
 
-    :raises RequestError: if the document is nested too deeply to be written
+    :raises RequestError: if the document is nested too deeply
     """
     try:
         return request_body.replaced(environ, json.dumps(document).encode())

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from s3gateway.config import options
-from s3gateway.config import remote
 from s3gateway.config import sources
+from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.sources import Sources
 from s3gateway.manage import botocore_data
 from s3gateway.manage import gc
@@ -163,7 +163,7 @@ def _sources(arguments: Sequence[str]) -> Sources:
 
 def _stands_alone(read: Sources) -> bool:
     conf = cfg.ConfigOpts()
-    conf.register_opts(remote.REMOTE_OPTS, group=options.GROUP)
+    conf.register_opts(REMOTE_OPTS, group=options.GROUP)
     files, directories = list(read.files), list(read.directories)
     conf([], default_config_files=files, default_config_dirs=directories)
     return bool(conf[options.GROUP].glance_url)

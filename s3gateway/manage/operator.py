@@ -20,6 +20,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from paste import deploy
 
+from s3gateway.config import options
 from s3gateway.config import remote as remote_glance
 from s3gateway.config import sources
 from s3gateway.errors import ConfigError
@@ -130,7 +131,7 @@ def of_configured_glance(conf: cfg.ConfigOpts) -> Operator:
     user = identity.read(conf)
     if user is None:
         raise ConfigError(
-            identity.GROUP,
+            options.SERVICE_USER,
             "auth_type",
             "not set; a remote Glance is asked as this user, who must be an admin",
         )
@@ -149,7 +150,7 @@ def _need_admin(operator: Operator) -> None:
     answer.close()
     if answer.code in (401, 403, 404):
         raise ConfigError(
-            identity.GROUP,
+            options.SERVICE_USER,
             "username",
             "not an admin to Glance, who may see all images and the details of the "
             f"stores: Glance answered {answer.status}",

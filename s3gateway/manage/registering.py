@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from s3gateway import uris
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
@@ -16,11 +13,11 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.image import VIRTUAL_SIZE
 from s3gateway.glance.image import Location
+from s3gateway.glance.image import is_at
 from s3gateway.glance.image import location_uri
+from s3gateway.glance.registration import NOT_GLANCES
+from s3gateway.glance.registration import location_document
 from s3gateway.manage.operator import Operator
-
-#: Answers of a proxy that has not waited for Glance, which may still be at it.
-_NOT_GLANCES = (502, 504)
 
 
 def add_location(
@@ -42,7 +39,7 @@ def add_location(
             raise NotKnown(str(error)) from error
         if any(_is_at(location, copy) for location in after.locations):
             return
-        if answer in _NOT_GLANCES:
+        if answer in NOT_GLANCES:
             raise NotKnown(f"Glance may still add the location: it answered {answer}")
         if answer not in (400, 500):
             break
@@ -68,14 +65,7 @@ def remove_store(glance: Operator, image: Image, store: str) -> None:
 
 def _add(glance: Operator, image: Image, copy: Copy, with_credentials: bool) -> int:
     uri = location_uri(copy.store.settings, copy.key, with_credentials)
-    value: dict[str, Any] = {"url": str(uri), "metadata": _metadata(image, copy)}
-    if image.os_hash_value:
-        # Glance compares them with its own, and refuses others.
-        value["validation_data"] = {
-            "checksum": image.checksum,
-            "os_hash_algo": image.os_hash_algo,
-            "os_hash_value": image.os_hash_value,
-        }
+    value = location_document(uri, _metadata(image, copy), image)
     change = {"op": "add", "path": "/locations/-", "value": value}
     try:
         return glance.glance.patch(glance.environ(), image.id, [change]).code
@@ -110,13 +100,8 @@ def _look(glance: Operator, image: Image) -> Image:
 
 
 def _is_at(location: Location, copy: Copy) -> bool:
-    expected = location_uri(copy.store.settings, copy.key, with_credentials=False)
-    uri = uris.try_parse(location.url)
-    return (
-        uri is not None
-        and uri.without_credentials() == expected
-        and location.metadata.get("store") == copy.store.name
-    )
+    named = location.metadata.get("store") == copy.store.name
+    return named and is_at(location, copy.store.settings, copy.key)
 
 
 def _stores_of(image: Image) -> list[str]:

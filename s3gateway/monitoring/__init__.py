@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted and logged of the work."""
+"""Metrics, and the log line of each transfer."""

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics over HTTP: an app of its own, which no paste file holds by default.
+"""GET of the metrics: a WSGI app that no paste file has by default.
 
-Tenants must not see it.  It answers whom ``allowed_source_ranges`` names, by default
-this host alone, and nobody whose request came through a proxy: behind one that runs
-on this host every tenant would seem to be local.  The names and the meaning of both
-options are those of oslo.middleware's healthcheck.
+Users must not see the metrics.  By default the app answers this host only;
+``allowed_source_ranges`` allows other networks.  It refuses proxied requests: behind a
+proxy on this host every user would seem to be local.  Both options have the names and
+meanings of oslo.middleware's healthcheck.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOG = logging.getLogger(__name__)
 
 _LOCAL = "127.0.0.1/32,::1/128"
 
-# One of them is set by every proxy; X-Forwarded-Proto is Glance's own advice.
+# Every proxy sets one of them; Glance's documentation advises X-Forwarded-Proto.
 _PROXIED = (
     "HTTP_FORWARDED",
     "HTTP_VIA",
@@ -38,7 +38,7 @@ _PROXIED = (
 
 
 class Exposition:
-    """A WSGI app that shows the metrics, and does not exist for strangers.
+    """A WSGI app that shows the metrics, and answers 404 to all other senders.
 
     :param sources: networks, as ``192.0.2.0/24``
     """
@@ -67,7 +67,7 @@ class Exposition:
             return False
         try:
             sender = ipaddress.ip_address(environ.get("REMOTE_ADDR", ""))
-        except ValueError:  # a socket of the file system, or nobody says
+        except ValueError:  # a Unix socket, or no address
             return False
         return any(sender in network for network in self._sources)
 

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted, for Prometheus; nothing else makes a metric.
+"""Prometheus metrics; no other module makes one.
 
-Labels are operations, stores and outcomes, of which there are few: never an image, a
-project or anything that S3 is called by.  Where several processes serve
-(``PROMETHEUS_MULTIPROC_DIR``) they write into one directory and each of them can show
-the sum of all.
+Labels are operations, stores and outcomes, of which there are few.  No label holds an
+image, a project or a name of S3.  If several processes serve, they write into one
+directory (``PROMETHEUS_MULTIPROC_DIR``), and each can show the sum of all.
 
-Counting never fails what is counted: a file of that directory may be gone, or be one
-file too many for the process.
+An error in a metric never fails a transfer: the directory may be gone, or the process
+may have too many open files.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from prometheus_client import multiprocess
 
 LOG = logging.getLogger(__name__)
 
-# A metric opens a file in it when it is made.
+# Making a metric opens a file in it.
 if _DIRECTORY := os.environ.get("PROMETHEUS_MULTIPROC_DIR", ""):
     pathlib.Path(_DIRECTORY).mkdir(parents=True, exist_ok=True)
 
@@ -38,14 +37,14 @@ REGISTRY = prometheus.CollectorRegistry()
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
 _OF_LIVE_PROCESS = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
 
-#: Set when something could not be counted, which is said once.
+#: Set when a metric has failed; the log says so once.
 _failed = threading.Event()
 
 
 class Metric:
-    """A metric of prometheus_client's that raises nothing.
+    """A metric of prometheus_client that raises nothing.
 
-    :param find: returns the metric, with its labels if it has any
+    :param find: returns the metric, with its labels applied
     """
 
     def __init__(self, find: Callable[[], Any]) -> None:
@@ -68,7 +67,7 @@ class Metric:
 
     @contextlib.contextmanager
     def track_inprogress(self) -> Iterator[None]:
-        """Count one more while the context lasts."""
+        """Increase the gauge by 1 while the context lasts."""
         self.inc()
         try:
             yield
@@ -81,7 +80,7 @@ class Metric:
         except Exception:
             if not _failed.is_set():
                 _failed.set()
-                LOG.exception("The metrics of this process are not complete any more")
+                LOG.exception("The metrics of this process are no longer complete")
 
 
 def _counter(name: str, text: str, *labels: str) -> Metric:
@@ -90,7 +89,7 @@ def _counter(name: str, text: str, *labels: str) -> Metric:
 
 
 def _gauge(name: str, text: str, *labels: str, mode: Any) -> Metric:
-    """Make a gauge; ``mode`` says how those of several processes become one."""
+    """Make a gauge; ``mode`` says how to combine those of several processes."""
     made = prometheus.Gauge(
         f"s3gateway_{name}", text, labels, registry=REGISTRY, multiprocess_mode=mode
     )
@@ -106,14 +105,14 @@ def _histogram(name: str, text: str, *labels: str) -> Metric:
 
 REQUESTS = _counter(
     "requests",
-    "Requests that came to the gateway, by what they are and how they were answered.",
+    "Requests to the gateway, by operation and class of status.",
     "operation",
     "status",
 )
 
 TRANSFER_BYTES = _counter(
     "transfer_bytes",
-    "Bytes of image data that came from or went to clients.",
+    "Bytes of image data received from or sent to clients.",
     "operation",
     "store",
     "outcome",
@@ -121,52 +120,48 @@ TRANSFER_BYTES = _counter(
 
 TRANSFER_SECONDS = _histogram(
     "transfer_seconds",
-    "How long the gateway's uploads and downloads took; its count is how many.",
+    "Duration of the gateway's uploads and downloads.",
     "operation",
     "store",
     "outcome",
 )
 
-RETRIES = _counter(
-    "store_retries", "Requests to a store that were tried again.", "store"
-)
+RETRIES = _counter("store_retries", "Requests to a store that were retried.", "store")
 
 RESUMES = _counter(
     "download_resumes",
-    "Downloads that went on after their store had broken off.",
+    "Downloads resumed after their store broke off.",
     "store",
 )
 
 FAILOVERS = _counter(
     "download_failovers",
-    "Downloads that went on from another store; the store is the one given up.",
+    "Downloads continued from another store; the label is the failed one.",
     "store",
 )
 
 PASSED_UPLOADS = _counter(
-    "passed_uploads", "Uploads that were left to Glance, by why.", "reason"
+    "passed_uploads", "Uploads that were left to Glance, by reason.", "reason"
 )
 
 ABORTED_UPLOADS = _counter(
-    "aborted_uploads", "Uploads whose data was dropped again.", "store"
+    "aborted_uploads", "Uploads whose data was discarded.", "store"
 )
 
 MASKED_ANSWERS = _counter(
-    "masked_answers", "Answers of Glance in which locations were masked."
+    "masked_answers", "Answers of Glance in which S3 locations were masked."
 )
 
-REFUSED_WRITES = _counter(
-    "refused_writes", "Requests that wrote locations and were refused."
-)
+REFUSED_WRITES = _counter("refused_writes", "Refused requests to write locations.")
 
 BLOCKED_LEAKS = _counter(
     "blocked_leaks",
-    "Secret keys that were taken out of an answer at the very last moment.",
+    "Answers from which a secret key was removed at the last moment.",
 )
 
 PARTS_IN_FLIGHT = _gauge(
     "parts_in_flight",
-    "Parts of uploads and pieces of downloads that are on their way now.",
+    "Parts of uploads and pieces of downloads in transfer now.",
     "operation",
     "store",
     mode="livesum",
@@ -174,21 +169,21 @@ PARTS_IN_FLIGHT = _gauge(
 
 BUFFER_BYTES = _gauge(
     "buffer_bytes",
-    "Memory that transfers have reserved now, of their configured budgets.",
+    "Memory that transfers have reserved of their budgets.",
     "operation",
     mode="livesum",
 )
 
 STORE_UP = _gauge(
     "store_up",
-    "Whether a store answers, as the health check last judged: 1 or 0.",
+    "1 if the health check counts the store as up, else 0.",
     "store",
     mode="livemostrecent",
 )
 
 
 def collected() -> prometheus.CollectorRegistry:
-    """Return what to show: this process's metrics, or those of all processes."""
+    """Return the metrics of this process, or of all that share a directory."""
     if not _DIRECTORY:
         return REGISTRY
     _forget_the_dead()
@@ -198,14 +193,14 @@ def collected() -> prometheus.CollectorRegistry:
 
 
 def text() -> bytes:
-    """Return the metrics in Prometheus' text format, of type ``CONTENT_TYPE``."""
+    """Return the metrics in Prometheus' text format (``CONTENT_TYPE``)."""
     return prometheus.generate_latest(collected())
 
 
 def _forget_the_dead() -> None:
-    """Drop the gauges of processes that were killed.
+    """Drop the gauges of dead processes.
 
-    Only gunicorn can tell of the end of a worker, and not of a sudden one.
+    Only gunicorn reports the end of a worker, and not if it was killed.
     """
     for path in pathlib.Path(_DIRECTORY).glob("gauge_live*.db"):
         match = _OF_LIVE_PROCESS.fullmatch(path.name)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One line in the log, and its share in the metrics, for each upload and download.
+"""One log line, and the metrics, of each upload and download.
 
-The transfer that a thread works for is known to it, so that what happens far below,
-as a request that is tried again, is counted where it belongs.
+Each thread knows the transfer that it works for, so that lower layers, such as retries,
+count for the right transfer.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any
 from oslo_context import context as oslo_context
 from oslo_log import log as logging
 
-from s3gateway.http.wsgi import CONTEXT
+from s3gateway.config.stores import MIB
 from s3gateway.http.wsgi import Environ
+from s3gateway.http.wsgi import caller
 from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
 
-#: How a transfer ended.  The others name whose fault it was: ``client``, ``glance``,
-#: ``store`` or ``gateway``, as ``errors.py`` has it.
+#: Outcomes of a transfer.  A failed one has the ``fault`` of its error: ``client``,
+#: ``glance``, ``store`` or ``gateway`` (``errors.py``).
 OK = "ok"
 CLIENT = "client"  # it went away before the end
-EMPTY = "empty"  # nothing was in the body; Glance answers
+EMPTY = "empty"  # the body was empty; Glance answers
 
-_MIB = 1024**2
 _NOBODY = "none"
 
 _current: contextvars.ContextVar[Transfer | None] = contextvars.ContextVar(
@@ -39,15 +39,15 @@ _current: contextvars.ContextVar[Transfer | None] = contextvars.ContextVar(
 
 
 class Transfer:
-    """An upload or a download; as a context it is what its thread works for.
+    """An upload or a download; in its context, the thread works for it.
 
-    An exception that leaves the context ends it, with the outcome that the
-    exception's ``fault`` names.
+    An exception that leaves the context ends it; the outcome is the exception's
+    ``fault``.
 
-    :ivar context: who asked for it, for the log
-    :ivar retries: requests to stores that were tried again
+    :ivar context: the sender of the request, for the log
+    :ivar retries: number of retried requests to stores
     :param operation: ``upload`` or ``download``
-    :param count: returns how many bytes were transferred so far
+    :param count: returns the number of bytes transferred so far
     """
 
     def __init__(
@@ -65,20 +65,17 @@ class Transfer:
         self._token: contextvars.Token[Transfer | None] | None = None
 
     def asked_by(self, environ: Environ) -> Transfer:
-        """Say which request this is."""
-        found = environ.get(CONTEXT, {}).get("context")
-        if not isinstance(found, oslo_context.RequestContext):
-            found = oslo_context.RequestContext.from_environ(environ, overwrite=False)
-        self.context = found
+        """Set the request that the transfer belongs to."""
+        self.context = caller(environ)
         return self
 
     def retried(self) -> None:
-        """Count a request that is tried again."""
+        """Count a retried request."""
         with self._lock:
             self.retries += 1
 
     def end(self, outcome: str = OK) -> None:
-        """Log and count it; the first end is the one that counts."""
+        """Log and count the transfer; only the first call has an effect."""
         if self._ended:
             return
         self._ended = True
@@ -90,7 +87,7 @@ class Transfer:
         self._log(outcome, count, seconds)
 
     def _log(self, outcome: str, count: int, seconds: float) -> None:
-        speed = count / _MIB / max(seconds, 1e-6)
+        speed = count / MIB / max(seconds, 1e-6)
         fields: dict[str, Any] = {
             "operation": self.operation,
             "image": self._image_id,
@@ -136,13 +133,13 @@ class Transfer:
 
 
 def joining() -> Callable[[], object]:
-    """Return what makes another thread work for the transfer of this one."""
+    """Return a function that makes another thread work for this thread's transfer."""
     transfer = _current.get()
     return lambda: _current.set(transfer)
 
 
 def retried(store: str) -> None:
-    """Count a request to a store that is tried again."""
+    """Count a retried request to a store."""
     metrics.RETRIES.labels(store or _NOBODY).inc()
     transfer = _current.get()
     if transfer is not None:
@@ -150,7 +147,7 @@ def retried(store: str) -> None:
 
 
 def part_in_flight() -> contextlib.AbstractContextManager[object]:
-    """Return a context in which a part of this thread's transfer is on its way."""
+    """Return a context that counts a part of this thread's transfer as in flight."""
     transfer = _current.get()
     if transfer is None:
         return contextlib.nullcontext()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The object store on S3; nothing outside of this package uses boto3.
+"""The object store on S3; no other package uses boto3.
 
-``store`` is what the gateway is handed.  ``bucket`` asks the server, ``writer`` and
-``reader`` move the bytes, ``connection`` knows how a server is reached and ``errors``
-what its errors mean.
+``store`` is the interface.  ``bucket`` sends the requests, ``writer`` and ``reader``
+move the bytes, ``connection`` connects to the server, and ``errors`` translates its
+errors.
 """

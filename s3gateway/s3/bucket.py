@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One bucket of an S3 server: how it is asked, written to, created and pinged.
+"""Requests to one bucket of an S3 server.
 
-Every object that is written goes through ``put``, ``begin`` or ``copy``, which add
-what the store's options say of one.
+Every new object goes through ``put``, ``begin`` or ``copy``, which add the encryption,
+storage class and metadata that the store's options say.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ T = TypeVar("T")
 Source = tuple[str, str]
 
 _CRC32 = {"ChecksumAlgorithm": "CRC32"}
-#: Cleaning up is tried for so long: who waits for the answer has failed already.
+#: How long a clean-up is retried: its request has already failed, and the client waits.
 CLEANING_TIME = 5.0  # seconds
 
 
 class Bucket:
-    """A bucket; it connects when it is first asked, not when it is made.
+    """A bucket; it connects with the first request, not when it is made.
 
-    WSGI servers fork after they have loaded the application, and a connection
-    must not be shared by two processes.
+    WSGI servers fork after they have loaded the application, and two processes must not
+    share a connection.
     """
 
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
@@ -70,12 +70,12 @@ class Bucket:
 
     @property
     def is_down(self) -> bool:
-        """Whether the server did not answer when it was asked a moment ago."""
+        """Whether the last request, a moment ago, got no answer."""
         return self._access.is_down
 
     @property
     def connection(self) -> Connection:
-        """The connection, another one when the keys have changed."""
+        """The connection; a new one after the keys have changed."""
         return self._access.connection
 
     def put(
@@ -90,8 +90,8 @@ class Bucket:
         """Write an object, once; return its etag.
 
         :param about: as of ``ObjectStore.put``
-        :param condition: headers that say when not to
-        :param seal: what is said of the body, if not the usual
+        :param condition: headers of a conditional request
+        :param seal: another protection of the body than the usual
         """
         headers = {
             **metadata.headers(self.settings.writing, about),
@@ -115,7 +115,7 @@ class Bucket:
     def put_part(
         self, key: str, upload_id: str, number: int, data: Buffers, seal: Seal = USUAL
     ) -> dict[str, Any]:
-        """Send a part, once; return what completes the upload with it."""
+        """Send a part, once; return its entry for the completion."""
         query = parse.urlencode({"partNumber": number, "uploadId": upload_id})
         checksum = self._checksum(data, seal)
         answer = self._send(key, data, checksum, query, seal.payload)
@@ -125,10 +125,9 @@ class Bucket:
         return entry
 
     def copy(self, key: str, source: Source, about: About | None) -> None:
-        """Have the server copy an object of its own, once.
+        """Make the server copy one of its own objects, once.
 
-        What S3 is told of the copy is what it is told of any other object, and not
-        what it was told of the source.
+        The copy gets the store's encryption, class and metadata, not the source's.
         """
         self.ask(
             "copy_object",
@@ -141,7 +140,7 @@ class Bucket:
     def copy_part(
         self, key: str, upload_id: str, number: int, source: Source, span: Span
     ) -> dict[str, Any]:
-        """Have the server copy a part, once; return what completes the upload."""
+        """Make the server copy a part, once; return its entry for the completion."""
         answer = self.ask(
             "upload_part_copy",
             Key=key,
@@ -157,9 +156,9 @@ class Bucket:
     def get(
         self, key: str, headers: Mapping[str, str] = NONE, bucket: str = ""
     ) -> urllib3.BaseHTTPResponse:
-        """Ask for an object, once; return the answer with its body unread.
+        """GET an object, once; return the answer with its body unread.
 
-        :param bucket: where it is; this bucket if empty
+        :param bucket: another bucket of the server; this one if empty
         """
 
         def get(connection: Connection) -> urllib3.BaseHTTPResponse:
@@ -170,7 +169,7 @@ class Bucket:
         return self._access.allowed(get)
 
     def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        """Do one of boto3's operations on the bucket, once."""
+        """Call an operation of boto3's on the bucket, once."""
 
         def do(connection: Connection) -> dict[str, Any]:
             method = getattr(connection.client, operation)
@@ -189,7 +188,7 @@ class Bucket:
         cancelled: threading.Event | None = None,
         retry_time: float = math.inf,
     ) -> T:
-        """Try again what the store is not available for, for a limited time."""
+        """Retry for a limited time while the store is unavailable."""
         return patiently(
             do,
             about=f"object {key}",
@@ -199,17 +198,17 @@ class Bucket:
         )
 
     def delete(self, key: str, retry_time: float = CLEANING_TIME) -> None:
-        """Delete an object, patiently; it is no error if there is none."""
+        """Delete an object, with retries; it is no error if there is none."""
         self.patiently(
             key, lambda: self.ask("delete_object", Key=key), retry_time=retry_time
         )
 
     def ping(self) -> None:
-        """Ask the bucket for a sign of life, once; one to be created has none.
+        """Send one cheap request; a missing bucket that may be created is no error.
 
-        :raises StoreError: if there is none
+        :raises StoreError: if the request fails
         """
-        # Not HEAD: an error in answer to it has no body that says which one.
+        # Not HEAD: its error response has no body with an error code.
         try:
             self.ask("list_objects_v2", Prefix="-", MaxKeys=1)
         except ObjectNotFound:
@@ -217,18 +216,18 @@ class Bucket:
                 raise
 
     def create(self, region: str) -> None:
-        """Create the bucket; it is no error if there is one by now.
+        """Create the bucket; it is no error if it exists.
 
-        :param region: where, may be empty
-        :raises StoreError: if there is no bucket then
+        :param region: its region; may be empty
+        :raises StoreError: if it does not exist afterwards
         """
         LOG.info("Creating the bucket of store %s", self.name)
-        # S3's first region is the one that may not be named here.
+        # S3 does not accept us-east-1, its first region, here.
         named = region and region != "us-east-1"
         try:
             self._create({"LocationConstraint": region} if named else {})
         except StoreError as error:
-            # To Ceph the constraint is a zonegroup, which a region is often not.
+            # Ceph expects a zonegroup here, and a region is often not one.
             if not named or "LocationConstraint" not in error.code:
                 raise
             self._create({})
@@ -243,13 +242,13 @@ class Bucket:
         return metadata.checksum(data)
 
     def _options(self, about: About | None) -> dict[str, Any]:
-        """Return what boto3 is told of an object that it makes."""
+        """Return boto3's parameters for a new object."""
         options = metadata.parameters(self.settings.writing, about)
         return options | (_CRC32 if self._adds_checksums else {})
 
     def _create(self, where: Mapping[str, str]) -> None:
         configuration = {"CreateBucketConfiguration": where} if where else {}
-        with contextlib.suppress(ObjectExists):  # somebody else was faster
+        with contextlib.suppress(ObjectExists):  # another client was faster
             self.ask("create_bucket", **configuration)
 
     def _send(
@@ -264,7 +263,7 @@ class Bucket:
         headers = {**headers, "Content-Length": str(sum(map(len, data)))}
 
         def put(connection: Connection) -> urllib3.BaseHTTPResponse:
-            # Over plain http the signature must vouch for the bytes; TLS does it.
+            # Over plain http the signature must cover the bytes; TLS protects them.
             usual = s3http.UNSIGNED if connection.secure else ""
             said = payload or usual or s3http.payload_hash(data)
             url = connection.url(self.settings.bucket, key, query)
@@ -276,7 +275,7 @@ class Bucket:
         return answer.headers
 
     def _in_place(self, do: Callable[[], T]) -> T:
-        """Do something that needs the bucket, which may have to be created."""
+        """Call a function that needs the bucket; create the bucket if allowed."""
         try:
             return do()
         except ObjectNotFound as error:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Conditional PUT: what ``If-None-Match: *`` is worth on an S3 server.
+"""Conditional PUT: finds out by trial what ``If-None-Match: *`` does on a server.
 
-It is found out by trying, once for each bucket and process.
+Each process tries it once for each bucket, and remembers only certain results
+(``trials``).
 """
 
 from __future__ import annotations
@@ -27,23 +28,22 @@ from s3gateway.s3.trials import clean_up
 
 LOG = logging.getLogger(__name__)
 
-#: What makes a PUT a conditional one (RFC 9110, 13.1.2).
+#: The condition of the PUT (RFC 9110, 13.1.2).
 IF_ABSENT = {"If-None-Match": "*"}
 
 _WRITERS = 8
-#: A store that does not decide lets one writer win by chance now and then.
+#: In one race a store that does not decide may still let one writer win by chance.
 _RACES = 5
 _TRIES = 3
 _PAUSE = 0.2  # seconds
-_LEAST = 10.0  # seconds that a trial may take
+_LEAST = 10.0  # seconds a trial may take at least
 
 
 class ConditionalPut(enum.Enum):
-    """What ``If-None-Match: *`` is worth when an object is written.
+    """The effect of ``If-None-Match: *`` on a PUT.
 
-    ``DECIDES``: of several writers exactly one writes; ``CHECKS``: an object that is
-    there is not replaced, but several writers may write at once; ``IGNORED``: nobody
-    is kept out.
+    ``DECIDES``: exactly one of several writers writes.  ``CHECKS``: an existing object
+    is not replaced, but several writers may write at once.  ``IGNORED``: no effect.
     """
 
     DECIDES = "decides"
@@ -52,13 +52,13 @@ class ConditionalPut(enum.Enum):
 
 
 class Knowledge(Trial[ConditionalPut]):
-    """What one process knows of conditional PUTs to one bucket."""
+    """What one process knows about conditional PUTs to one bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
         super().__init__(bucket, try_out, ConditionalPut.CHECKS)
 
     def conditional_put(self) -> ConditionalPut:
-        """Return what it is worth; while that is not certain, ``CHECKS``.
+        """Return the effect of the condition; ``CHECKS`` while it is not certain.
 
         :raises StoreUnavailable: if the server does not answer
         :raises StoreDenied: if the bucket cannot be written
@@ -67,7 +67,7 @@ class Knowledge(Trial[ConditionalPut]):
 
 
 def try_out(bucket: Bucket) -> ConditionalPut | None:
-    """Find out what conditional PUTs are worth, ``None`` if that is not certain.
+    """Find out the effect of the condition; ``None`` if it is not certain.
 
     :raises StoreUnavailable: if the server does not answer
     :raises StoreDenied: if the bucket cannot be written
@@ -78,10 +78,12 @@ def try_out(bucket: Bucket) -> ConditionalPut | None:
         bucket.patiently(key, lambda: bucket.put(key, []))
         found = _judged(bucket, key)
     except (StoreDenied, StoreUnavailable):
-        cleaning_time = 0.0  # it was tried for long enough
+        cleaning_time = 0.0  # the requests were retried long enough
         raise
-    except StoreError as error:  # an accident, or the real write says what is wrong
-        LOG.info("Store %s could not be tried out: %s", bucket.name, error)
+    except StoreError as error:  # an accident, or the real write will fail too
+        LOG.info(
+            "Store %s: the trial of conditional writes failed: %s", bucket.name, error
+        )
         return None
     finally:
         clean_up(bucket, key, cleaning_time)
@@ -91,11 +93,11 @@ def try_out(bucket: Bucket) -> ConditionalPut | None:
 
 
 class _Outcome(enum.Enum):
-    """What came of a conditional PUT.
+    """The outcome of a conditional PUT.
 
-    ``CONFLICT``: it was not written, because others write at the same time;
-    ``NOT_KNOWN``: the server knows no such header, or something went wrong;
-    ``UNSURE``: it may have been written.
+    ``CONFLICT``: not written, because others write at the same time.  ``NOT_KNOWN``:
+    the server does not know the header, or something failed.  ``UNSURE``: it may have
+    been written.
     """
 
     WROTE = enum.auto()
@@ -120,7 +122,7 @@ def _put(bucket: Bucket, key: str) -> _Outcome:
 
 
 def _judged(bucket: Bucket, key: str) -> ConditionalPut | None:
-    """Judge by an object that is there, and then by writers that race for one."""
+    """Test with an existing object, then with writers that race for a new one."""
     deadline = time.monotonic() + max(_LEAST, bucket.transfer.retry_time)
     outcomes: list[_Outcome] = []
     while len(outcomes) < _TRIES and time.monotonic() < deadline:
@@ -135,7 +137,7 @@ def _judged(bucket: Bucket, key: str) -> ConditionalPut | None:
 
 
 def _decided(bucket: Bucket, key: str, deadline: float) -> ConditionalPut | None:
-    """Let writers race until it is certain whether one of them wins each time."""
+    """Let writers race until it is certain whether exactly one wins each time."""
     won = doubtful = 0
     while won < _RACES:
         bucket.delete(key)
@@ -155,7 +157,7 @@ def _decided(bucket: Bucket, key: str, deadline: float) -> ConditionalPut | None
 
 
 def _race(bucket: Bucket, key: str) -> list[_Outcome]:
-    """Let writers write at the very same time; return what came of each."""
+    """Let several writers write at the same time; return the outcome of each."""
     together = threading.Barrier(_WRITERS)
 
     def write(_: int) -> _Outcome:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How one S3 server is reached: the boto3 client, with which keys, in which region.
+"""The connection to one S3 server: boto3 client, keys, region.
 
-A boto3 session costs fifteen times a client, so there is one of each for a
-store and process.  Addressing, region and proxies are decided by botocore; the
-bare requests of ``http.py`` are given what it decided.
+A boto3 session costs fifteen times as much as a client, so each process has one of each
+for a store.  botocore decides addressing, region and proxies; the bare requests of
+``http.py`` follow it.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ T = TypeVar("T")
 _KEY_PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0)  # seconds
 #: How long it may take to replace both of two key files, in seconds.
 _ROTATION = 10.0
-#: How long a server that did not answer counts as down, in seconds.
+#: How long a silent server counts as down, in seconds.
 _MOMENT = 30.0
 
-# The old regional host names, in which glance_store finds the region.
+# Old regional host names; glance_store reads the region from them.
 _AWS_REGION = re.compile(
     r"https?://s3-([a-z]+(?:-[a-z]+)+-[0-9])\.amazonaws\.com(?:\.cn)?"
 )
@@ -51,16 +51,16 @@ _AWS_HOST = re.compile(r"(https?://)s3(?:[.-][a-z0-9-]+)?(\.amazonaws\.com(?:\.c
 
 
 class Connection:
-    """One process's way to one store.
+    """One process's connections to one store, with one pair of keys.
 
-    :ivar keys: what its requests are signed with
-    :ivar cacert: file of the CAs that may vouch for the server
+    :ivar keys: the keys that sign its requests
+    :ivar cacert: file of CAs to verify the server with
     :ivar client: the boto3 client, safe for threads
-    :ivar region: what its requests are signed for
-    :ivar http: the connections that carry the bytes
-    :ivar signer: what signs the requests on them
-    :ivar secure: whether they are encrypted
-    :param region: where the bucket is, if that is not where the settings say
+    :ivar region: the region in the signatures
+    :ivar http: the connections that carry image bytes
+    :ivar signer: signs the requests on them
+    :ivar secure: whether they use TLS
+    :param region: the bucket's region, if it differs from the settings
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Connection:
             aws_access_key_id=keys.access_key,
             aws_secret_access_key=keys.secret_key,
         )
-        # A date that cannot be read is no reason to refuse all of an answer.
+        # An unreadable date must not fail the whole response.
         session._session.get_component("response_parser_factory").set_parser_defaults(
             timestamp_parser=dates.lenient
         )
@@ -105,7 +105,7 @@ class Connection:
         return f"{url}?{query}" if query else url
 
     def _presigned(self, bucket: str) -> tuple[str, str]:
-        """Return what botocore makes of a bucket: the base URL and the region."""
+        """Return the base URL and the region that botocore chooses for a bucket."""
         url = self.client.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": "-"}
         )
@@ -115,9 +115,9 @@ class Connection:
 
 
 class Access:
-    """One process's access to one store.
+    """One process's access to one store: follows changes of the keys and the region.
 
-    :ivar region: where the server has said that the bucket is, empty if it has not
+    :ivar region: the bucket's region in an answer of the server; empty if none
     """
 
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
@@ -130,7 +130,7 @@ class Access:
 
     @property
     def connection(self) -> Connection:
-        """The connection, another one when the keys have changed."""
+        """The connection; a new one after the keys have changed."""
         keys = self._settings.keys.current()
         with self._connecting:
             if self._connection is None or self._connection.keys != keys:
@@ -141,11 +141,11 @@ class Access:
 
     @property
     def is_down(self) -> bool:
-        """Whether the server did not answer when it was asked a moment ago."""
+        """Whether the last request, a moment ago, got no answer."""
         return time.monotonic() < self._down_until
 
     def allowed(self, do: Callable[[Connection], T]) -> T:
-        """Do something, again in another region if the bucket is there."""
+        """Call a function; call it again if the bucket is in another region."""
         try:
             done = self._in_region(do)
         except StoreError as error:
@@ -164,11 +164,11 @@ class Access:
         return self._with_keys(do)
 
     def _with_keys(self, do: Callable[[Connection], T]) -> T:
-        """Do something, again with other keys if there are others by now.
+        """Call a function; call it again if the keys have changed.
 
-        Two files are not replaced at one moment: while only one of them is new the
-        keys do not fit each other, so that after a change it is tried for a while.
-        Without one, what was refused stays refused.
+        The two key files are not replaced at the same moment.  While only one is new,
+        the keys do not match, so after a change the call is retried for a while.
+        Without a change a refusal is final.
         """
         for pause in _KEY_PAUSES:
             connection = self.connection
@@ -181,14 +181,14 @@ class Access:
         return do(self.connection)
 
     def _may_be_allowed_soon(self, used: KeyPair) -> bool:
-        """Whether there are other keys than were used, or will be."""
+        """Whether the keys have changed since this call, or may change soon."""
         keys = self._settings.keys
         if not keys.from_files:
             return False
         return keys.read_again() != used or keys.changed_within(_ROTATION)
 
     def _follow(self, region: str) -> bool:
-        """Go on in the region where a server says that the bucket is."""
+        """Switch to the region that the server names; return whether it is another."""
         if not region or region == self.connection.region:
             return False
         LOG.warning(
@@ -203,17 +203,17 @@ class Access:
 
 
 def _elsewhere(store: StoreSettings, region: str) -> StoreSettings:
-    """Return a store's settings for another region; AWS has a host for each."""
+    """Return a store's settings for another region; AWS has one host a region."""
     host = _AWS_HOST.fullmatch(store.endpoint)
     endpoint = f"{host[1]}s3.{region}{host[2]}" if host else store.endpoint
     return dataclasses.replace(store, region=region, endpoint=endpoint)
 
 
 def _keep_signatures_out_of_logs() -> None:
-    """Botocore's debug log shows signed URLs and the access key.
+    """Disable botocore's debug log, which shows signed URLs and the access key.
 
-    oslo.log quiets ``boto`` and not ``botocore``, so that a Glance with ``debug`` on
-    would show them: its own S3 driver's too, which shares the logger.
+    oslo.log quiets ``boto`` but not ``botocore``, so a Glance with ``debug`` would show
+    them.  Glance's own S3 driver shares the logger.
     """
     logger = logging.getLogger("botocore")
     logger.setLevel(max(logger.level, logging.INFO))
@@ -242,11 +242,11 @@ def _config(store: StoreSettings, transfer: TransferSettings) -> botocore.client
         "s3": {"addressing_style": store.addressing},
         "connect_timeout": transfer.connect_timeout,
         "read_timeout": transfer.read_timeout,
-        "retries": {"total_max_attempts": 1},  # store.py decides what to try again
+        "retries": {"total_max_attempts": 1},  # the gateway itself retries
     }
     checksums = {
         "request_checksum_calculation": store.request_checksums,
-        # No answer that holds an image comes through the client.
+        # Answers with image data do not come through the client.
         "response_checksum_validation": "when_required",
     }
     try:

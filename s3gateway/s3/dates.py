@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Date and Last-Modified of S3's answers: how old something is.
+"""Date and Last-Modified in S3's responses: the age of objects.
 
-Ages are by the server's own clock, and by this host's where an answer has no Date.
-What has no date of its own that can be believed is young: nothing is taken for dead
-because a proxy has dropped a header.
+Ages use the server's clock, or this host's if a response has no Date.  An object
+without a credible date counts as new: a header that a proxy dropped must not make it
+look dead.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from botocore.utils import parse_timestamp
 
-#: S3 is not older.  Servers that know no date say 1970.
+#: S3 is not older.  Servers without a date send 1970.
 _FIRST = datetime.datetime(2006, 1, 1, tzinfo=datetime.timezone.utc)
 
 
 def parsed(header: str | None) -> datetime.datetime | None:
-    """Return the date in a header (RFC 9110, 5.6.7), ``None`` if it is none."""
+    """Return the date in a header (RFC 9110, 5.6.7), ``None`` if there is none."""
     try:
         found = parsedate_to_datetime(header or "")
     except (ValueError, TypeError):
@@ -29,7 +29,7 @@ def parsed(header: str | None) -> datetime.datetime | None:
 
 
 def lenient(value: Any) -> datetime.datetime | None:
-    """Return a date in a document, as botocore does, ``None`` if it is none."""
+    """Parse a date in a document as botocore does; ``None`` if it is not one."""
     try:
         return known(parse_timestamp(value))
     except (ValueError, TypeError, OverflowError):
@@ -37,7 +37,7 @@ def lenient(value: Any) -> datetime.datetime | None:
 
 
 def known(date: datetime.datetime | None) -> datetime.datetime | None:
-    """Return a date if it can be believed."""
+    """Return a date if it is credible."""
     if date is None:
         return None
     date = date if date.tzinfo else date.replace(tzinfo=datetime.timezone.utc)
@@ -50,10 +50,10 @@ def of_answer(answer: Mapping[str, Any]) -> datetime.datetime | None:
 
 
 def age(now: datetime.datetime | None, written: datetime.datetime | None) -> float:
-    """Return how old something is in seconds, 0 if that is not known.
+    """Return an age in seconds, 0 if it is unknown.
 
-    :param now: the Date of the answer
-    :param written: its own date
+    :param now: the Date of the response
+    :param written: the Last-Modified of the object
     """
     if written is None:
         return 0.0

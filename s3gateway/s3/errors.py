@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an S3 server, botocore or urllib3 say went wrong, in our own errors.
+"""Translates errors of S3 servers, botocore and urllib3 into the gateway's own.
 
-One table for each.  The texts name the store and the server's error code and
-nothing else: what the lower libraries say holds hosts, buckets and keys.
+There is one table for each.  The texts name only the store and the server's error code:
+the texts of the libraries hold hosts, buckets and keys.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "XMinioStorageFull": StoreFull,
 }
 
-#: What servers call otherwise.
+#: Other names for codes of S3.
 _ALIASES = {
     "XAdminUserNotFound": "InvalidAccessKeyId",  # Versity's, with a 404
 }
@@ -66,7 +66,7 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     507: StoreFull,
 }
 
-#: What is said of one object is said of all others.
+#: Codes that concern all objects of the store.
 _STORE_WIDE = {
     "ExpiredToken",
     "InvalidAccessKeyId",
@@ -75,12 +75,12 @@ _STORE_WIDE = {
     "SignatureDoesNotMatch",
 }
 
-#: Where AWS tells where a bucket is.
+#: AWS names the region of a bucket in this header.
 REGION_HEADER = "x-amz-bucket-region"
 _REGION = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}")
 
-#: The base classes of what botocore raises for a request; all but these are
-#: mistakes in how it was called.
+#: Base classes of botocore's errors about a request.  All its other errors are mistakes
+#: in a call.
 _UNAVAILABLE = (
     boto.ConnectionError,
     boto.HTTPClientError,
@@ -94,8 +94,8 @@ def of_answer(store: str, status: int, code: str, region: str = "") -> StoreErro
     """Return the error for an answer with an error status.
 
     :param store: the store's identifier
-    :param code: the S3 error code, or what stands for it in an answer to HEAD
-    :param region: where the answer says that the bucket is
+    :param code: the S3 error code; after HEAD, what boto3 shows in its place
+    :param region: the bucket's region in the answer
     """
     code = _ALIASES.get(code, code)
     by_status = StoreUnavailable if status >= 500 else StoreError
@@ -109,7 +109,7 @@ def of_answer(store: str, status: int, code: str, region: str = "") -> StoreErro
 
 
 def of_boto(store: str, error: boto.BotoCoreError | boto.ClientError) -> StoreError:
-    """Return the error for one that botocore raised."""
+    """Return the error for one of botocore's."""
     if isinstance(error, boto.ClientError):
         about = error.response.get("ResponseMetadata", {})
         found = error.response.get("Error", {})
@@ -124,7 +124,7 @@ def of_boto(store: str, error: boto.BotoCoreError | boto.ClientError) -> StoreEr
 
 
 def of_urllib3(store: str, error: Exception) -> StoreError:
-    """Return the error for one that urllib3 or a socket raised."""
+    """Return the error for one of urllib3's or a socket's."""
     retriable = not isinstance(error, urllib3.exceptions.SSLError)
     return _broken(store, "broke off", error, retriable=retriable)
 
@@ -138,9 +138,9 @@ def _broken(store: str, what: str, error: Exception, *, retriable: bool) -> Stor
 
 
 def details_in(body: bytes) -> tuple[str, str]:
-    """Return the S3 error code and the region in an error answer's body.
+    """Return the S3 error code and the region in the body of an error.
 
-    Either is empty if there is none.
+    Each is empty if the body does not have it.
     """
     try:
         error = ElementTree.fromstring(body)  # noqa: S314
@@ -150,5 +150,5 @@ def details_in(body: bytes) -> tuple[str, str]:
 
 
 def cut_short(store: str) -> StoreUnavailable:
-    """Return the error for a body that ended before it should."""
+    """Return the error for a body that ended too early."""
     return StoreUnavailable(f"Store {store} broke off: the answer ended early")

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requests that carry an image's bytes: signed like boto3's, but bare.
+"""Signed HTTP requests that carry image bytes, without boto3.
 
-boto3 spends four times the CPU on an 8 MiB part and hides the socket.  Only
-the signature is botocore's here; everything that is not on the byte path goes
-through the boto3 client.
+boto3 needs four times the CPU for an 8 MiB part, and hides the socket.  Here only the
+signature is botocore's.  All other requests go through the boto3 client.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ from s3gateway.store import Buffers
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY = hashlib.sha256().hexdigest()
 
-_CONNECTIONS = 256  # kept open per host; more are opened, then closed again
+_CONNECTIONS = 256  # kept open per host; further ones are closed after use
 _MOST_OF_AN_ERROR = 64 * 1024
 
-# Everything urllib3 raises, and what a socket raises below it.
+# All errors of urllib3, and of the socket below it.
 BROKEN = (urllib3.exceptions.HTTPError, OSError)
 
 
 @dataclasses.dataclass(frozen=True)
 class Signer:
-    """What a request is signed with."""
+    """Signs requests."""
 
     credentials: Credentials
     region: str
@@ -44,7 +43,7 @@ class Signer:
     def headers(
         self, method: str, url: str, headers: Mapping[str, str], payload: str
     ) -> dict[str, str]:
-        """Return the headers with the signature (AWS Signature Version 4).
+        """Return the headers of a request with the signature (AWS Signature Version 4).
 
         :param payload: the body's sha256 in hexadecimal, or ``UNSIGNED``
         """
@@ -63,13 +62,13 @@ class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
 
 
 def proxy_of(endpoint: str) -> str:
-    """Return the proxy that the environment names for an endpoint, or nothing."""
+    """Return the proxy in the environment for an endpoint, empty if there is none."""
     found: str | None = get_environ_proxies(endpoint).get(endpoint.partition(":")[0])
     return found or ""
 
 
 def payload_hash(buffers: Buffers) -> str:
-    """Return what signs a body: the sha256 of its bytes, in hexadecimal."""
+    """Return the hash of a body for its signature: its sha256 in hexadecimal."""
     digest = hashlib.sha256()
     for buffer in buffers:
         digest.update(buffer)
@@ -80,8 +79,8 @@ class S3HTTP:
     """A pool of connections to one store.
 
     :param name: the store's identifier, for error texts
-    :param endpoint: where the store is, which decides about a proxy
-    :param cacert: file of the CAs that may vouch for it
+    :param endpoint: URL of the store; it decides about a proxy
+    :param cacert: file of CAs to verify the server with
     :param connect_timeout: in seconds
     :param read_timeout: longest silence, in seconds
     """
@@ -117,8 +116,8 @@ class S3HTTP:
     ) -> urllib3.BaseHTTPResponse:
         """Send a signed request; return the answer with its body unread.
 
-        :param body: its length is in the ``Content-Length`` of ``headers``
-        :raises StoreError: if there is no answer or it is not a success
+        :param body: ``headers`` has its length in ``Content-Length``
+        :raises StoreError: if there is no answer, or it is an error
         """
         try:
             answer = self._pool.urlopen(

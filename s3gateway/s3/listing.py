@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listings of a bucket, page by page.
+"""Lists objects and multipart uploads of a bucket, page by page.
 
-Some servers do not say where the next page begins, or say only a part of it: it begins
-behind the last entry then.
+Some servers do not name the start of the next page, or only in part.  It then begins
+after the last entry.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
 def _pages(
     bucket: Bucket, operation: str, where: Where, behind: Callable[[Page], Where]
 ) -> Iterator[Page]:
-    """Yield pages; a server that begins the same one again is not asked for more."""
+    """Yield pages; stop if the server repeats a page."""
     more: Where = {}
     while True:
         ask = functools.partial(bucket.ask, operation, **where, **more)

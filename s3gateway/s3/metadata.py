@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a write tells S3 besides the bytes: encryption, class, metadata, checksum.
+"""Headers of new objects: encryption, storage class, metadata, checksum.
 
-All objects say which Glance they belong to (``x-amz-meta-glance-id``).
+All objects carry the id of their Glance (``x-amz-meta-glance-id``).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _GLANCE_ID = "glance-id"
 
 
 def parameters(writing: Writing, about: About | None) -> dict[str, Any]:
-    """Return what boto3 is to be told of a new object.
+    """Return boto3's parameters for a new object.
 
-    :param about: what is known of the image that it is; ``None`` if it is none
+    :param about: facts about the image; ``None`` if the object is no image
     """
     found: dict[str, Any] = {
         "ServerSideEncryption": writing.encryption,
@@ -38,7 +38,7 @@ def parameters(writing: Writing, about: About | None) -> dict[str, Any]:
 
 
 def headers(writing: Writing, about: About | None) -> dict[str, str]:
-    """Return the same as headers of a request."""
+    """Return the parameters as headers of a request."""
     found = parameters(writing, about)
     metadata = found.pop("Metadata", {})
     return {
@@ -50,7 +50,7 @@ def headers(writing: Writing, about: About | None) -> dict[str, str]:
 def checksum(data: Buffers) -> dict[str, str]:
     """Return the headers with the checksum of a body.
 
-    A bucket with object lock wants to be told of which kind it is.
+    A bucket with object lock also needs the algorithm.
     """
     crc = 0
     for buffer in data:
@@ -60,9 +60,9 @@ def checksum(data: Buffers) -> dict[str, str]:
 
 
 def glance_id(answer: Mapping[str, str]) -> str:
-    """Return which Glance an object belongs to, empty if it does not say.
+    """Return the id of an object's Glance, empty if it names none.
 
-    :param answer: the headers of an answer, with or without the prefix
+    :param answer: headers or metadata of the object, with or without the prefix
     """
     named = (_GLANCE_ID, _PREFIX + _GLANCE_ID)
     return next((v for name, v in answer.items() if name.lower() in named), "")

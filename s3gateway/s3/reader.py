@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of an S3 object on their way in."""
+"""GET of S3 objects: reads a span of the body."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ _Received = TypeVar("_Received", bytes, int)
 
 
 class S3Reader:
-    """An answer to GET, of which exactly the span is read that was asked for.
+    """Reads exactly one span from the response to a GET.
 
-    A server that does not know ranges answers with the whole object; then what lies
-    before the span is read and thrown away.
+    A server without ranges sends the whole object.  The bytes before the span are then
+    read and discarded.
 
-    :ivar ranged: whether the answer is the span and nothing else
-    :param etag: the version that was asked for; any if empty
-    :raises ObjectNotFound: if the object is of another size or version
-    :raises StoreError: if the answer is something else than was asked for
+    :ivar ranged: whether the response holds only the span
+    :param etag: the requested version; any if empty
+    :raises ObjectNotFound: if the object has another size or version
+    :raises StoreError: if the response is not what was requested
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class S3Reader:
         return self._received(functools.partial(self._answer.read, limit))
 
     def _received(self, read: Callable[[], _Received]) -> _Received:
-        """Return what was read, bytes or their number."""
+        """Return the result of a read: bytes or their number."""
         try:
             received = read()
         except s3http.BROKEN as error:
@@ -114,22 +114,25 @@ class S3Reader:
     def _check(self, span: Span, size: int) -> None:
         whole = span.length == size or not self.ranged
         if self._answer.status != (200 if whole else 206):
-            raise StoreError(f"Store {self._store} gave an answer to another question")
+            raise StoreError(
+                f"Store {self._store} returned the wrong object or range. Check for a "
+                "caching proxy in front of S3"
+            )
         length = self._answer.headers.get("Content-Length")
         if whole and length != str(size):
             raise ObjectNotFound(f"Store {self._store} has an object of another size")
         found = self._answer.headers.get("Content-Range")
         if not whole and found != span.content_range(size):
-            raise ObjectNotFound(f"Store {self._store} answered with another range")
+            raise ObjectNotFound(f"Store {self._store} returned another range")
 
     def _check_version(self, etag: str) -> None:
-        """A server that does not know If-Match hands out any version."""
+        """Check the ETag: a server without If-Match sends any version."""
         if etag and self.etag.strip('"') != etag.strip('"'):
             raise ObjectNotFound(f"Store {self._store} has another version")
 
 
 def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
-    """Return a small object in an answer to GET; the answer stays open.
+    """Return a small object from the response to a GET; it stays open.
 
     :param store: the store's identifier, for error texts
     """
@@ -151,9 +154,10 @@ def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
 def _source(
     answer: urllib3.BaseHTTPResponse,
 ) -> urllib3.BaseHTTPResponse | http.client.HTTPResponse:
-    """Return what fills buffers with an answer's body.
+    """Return an object that fills buffers with the body of a response.
 
-    urllib3 reads into memory of its own and copies; what it has below it does not.
+    urllib3 reads into its own memory and copies; the ``http.client`` response below it
+    does not.
     """
     below = getattr(answer, "_fp", None)
     if isinstance(below, http.client.HTTPResponse) and not below.chunked:

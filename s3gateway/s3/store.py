@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One bucket of one S3 server, as ``s3gateway.store`` describes a store."""
+"""The object store on S3: implements ``s3gateway.store.ObjectStore``."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _IGNORED = ConditionalPut.IGNORED
 class S3Store:
     """A store on S3.
 
-    :ivar bucket: what it is made of; nothing but ``s3gateway.manage`` needs it
+    :ivar bucket: sends the requests; only ``s3gateway.manage`` uses it directly
     """
 
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
@@ -117,7 +117,7 @@ class S3Store:
         return writer.begin(self.bucket, key, about)
 
     def copy(self, key: str, source: Source, about: About) -> None:
-        """Have the server copy an object of its own."""
+        """Make the server copy one of its own objects."""
         self.bucket.patiently(key, lambda: self.bucket.copy(key, source, about))
 
     def stat(self, key: str) -> ObjectInfo:
@@ -134,7 +134,7 @@ class S3Store:
             headers["Range"] = f"bytes={span.start}-{span.stop - 1}"
         try:
             answer = self.bucket.get(key, headers, bucket)
-        except ObjectExists as error:  # 412, which for a write means something else
+        except ObjectExists as error:  # 412 means another version here
             raise ObjectNotFound(str(error)) from None
         found = S3Reader(self.name, answer, span, size, etag)
         if not found.ranged and self.knows_ranges:
@@ -158,8 +158,8 @@ class S3Store:
     def _replace(self, key: str, data: Buffers, about: About | None, etag: str) -> str:
         """Replace one version of an object.
 
-        A server that refuses the header twice does not know it; a 4xx may be an
-        accident.  Ceph knows the etag without quotes only, the others either way.
+        If a server refuses the header twice, it does not know it; one 4xx may be an
+        accident.  Ceph accepts the etag only without quotes, other servers both ways.
         """
         bare = etag.strip('"')
         put = functools.partial(self.bucket.put, key, data, about)

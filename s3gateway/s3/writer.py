@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A multipart upload to S3: it is begun, completed, or abandoned."""
+"""Multipart uploads to S3: begins, completes and aborts them."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from oslo_log import log as logging
@@ -44,25 +45,18 @@ class S3Writer:
 
     def send(self, number: int, part: Buffers) -> None:
         seal = seals.by_crc32(part) if self._unsigned else USUAL
-        entry = self._bucket.patiently(
-            self._key,
-            lambda: self._bucket.put_part(
-                self._key, self.upload_id, number, part, seal=seal
-            ),
-            cancelled=self._cancelled,
+        put = self._bucket.put_part
+        self._add(
+            lambda: put(self._key, self.upload_id, number, part, seal=seal),
+            sum(map(len, part)),
         )
-        self._took(entry, sum(map(len, part)))
 
     def copy(self, number: int, source: Source, span: Span) -> None:
-        """Have the server copy a part out of an object of its own."""
-        entry = self._bucket.patiently(
-            self._key,
-            lambda: self._bucket.copy_part(
-                self._key, self.upload_id, number, source, span
-            ),
-            cancelled=self._cancelled,
+        """Make the server copy a part from one of its own objects."""
+        copy = self._bucket.copy_part
+        self._add(
+            lambda: copy(self._key, self.upload_id, number, source, span), span.length
         )
-        self._took(entry, span.length)
 
     def commit(self) -> None:
         self._bucket.patiently(self._key, self._complete)
@@ -76,16 +70,18 @@ class S3Writer:
         except StoreError as error:
             LOG.error("An upload of %s was left behind: %s", self._key, error)
 
-    def _took(self, entry: dict[str, Any], size: int) -> None:
+    def _add(self, put: Callable[[], dict[str, Any]], size: int) -> None:
+        """Send a part, with retries, and remember its entry for the completion."""
+        entry = self._bucket.patiently(self._key, put, cancelled=self._cancelled)
         with self._lock:
             self._parts[entry["PartNumber"]] = entry
             self._size += size
 
     def _complete(self) -> None:
-        """Complete the upload, once, and find out what a strange answer means.
+        """Complete the upload, once; after an error, look for the object.
 
-        After a lost answer the upload may be complete; then it no longer exists
-        when it is tried again, and its object does.
+        If an answer was lost, the upload may be complete.  The next try then finds no
+        upload, but the object exists.
         """
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
@@ -113,7 +109,7 @@ class S3Writer:
 def begin(
     bucket: Bucket, key: str, about: About, *, unsigned: bool = False
 ) -> S3Writer:
-    """Begin a multipart upload, and no second one should the answer get lost.
+    """Begin a multipart upload; if an answer is lost, abort the extra uploads.
 
     :param unsigned: as of ``S3Writer``
     """
@@ -137,19 +133,19 @@ def begin(
 
 
 def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
-    """Abort the uploads to a key: one that is known, and those that are listed."""
+    """Abort the uploads to a key: the known one, and all that are listed."""
     if upload_id:
         _abort(bucket, key, upload_id)
     try:
         _abort_others(bucket, key)
     except StoreUnavailable:
         raise
-    except StoreError as error:  # it lists none, or not for us
-        LOG.info("Uploads of object %s were not looked for: %s", key, error)
+    except StoreError as error:  # it cannot list them, or we may not
+        LOG.info("Uploads of object %s could not be listed: %s", key, error)
 
 
 def _clean_up(bucket: Bucket, key: str, but: str) -> None:
-    """Abort the uploads that began although their answers were lost."""
+    """Abort the uploads whose answers were lost."""
     try:
         _abort_others(bucket, key, but=but)
     except StoreError as error:

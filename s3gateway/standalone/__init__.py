@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-alone gateway: in front of a remote Glance."""
+"""The stand-alone gateway, which stands in front of a remote Glance."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The stand-alone gateway for WSGI servers: ``s3gateway.standalone.app:application``.
 
-``S3GATEWAY_CONFIG`` says where its configuration is.
+``S3GATEWAY_CONFIG`` names its configuration file.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from oslo_middleware import cors
 from paste import deploy
 
 from s3gateway.config import sources
+from s3gateway.config.options.standalone import PASTE_OPTS
 from s3gateway.errors import ConfigError
 from s3gateway.standalone import files
 
@@ -24,19 +25,16 @@ if TYPE_CHECKING:
 
 DEFAULT_CONFIG = "/etc/s3gateway/s3gateway.conf"
 _PASTE = "paste/s3gateway-paste.ini"
-_PASTE_OPTS = [
-    cfg.StrOpt("config_file", default="", help="The paste file of the pipeline."),
-]
 
 
 def load(config_file: str) -> WSGIApplication:
-    """Read the configuration and put the pipeline of the paste file together.
+    """Read the configuration and build the pipeline of the paste file.
 
-    :raises ConfigError: if something in it cannot be used
+    :raises ConfigError: if an option cannot be used
     """
     conf = cfg.CONF
     logging.register_options(conf)
-    conf.register_opts(_PASTE_OPTS, group="paste_deploy")
+    conf.register_opts(PASTE_OPTS, group="paste_deploy")
     _set_defaults(conf)
     read = sources.of_files([config_file])
     try:
@@ -51,14 +49,14 @@ def load(config_file: str) -> WSGIApplication:
     logging.setup(conf, "s3gateway")
     app: WSGIApplication = deploy.loadapp(
         f"config:{_paste_file(conf)}",
-        # oslo.middleware's own cors parses the file once more, and no drop-ins
+        # oslo.middleware's own cors filter parses the file again, without drop-ins
         global_conf={"oslo_config_file": str(pathlib.Path(config_file).absolute())},
     )
     return app
 
 
 def _set_defaults(conf: cfg.ConfigOpts) -> None:
-    """Log to where the server logs, and let browsers do what Glance lets them."""
+    """Log to the server's log, and use Glance's defaults of CORS."""
     conf.set_default("use_stderr", True)
     cors.set_defaults(
         allow_headers=[
@@ -90,7 +88,7 @@ def _paste_file(conf: cfg.ConfigOpts) -> pathlib.Path:
     named = conf.paste_deploy.config_file
     found = pathlib.Path(named).absolute() if named else files.find(_PASTE)
     if found is None or not found.is_file():
-        raise ConfigError("paste_deploy", "config_file", "there is no such file")
+        raise ConfigError("paste_deploy", "config_file", "no such file; name another")
     return found
 
 

@@ -21,7 +21,7 @@ def main() -> None:
         description=main.__doc__, allow_abbrev=False, add_help=True
     )
     parser.add_argument(
-        "--config-file", help="the gateway's configuration, else $S3GATEWAY_CONFIG"
+        "--config-file", help="configuration file; default: $S3GATEWAY_CONFIG"
     )
     ours, arguments = parser.parse_known_args()
     if ours.config_file:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The filter ``cors`` of a stand-alone gateway: oslo.middleware's, with our options.
 
-Its own factory parses one file once more, without the drop-in directory.
+oslo.middleware's own factory would parse one file again, without the drop-in directory.
 """
 
 from __future__ import annotations
@@ -19,5 +19,5 @@ if TYPE_CHECKING:
 def filter_factory(
     global_conf: dict[str, str], **local_conf: str
 ) -> Callable[[WSGIApplication], cors.CORS]:
-    """Make the filter of what this process has read."""
+    """Make the filter from the options that this process has read."""
     return lambda app: cors.CORS(app, cfg.CONF)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the configuration files are that come with the gateway."""
+"""Finds the configuration files that come with the gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 
 _SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
-#: The operator's own come first.
+#: The operator's own files come first.
 PLACES = (
     pathlib.Path("/etc/s3gateway"),
     pathlib.Path(sys.prefix, "etc", "s3gateway"),
@@ -17,7 +17,7 @@ PLACES = (
 
 
 def find(name: str) -> pathlib.Path | None:
-    """Return where a file is, ``None`` if it is nowhere.
+    """Return the path of a file, ``None`` if there is none.
 
     :param name: relative to ``/etc/s3gateway``
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What header fields go through a gateway, and which end there (RFC 9110, 7.6)."""
+"""Header fields: which ones pass the gateway, and which end here (RFC 9110, 7.6)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import secrets
 from s3gateway.http.wsgi import Environ
 from s3gateway.http.wsgi import Headers
 
-#: Who passed a request on, so that one that comes back is noticed.  No client can know
-#: what this process is called, nor claim that a request was here.
+#: This process's name in ``Via``, to detect a request that comes back.  It is secret,
+#: so no client can pretend that a request was here.
 PSEUDONYM = f"s3gateway-{secrets.token_hex(8)}"
 _ANY_GATEWAY = re.compile(r"s3gateway-[0-9a-f]{16}")
-#: Gateways in front of each other; other processes of a loop are known by their number.
+#: Most gateways in a chain.  A loop through other processes is detected by their
+#: number.
 _MOST_GATEWAYS = 4
 
 # Fields about one connection, whether or not ``Connection`` names them.
@@ -29,8 +30,8 @@ _ONE_HOP = frozenset({
     "upgrade",
 })  # fmt: skip
 
-# Fields that are ours to say: the servers on both sides have agreed on them, or the
-# gateway has to read the answer.
+# Fields that the gateway sets itself: they belong to one connection, or the gateway
+# must be able to read the answer.
 _OURS = frozenset({
     "accept-encoding",
     "content-length",
@@ -45,8 +46,8 @@ _OURS = frozenset({
     "x-forwarded-proto",
 })  # fmt: skip
 
-# What auth_token tells the app behind it.  Glance has its own and believes nobody
-# else's; a service catalog would be longer than servers take a field to be.
+# Headers of auth_token for the app behind it.  Glance has its own auth_token and
+# ignores others' headers.  A service catalog would also exceed the servers' limits.
 _IDENTITY = re.compile(
     r"x(-service)?-"
     r"((user|project|tenant)(-domain)?(-id|-name)?|domain-(id|name)"
@@ -56,7 +57,7 @@ _IDENTITY = re.compile(
 
 
 def is_identity(name: str) -> bool:
-    """Whether a field says who asks, as auth_token tells it.
+    """Whether a field is one of auth_token's.
 
     :param name: in lower case
     """
@@ -64,7 +65,7 @@ def is_identity(name: str) -> bool:
 
 
 def towards_glance(environ: Environ, *, host: str) -> Headers:
-    """Return the header fields of a request for the next hop.
+    """Return the header fields of a request to Glance.
 
     :param host: the value of ``Host``
     """
@@ -86,7 +87,7 @@ def towards_glance(environ: Environ, *, host: str) -> Headers:
 
 
 def towards_client(fields: Headers) -> Headers:
-    """Return the header fields of an answer for the client."""
+    """Return the header fields of an answer to the client."""
     connection = ",".join(
         value for name, value in fields if name.lower() == "connection"
     )
@@ -100,22 +101,22 @@ def has_been_here(environ: Environ) -> bool:
 
 
 def is_led_in_circles(environ: Environ) -> bool:
-    """Whether a request has gone through more gateways than anybody has in a row.
+    """Whether a request has passed more gateways than a chain can have.
 
-    A client can make it look so.
+    A client can forge that.
     """
     return len(_gateways(environ)) > _MOST_GATEWAYS
 
 
 def _gateways(environ: Environ) -> list[str]:
-    """Return the gateways that a request names as those that passed it on."""
+    """Return the gateways in the ``Via`` of a request."""
     hops = environ.get("HTTP_VIA", "").split(",")
     names = ["".join(hop.split()[1:2]) for hop in hops]
     return [name for name in names if _ANY_GATEWAY.fullmatch(name)]
 
 
 def _forwarded(environ: Environ) -> Headers:
-    """What the client asked for, as ``http_proxy_to_wsgi`` understands it."""
+    """Return X-Forwarded-* fields for Glance's ``http_proxy_to_wsgi``."""
     values = {
         "x-forwarded-for": environ.get("REMOTE_ADDR", ""),
         "x-forwarded-host": environ.get("HTTP_HOST", ""),
@@ -126,7 +127,7 @@ def _forwarded(environ: Environ) -> Headers:
 
 
 def _is_field(key: str) -> bool:
-    # CGI has one name for fields with hyphens and with underscores.
+    # WSGI uses one name for fields with hyphens and with underscores.
     return key.startswith("HTTP_")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Apps by path, for the paste file of a stand-alone gateway."""
+"""Routes requests by path prefix, for the paste file of a stand-alone gateway."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 class Paths:
-    """Calls the app with the longest path that a request's path begins with.
+    """Calls the app with the longest prefix of the request's path.
 
-    :param apps: by path, without a trailing slash
+    :param apps: by prefix, without a trailing slash
     """
 
     def __init__(self, apps: Mapping[str, WSGIApplication]) -> None:

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a gateway of its own checks at its start, and its options."""
+"""Start of a stand-alone gateway: a check of its stores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import webob
-from oslo_config import cfg
 from oslo_log import log as logging
 
-from s3gateway.config import options
-from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
-from s3gateway.glance import identity
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
 from s3gateway.glance.identity import ServiceUser
@@ -23,11 +19,11 @@ LOG = logging.getLogger(__name__)
 
 
 def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -> None:
-    """Compare the configured stores with those that Glance has.
+    """Compare the configured stores with Glance's.
 
-    Without a user of its own, or while Glance is down, the gateway cannot.
+    Without ``[service_user]``, or while Glance is down, the check is skipped.
 
-    :raises ConfigError: if Glance does not know one, or has another default
+    :raises ConfigError: if Glance lacks one, or has another default
     """
     if user is None:
         LOG.info("The stores are not compared with Glance's: no [service_user]")
@@ -43,9 +39,9 @@ def check_stores(glance: Glance, user: ServiceUser | None, settings: Settings) -
 
 
 def differences(shown: list[Mapping[str, str]] | None, settings: Settings) -> list[str]:
-    """Return in what the configured stores are not Glance's.
+    """Return the differences between the configured stores and Glance's.
 
-    :param shown: what Glance says under ``/v2/info/stores``, ``None`` for no names
+    :param shown: the stores in ``/v2/info/stores``, ``None`` for a single one
     """
     if shown is None:
         return ["Glance has a single store without a name"] * settings.multi_store
@@ -64,12 +60,3 @@ def differences(shown: list[Mapping[str, str]] | None, settings: Settings) -> li
             "Glance"
         )
     return found
-
-
-def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
-    """Return our own options by group, for ``oslo-config-generator``."""
-    ours = [*options.GATEWAY_OPTS, *remote_glance.REMOTE_OPTS]
-    return [
-        (options.GROUP, ours),
-        (identity.GROUP, identity.SERVICE_USER_OPTS),
-    ]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The terminal app of a stand-alone gateway: forwards to a remote Glance.
+"""Forwards requests to a remote Glance: the last app of a stand-alone gateway.
 
-Bodies stream in both directions and are never held.  Only this module speaks HTTP
-to Glance.
+Bodies stream in both directions.  Only this module speaks HTTP to Glance.
 
-Requests that change nothing use kept connections.  The others get a new connection
-each: when a kept one turns out to be closed, nobody can tell whether such a
-request was carried out, and so it cannot be sent again.
+Safe requests use kept connections.  Each other request gets a new connection: if a kept
+connection turns out to be closed, it is unknown whether Glance has executed the
+request, so it cannot be sent again.
 """
 
 from __future__ import annotations
@@ -48,16 +47,18 @@ LOG = logging.getLogger(__name__)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _STEP = 128 * 1024
 _KEPT = 64  # connections
-#: An answer with no more left than this is read to its end, so that its connection
-#: can be used again.
+#: If no more than this is left of an answer, read it to the end and reuse the
+#: connection.
 _WORTH_READING = 64 * 1024
+
+_LOOP = "The gateway forwards requests to itself."
 
 # Path characters that need no escape (RFC 3986, 3.3).
 _PATH = "/:@!$&'()*+,;=-._~"
 
 
 class Upstream:
-    """A WSGI app; what it answers is what Glance answers."""
+    """A WSGI app that answers what Glance answers."""
 
     def __init__(self, settings: RemoteSettings) -> None:
         self._settings = settings
@@ -71,10 +72,10 @@ class Upstream:
     def _answer(self, environ: Environ) -> Answer:
         if headers.has_been_here(environ):
             LOG.error("[s3gateway] glance_url leads to the gateway, not to Glance")
-            return _failed("508 Loop Detected", "The gateway was led to itself.")
+            return _failed("508 Loop Detected", _LOOP)
         if headers.is_led_in_circles(environ):
-            LOG.info("A request has gone through too many gateways")
-            return _failed("508 Loop Detected", "The gateway was led to itself.")
+            LOG.info("A request has passed too many gateways")
+            return _failed("508 Loop Detected", _LOOP)
         request = self._request(environ)
         try:
             response = self._send(request, environ)
@@ -96,7 +97,7 @@ class Upstream:
         settings = self._settings
         host = environ.get("HTTP_HOST", "") if settings.pass_host else ""
         fields = CaseInsensitiveDict(
-            {"User-Agent": SKIP_HEADER}  # urllib3 adds it where it is missing
+            {"User-Agent": SKIP_HEADER}  # urllib3 adds its own if it is missing
         )
         fields.update(headers.towards_glance(environ, host=host or settings.host))
         request = requests.PreparedRequest()
@@ -123,7 +124,7 @@ class Upstream:
         except requests.Timeout:
             raise
         except requests.ConnectionError:
-            # It may have been closed while nobody used it.
+            # Glance may have closed it while it was idle.
             return self._send_by(HTTPAdapter(), request)
 
     def _send_by(
@@ -138,7 +139,7 @@ class Upstream:
         )
 
     def _end(self, response: requests.Response) -> None:
-        """Give the connection of an answer back, or up if it is not read."""
+        """Give the connection of an answer back, or close it if bytes are unread."""
         response.close()
         if response.connection is not self._kept:
             response.connection.close()
@@ -152,7 +153,7 @@ class Upstream:
 
 
 class _NewConnection(HTTPAdapter):
-    """Sends one request on a connection of its own, and says which that is."""
+    """Sends one request on a new connection, whose socket can be watched."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -163,7 +164,7 @@ class _NewConnection(HTTPAdapter):
         }
 
     def answers(self) -> socket.socket | None:
-        """Return the socket that the answer comes from, once there is a connection."""
+        """Return the socket of the answer, ``None`` while there is no connection."""
         return self._made[-1].sock if self._made else None
 
     def close(self) -> None:
@@ -173,7 +174,7 @@ class _NewConnection(HTTPAdapter):
 
 
 def _pool(made: list[HTTPConnection], *args: Any, **kwargs: Any) -> HTTPConnectionPool:
-    """Return a pool whose connections are put into a list."""
+    """Return a pool that appends its connections to a list."""
 
     def connect(*args: Any, **kwargs: Any) -> HTTPConnection:
         made.append(HTTPConnection(*args, **kwargs))
@@ -185,10 +186,10 @@ def _pool(made: list[HTTPConnection], *args: Any, **kwargs: Any) -> HTTPConnecti
 
 
 class _Received:
-    """The body of Glance's answer as it is received.
+    """Reads the body of Glance's answer.
 
-    :param length: how many bytes there are; ``None`` if only the end tells
-    :param end: called with the response when no more of it is read
+    :param length: its size in bytes; ``None`` if unknown
+    :param end: called with the response after the last read
     """
 
     def __init__(
@@ -218,7 +219,7 @@ class _Received:
         return data
 
     def end(self, failure: BaseException | None) -> None:
-        """Give the connection back, or up if too much is left to read."""
+        """Give the connection back, or close it if too much is unread."""
         if failure is not None:
             self._response.raw.close()
         elif 0 < self._left <= _WORTH_READING:
@@ -240,7 +241,7 @@ def _target(environ: Environ) -> str:
 def _length(
     request: requests.PreparedRequest, response: requests.Response
 ) -> int | None:
-    """Return how many bytes of body follow, ``None`` if only the end tells."""
+    """Return the size of the body in bytes, ``None`` if unknown."""
     if request.method == "HEAD" or response.status_code in (204, 304):
         return 0
     if "chunked" in response.headers.get("Transfer-Encoding", "").lower():
@@ -250,9 +251,9 @@ def _length(
 
 
 def _status_of(error: requests.ConnectionError) -> str:
-    """Return 503 where Glance cannot have seen the request, else 502.
+    """Return 503 if Glance cannot have seen the request, else 502.
 
-    Clients send an upload again after a 503; here none of it was read.
+    Clients retry an upload after a 503; in this case none of the body was read.
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", None)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The spellings of ``/v2``: Glance's version negotiation, for a gateway of its own.
+"""Version negotiation for a stand-alone gateway: maps all spellings to ``/v2``.
 
-In Glance's pipeline its filter ``versionnegotiation`` comes first and the gateway sees
-``/v2`` only.  A remote Glance has that filter behind the gateway: here it is
-followed, so that no spelling of a path goes past what the gateway looks at.
+In Glance's pipeline the filter ``versionnegotiation`` comes first, so the gateway sees
+only ``/v2``.  A remote Glance has that filter behind the gateway.  This module does the
+same in front, so that no spelling of a path escapes the gateway's checks.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _MINOR = re.compile(r"v2\.\d+")
 
 
 class Versions:
-    """Gives requests the path that Glance will give them.
+    """Rewrites paths as Glance itself will rewrite them.
 
     :param app: the gateway
-    :param glance: the app behind it, asked which versions there are
+    :param glance: the app behind it, which lists the versions
     """
 
     def __init__(self, app: WSGIApplication, glance: WSGIApplication) -> None:
@@ -62,7 +62,7 @@ class Versions:
         return environ
 
     def _knows(self, environ: Environ, version: str) -> bool:
-        """Whether Glance takes a version; what it does not know may be new."""
+        """Whether Glance supports a version; it is asked again about unknown ones."""
         if version not in self._known and _MINOR.fullmatch(version):
             question = wsgi.question(environ, "GET", "/versions")
             question.pop("HTTP_ACCEPT", None)
@@ -70,14 +70,14 @@ class Versions:
             try:
                 found = {each["id"] for each in json.loads(shown)["versions"]}
             except (ValueError, KeyError, TypeError):
-                LOG.warning("Glance does not say which versions its API has")
+                LOG.warning("Glance does not list its API versions: check glance_url")
                 found = set()
             self._known |= found
         return version in self._known
 
 
 def _accepted(environ: Environ) -> str:
-    """Return the version that ``Accept`` names, as Glance reads it; empty for none."""
+    """Return the version in ``Accept``, as Glance reads it; empty for none."""
     accept = str(webob.Request(environ).accept)
     found = accept.startswith(_MEDIA_TYPE)
     return accept.removeprefix(_MEDIA_TYPE) if found else ""
@@ -86,7 +86,7 @@ def _accepted(environ: Environ) -> str:
 def _without_accept(environ: Environ) -> Environ:
     """Return a request whose ``Accept`` names no version.
 
-    Which one was meant is decided here, and Glance must not decide anew.
+    This module has chosen the version; Glance must not choose another.
     """
     if "vnd.openstack.images" not in environ.get("HTTP_ACCEPT", "").lower():
         return environ

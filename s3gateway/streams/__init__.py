@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Streams of bytes: buffers, digests, retries."""
+"""Tools for streams of bytes: buffers, digests, retries."""

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The memory that image data waits in, and how much of it a process may fill.
+"""Buffers for image data, and a budget of memory for each process.
 
-Parts on their way to S3, and pieces that are read ahead of a client, are in slabs of
-one size that are used again and again, and that are mapped: what an allocator is given
-back it would keep.
+Parts of uploads and pieces of downloads lie in slabs of one size, which are reused.
+Slabs are mapped memory: an allocator would keep freed memory to itself.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ SLAB = 1024**2  # bytes
 class Slabs:
     """The slabs of one process.
 
-    :param keep: how many unused ones are kept for each transfer that is under way
+    :param keep: most unused slabs that are kept for each running transfer
     """
 
     def __init__(self, keep: int) -> None:
@@ -36,7 +35,7 @@ class Slabs:
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep what one transfer needs until it is over."""
+        """Keep slabs for one transfer until it is over."""
         with self._lock:
             self._users += 1
         try:
@@ -47,7 +46,7 @@ class Slabs:
                 self._drop(len(self._unused) - self._keep * self._users)
 
     def take(self) -> mmap.mmap:
-        """Return a slab of ``SLAB`` bytes of any content."""
+        """Return a slab of ``SLAB`` bytes with any content."""
         try:
             return self._unused.pop()
         except IndexError:
@@ -64,7 +63,7 @@ class Slabs:
 
 
 class Budget:
-    """Memory that all uploads, or all downloads, of a process share.
+    """The memory that all uploads, or all downloads, of a process share.
 
     :param size: in bytes
     :param operation: ``upload`` or ``download``
@@ -76,7 +75,7 @@ class Budget:
         self._moved = threading.Condition()
 
     def take(self, size: int) -> bool:
-        """Take some, if there is that much."""
+        """Take this much if it is left; return whether it was."""
         with self._moved:
             if self._left < size:
                 return False
@@ -84,7 +83,7 @@ class Budget:
             return True
 
     def wait_for(self, size: int, at_once: Callable[[], bool]) -> None:
-        """Take some as soon as there is that much, or ``at_once`` says so."""
+        """Take this much as soon as it is left, or at once if ``at_once`` says so."""
         with self._moved:
             self._moved.wait_for(lambda: self._left >= size or at_once())
             self._take(size)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The digests of an image, computed or checked while its bytes pass by.
+"""Computes or checks the digests of an image while its bytes pass by.
 
-md5 and sha512 cost about as much as all the rest of an upload, and hashlib
-lets go of the interpreter while it works: each algorithm has its own thread.
+md5 and sha512 cost about as much as the rest of an upload.  hashlib releases the GIL
+while it works, so each algorithm has its own thread.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Digests:
     def feed(self, data: memoryview) -> None:
         """Take the next bytes.
 
-        Returns at once; ``data`` must keep its content until ``wait`` has
-        returned for the position behind it.
+        Return at once.  ``data`` must not change until ``wait`` has returned for the
+        position behind it.
         """
         self._fed += len(data)
         for worker in self._workers:
@@ -47,7 +47,7 @@ class Digests:
             worker.wait(position)
 
     def hexdigests(self) -> dict[str, str]:
-        """Return the digests of all that was fed, in hexadecimal, by algorithm.
+        """Return the digests of all bytes so far, in hexadecimal, by algorithm.
 
         :raises GatewayError: if one of them could not be computed
         """
@@ -55,7 +55,7 @@ class Digests:
         return {worker.name: worker.hexdigest(self._fed) for worker in self._workers}
 
     def close(self) -> None:
-        """Stop the threads; bytes not yet taken in are dropped."""
+        """Stop the threads; drop bytes that are still waiting."""
         for worker in self._workers:
             worker.close()
 
@@ -67,7 +67,7 @@ class Digests:
 
 
 class Verification:
-    """Takes in all bytes of an image and judges them with the last ones.
+    """Compares the digest of an image with the expected one at its last bytes.
 
     :param size: of the image in bytes
     :param expected: the digest in hexadecimal
@@ -83,7 +83,7 @@ class Verification:
     def feed(self, data: bytes) -> None:
         """Take in the next bytes.
 
-        :raises ObjectNotFound: with the last ones, if the image is another one
+        :raises ObjectNotFound: with the last bytes, if the digest differs
         """
         self._digests.feed(memoryview(data))
         self._fed += len(data)
@@ -97,7 +97,7 @@ class Verification:
             )
 
     def close(self) -> None:
-        """Stop, whether all bytes came or not."""
+        """Stop, even if bytes are missing."""
         self._digests.close()
 
 
@@ -119,9 +119,9 @@ class _Worker:
             self._moved.wait_for(lambda: self._closed or self._position >= position)
 
     def hexdigest(self, count: int) -> str:
-        """Return the digest of so many bytes.
+        """Return the digest of the first ``count`` bytes, which must be all so far.
 
-        :raises GatewayError: if not all of them were taken in
+        :raises GatewayError: if not all of them were processed
         """
         with self._moved:
             if self._position != count:
@@ -141,5 +141,5 @@ class _Worker:
                 with self._moved:
                     self._position += len(data)
                     self._moved.notify_all()
-        finally:  # nobody waits for a thread that has ended, for whatever reason
+        finally:  # nobody may wait for a thread that has ended
             self.close()

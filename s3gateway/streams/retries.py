@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying again: for how long, and with which pauses."""
+"""Retries of requests to a store: how long, and with which pauses."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
-#: How long a store that cannot be reached is asked while no byte has moved: the client
-#: can be told, and proxies give up on an answer that does not come.
+#: How long to try an unreachable store before the first byte has moved.  Until then the
+#: client can read an error, and proxies give up on slow responses.
 _REACHING = 5.0
 
 _reached_until = contextvars.ContextVar("reached_until", default=math.inf)
@@ -33,7 +33,7 @@ _reached_until = contextvars.ContextVar("reached_until", default=math.inf)
 
 @contextlib.contextmanager
 def while_nothing_moved() -> Iterator[None]:
-    """Be patient with stores that answer, and not for long with one that does not."""
+    """Retry an unreachable store for a short time only, because no byte has moved."""
     token = _reached_until.set(time.monotonic() + _REACHING)
     try:
         yield
@@ -49,16 +49,16 @@ def patiently(
     cancelled: threading.Event | None = None,
     store: str = "",
 ) -> T:
-    """Do something until the store does not refuse it as unavailable.
+    """Call a function; retry while the store is unavailable.
 
-    The pauses double and are random, so that many uploads that were slowed down
-    together do not come back together.
+    The pauses double and are random, so that many uploads that a store slowed down
+    together do not return together.
 
-    :param about: what the log is told that this was about
+    :param about: the subject of the log line
     :param retry_time: when to give up, in seconds after the first try
-    :param cancelled: when set, it is not tried again
-    :param store: the identifier of the store that is asked
-    :raises StoreUnavailable: if it still is after ``retry_time``
+    :param cancelled: stops the retries when it is set
+    :param store: the store's identifier
+    :raises StoreUnavailable: if the store is still unavailable after ``retry_time``
     """
     cancelled = cancelled or threading.Event()
     deadline = time.monotonic() + retry_time

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an upload is ours, decided before the first byte of its body.
+"""Decides whether the gateway takes a PUT of image data, before reading the body.
 
-What Glance would refuse is passed through, so that the refusal is Glance's own, in
-its words and order.
+It passes requests that Glance would refuse, so that Glance itself answers.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Mapping
 from oslo_log import log as logging
 
 from s3gateway.config.settings import Settings
+from s3gateway.config.stores import MIB
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
@@ -28,12 +28,10 @@ from s3gateway.upload.expected import Promise
 
 LOG = logging.getLogger(__name__)
 
-_MIB = 1024**2
-
 
 @dataclasses.dataclass(frozen=True)
 class Admitted:
-    """An upload that is ours, its body unread.
+    """An upload that the gateway takes, with its body unread.
 
     :ivar algorithm: of ``os_hash_value``
     """
@@ -46,7 +44,7 @@ class Admitted:
 
 
 class Admission:
-    """Decides which uploads are taken over."""
+    """Decides which uploads the gateway takes."""
 
     def __init__(
         self,
@@ -63,10 +61,10 @@ class Admission:
         self._registrar = registrar
 
     def admit(self, environ: Environ, image_id: str) -> Admitted | None:
-        """Return the upload if it is ours, ``None`` if it is Glance's.
+        """Return the upload, ``None`` to leave it to Glance.
 
-        :raises Refused: if the caller may upload but not register what it uploads
-        :raises RequestError: if what is announced cannot become an image
+        :raises Refused: if the caller may upload but not register
+        :raises RequestError: if the announced size or digest is not acceptable
         """
         if not self._stores:
             return _left_to_glance(image_id, "unseen")
@@ -94,9 +92,9 @@ class Admission:
         return Admitted(image, store, body, algorithm, promised)
 
     def writable(self, environ: Environ, image_id: str) -> Image | None:
-        """Return an image that waits for data, and takes it from the caller.
+        """Return an image that waits for data from this caller, ``None`` for any other.
 
-        :raises Conflict: if it has some all the same
+        :raises Conflict: if it has data nevertheless
         """
         try:
             image = self._glance.show(environ, image_id)
@@ -107,16 +105,16 @@ class Admission:
         return image if waits and self._rules.may_upload(environ, image) else None
 
     def _may_register(self, environ: Environ, image: Image, algorithm: str) -> bool:
-        """Whether Glance would take a location from the caller, whatever it is.
+        """Whether Glance would let the caller add a location.
 
-        Of its refusals only one is the gateway's own trouble: whom Glance lets
-        upload but not register can upload through stock Glance only.
+        After a 403 the upload must fail here: the policy lets this caller upload, but
+        not register.
         """
         answer = self._registrar.rehearse(environ, image, algorithm)
         if answer.code == 403:
             LOG.error(
-                "Image %s: the caller may upload data but not set a location. Give "
-                "it to all in Glance's policy rule set_image_location, or set "
+                "Image %s: the caller may upload data but not set a location. Allow "
+                "all users in Glance's policy rule set_image_location, or set "
                 "[s3gateway] register_as = service",
                 image.id,
             )
@@ -128,7 +126,7 @@ class Admission:
         if not self._settings.use_keystone_limits:
             return False
         usage = self._glance.usage(environ)
-        more = {"image_size_total": size // _MIB, "image_count_uploading": 1}
+        more = {"image_size_total": size // MIB, "image_count_uploading": 1}
         return any(
             0 <= usage[name]["limit"] < usage[name]["usage"] + count  # -1: no limit
             for name, count in more.items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request body as Glance checks it while it is read."""
+"""Reads a request body through the checks that Glance puts around it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from s3gateway.http.request_body import Body
 
 
 class CheckedBody:
-    """The bytes of a body, which Glance checks as they are read.
+    """A body that Glance checks while it is read.
 
-    Glance is handed ``read``.  It wraps that in what checks: formats, quotas, limits.
-    ``read_into`` reads through all of it; the bytes are put where they are wanted on
-    the way, and come back as the same object.
+    Glance gets this object, and wraps ``read`` in its checks of formats, quotas and
+    limits.  ``read_into`` reads through these wrappers.  ``read`` puts the bytes into
+    the wanted buffer on the way, so ``read_into`` need not copy them.
 
-    :ivar checked: what Glance has wrapped around
+    :ivar checked: the object with Glance's wrappers around it
     """
 
     def __init__(self, body: Body) -> None:
@@ -26,7 +26,7 @@ class CheckedBody:
 
     @property
     def received(self) -> int:
-        """How many bytes have come in."""
+        """Number of bytes received so far."""
         return self._body.received
 
     def read(self, size: int, /) -> bytes:
@@ -36,7 +36,7 @@ class CheckedBody:
         return self._last
 
     def read_into(self, buffer: memoryview) -> int:
-        """Fill a buffer and return how much is in it; less is the end."""
+        """Fill a buffer; return how many bytes are in it, fewer only at the end."""
         self._buffer = buffer
         try:
             found = self.checked.read(len(buffer))
@@ -48,7 +48,7 @@ class CheckedBody:
 
 
 class Signature:
-    """Shows the bytes to what verifies the image's signature, if there is one."""
+    """Feeds the bytes to the verifier of the image's signature, if there is one."""
 
     def __init__(self, verifier: Verifier | None) -> None:
         self._verifier = verifier
@@ -58,5 +58,5 @@ class Signature:
             self._verifier.update(bytes(data))
 
     def finish(self) -> int:
-        """Glance itself judges the content, and knows its virtual size."""
+        """Return 0: Glance itself checks the content and finds the virtual size."""
         return 0

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claims: who is uploading an image's data, and what a crash leaves behind.
+"""Claims: small objects in S3 that name running uploads and what a crash would leave.
 
-A claim is the only thing the gateway ever records: a small object in the bucket of
-the store that is written to, one for each image that is being uploaded::
+A claim is the only state that the gateway keeps.  It is in the bucket that the upload
+goes to, one for each image::
 
     .s3gateway/6f2c5a1e-...                {"nonce": ..., "attempts": [...], ...}
-    .s3gateway/6f2c5a1e-....registering    its mark: the same, while it registers
+    .s3gateway/6f2c5a1e-....registering    its mark: the same, while registering
 
-It is made with ``If-None-Match: *``, rewritten while the upload gets on, and gone
-when the upload is over; unless that has left something, which it goes on to name.  One
-that was not rewritten for the grace time belongs to a gateway that died.  The next
-upload takes either over and collects what it names.
+The upload creates it with ``If-None-Match: *``, rewrites it while it makes progress,
+and deletes it at the end.  If the upload leaves something in S3, the claim stays and
+names it.  If a claim is not rewritten for the grace time, its gateway has died.  In
+both cases the next upload takes the claim over and collects what it names.
 
-``holding`` has the claims that a process holds; ``exclusion`` hands them out.
+``holding`` has the claims of this process; ``exclusion`` gives them out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ MARK = ".registering"
 
 @dataclasses.dataclass(frozen=True)
 class Attempt:
-    """What one upload may leave in a store.
+    """Object or multipart upload that one upload may leave in a store.
 
     :ivar store: the identifier of the store
     :ivar upload_id: of the multipart upload, empty while there is none
@@ -50,10 +50,10 @@ class Attempt:
 
 @dataclasses.dataclass(frozen=True)
 class Recorded:
-    """What a claim says, or a mark.
+    """The content of a claim or a mark.
 
-    :ivar age: seconds since its upload last got on, by the store's clock
-    :ivar is_over: whether its upload is over, and has left something
+    :ivar age: seconds since the last progress of its upload, by the store's clock
+    :ivar is_over: whether its upload has ended and left something
     """
 
     nonce: str
@@ -63,15 +63,15 @@ class Recorded:
     is_over: bool = False
 
     def is_dead(self, grace: float) -> bool:
-        """Whether nobody is uploading any more who was when it was written."""
+        """Whether its upload has ended or died."""
         return self.is_over or self.age >= grace
 
 
 @dataclasses.dataclass(frozen=True)
 class Standing:
-    """A claim that stands in a store, or a mark without one.
+    """A claim in a store, or a mark without a claim.
 
-    :ivar age: seconds since it was written last, by the store's clock
+    :ivar age: seconds since it was last written, by the store's clock
     """
 
     store: ObjectStore
@@ -80,7 +80,7 @@ class Standing:
 
 
 def read(store: ObjectStore, key: str, *, cleaning: bool = False) -> Recorded:
-    """Return what a claim says; one that is damaged names no attempts.
+    """Read a claim; a damaged one names no attempts.
 
     :param cleaning: as of ``ObjectStore.note``
     :raises ObjectNotFound: if there is none
@@ -92,12 +92,12 @@ def read(store: ObjectStore, key: str, *, cleaning: bool = False) -> Recorded:
         over = bool(content.get("over"))
         return Recorded(str(content["nonce"]), attempts, note.age, note.etag, over)
     except (ValueError, KeyError, TypeError):
-        LOG.warning("Object %s is not a claim that can be read", key)
+        LOG.warning("Object %s is not a readable claim", key)
         return Recorded("", (), note.age, note.etag)
 
 
 def note(store: ObjectStore, key: str) -> Note:
-    """Return a claim as it is in its store, or its mark where that is all.
+    """Return the object of a claim, or of its mark if there is no claim.
 
     :raises ObjectNotFound: if there is neither
     """
@@ -110,18 +110,18 @@ def note(store: ObjectStore, key: str) -> Note:
 def places(stores: Mapping[str, ObjectStore], name: str = "") -> dict[str, ObjectStore]:
     """Return the stores that may hold claims of uploads to one store, or to any.
 
-    A claim is in the store that it is about.  Earlier releases kept all claims in the
+    A claim is in the store of its upload.  Earlier releases kept all claims in the
     first store.
 
     :param stores: all S3 stores, in the configured order
-    :param name: of the store that the uploads go to; any if empty
+    :param name: the store of the uploads; any if empty
     """
     first = next(iter(stores), "")
     return {key: stores[key] for key in stores if not name or key in (name, first)}
 
 
 def standing(stores: Mapping[str, ObjectStore]) -> Iterator[Standing]:
-    """Yield the claims that stand in some stores, one for each store and image."""
+    """Yield the claims in some stores, one for each store and image."""
     for store in stores.values():
         ages: dict[str, float] = {}
         for found in store.objects(PREFIX):

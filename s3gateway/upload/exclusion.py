@@ -1,29 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutual exclusion: of several uploads to one image, one goes on.
+"""Mutual exclusion: only one of several uploads to an image may register.
 
-Glance's PATCH of the locations cannot see to it: it reads the image, then writes it in
-a transaction of its own, and of two that overlap both are answered 200
-(``glance.api.v2.images``, ``glance.db.sqlalchemy.api._image_locations_set``).  So an
-upload registers only while no other can.  Three rules make sure of that:
+Glance's PATCH of the locations does not ensure that.  It reads the image and then
+writes it in a transaction; if two overlap, both get 200 (``glance.api.v2.images``,
+``glance.db.sqlalchemy.api._image_locations_set``).  So an upload registers only while
+no other upload can.  Three rules ensure this:
 
-* Uploads through one store share one claim.  The store gives it to one of them, or
-  ``Claim.confirm`` finds out whose it is.
-* Uploads through different stores have a claim in each.  Each upload writes its own
-  claim, and then looks for others: of any two, one sees the other at least.  It gives
-  way.  The upload through the store that is configured first waits a moment for the
-  other to do so.
-* An upload that comes when the other is over finds the image active, and Glance
+* Uploads to one store share one claim.  The store gives it to one of them, or
+  ``Claim.confirm`` finds out which upload has it.
+* Uploads to different stores have one claim in each store.  Each upload writes its own
+  claim and then looks for others, so at least one of two sees the other, and gives way.
+  The upload to the store that is configured first waits a moment for the other to give
+  way.
+* An upload that comes after another has ended finds the image active, and Glance
   refuses its PATCH.
 
-What is guaranteed: two uploads never register at once, and so two are never answered
-204.  One of them is, unless each has waited in vain for the other to give way.  Of
-three and more, all may give way where a store does not decide between writers.
+Guarantee: two uploads never register at once, so two never get 204.  One of two gets
+204, unless each has waited in vain for the other to give way.  Of three or more, all
+may give way if the store does not decide between writers.
 
-What it rests on: a store reads what was written before, as S3 does.  An upload that
-has confirmed its claim registers within ``claim_grace``.  Stores can be looked into:
-one that does not answer is passed over, since no store may hold up uploads to another.
-Uploads through Glance alone know no claims: what protects from them is that Glance
-writes the image's status on a condition, and that we look at the image afterwards.
+Assumptions: S3 reads are consistent with earlier writes.  An upload registers within
+``claim_grace`` after it has confirmed its claim.  The other stores answer: the gateway
+skips a store that does not, because no store may block uploads to another.  Uploads by
+stock Glance use no claims.  Against them Glance's conditional write of the status
+protects, and the look at the image after the PATCH.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ from s3gateway.upload.holding import Claim
 LOG = logging.getLogger(__name__)
 
 _TRIES = 5
-#: A claim that is older was written before ours and has no reason to give way.  The
-#: clocks of stores have whole seconds.
+#: An older claim was written before ours and does not give way.  The clocks of stores
+#: have whole seconds.
 _NEW = 3.0
-#: How long a store that did not answer is not asked again, in seconds.
+#: How long the gateway skips a store that did not answer, in seconds.
 _SILENCE = 30.0
 
 
 class Claims:
-    """Hands out claims.
+    """Gives out claims.
 
     :ivar grace: seconds without progress after which an upload counts as dead
     :param stores: all S3 stores, in the same order for all gateways of a Glance
@@ -72,7 +72,7 @@ class Claims:
     def take(self, image_id: str, attempt: Attempt) -> Claim:
         """Claim an image.
 
-        :raises Conflict: if an upload to it is running
+        :raises Conflict: if another upload to it is running
         :raises StoreError: if the store cannot be written
         """
         claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
@@ -83,9 +83,11 @@ class Claims:
         return claim
 
     def record(self, image_id: str, attempt: Attempt) -> Claim:
-        """Name what an upload may leave, where Glance itself keeps others out.
+        """Write a claim only to name what an upload may leave.
 
-        :raises Conflict: if an upload to the image is running all the same
+        Glance itself keeps other uploads out.
+
+        :raises Conflict: if another upload to the image is running nevertheless
         :raises StoreError: if the store cannot be written
         """
         claim = Claim(self._stores[attempt.store], image_id, attempt, self.grace)
@@ -94,9 +96,9 @@ class Claims:
         return claim
 
     def are_dead(self, image_id: str) -> bool:
-        """Whether no store has a claim of an upload to the image that is running.
+        """Whether no store has a claim of a running upload to the image.
 
-        :raises StoreError: if a store does not say
+        :raises StoreError: if a store does not answer
         """
         for store in self._stores.values():
             with contextlib.suppress(ObjectNotFound):
@@ -106,10 +108,10 @@ class Claims:
         return True
 
     def confirm(self, claim: Claim) -> None:
-        """Make sure that nobody else is about to register the image.
+        """Check that no other upload can register the image.
 
-        :raises Conflict: if somebody is
-        :raises StoreError: if the store does not say
+        :raises Conflict: if another can
+        :raises StoreError: if the store does not answer
         """
         self._look_elsewhere(claim, claim.unseen)
         claim.confirm()
@@ -126,11 +128,11 @@ class Claims:
         raise Conflict(BUSY)
 
     def _look_elsewhere(self, claim: Claim, names: Iterable[str]) -> None:
-        """Give way to an upload through another store; take over from dead ones."""
+        """Give way to running uploads to other stores; take over from dead ones."""
         claim.unseen = [name for name in names if not self._looked(claim, name)]
 
     def _looked(self, claim: Claim, name: str) -> bool:
-        """Look for a claim in one of the other stores; whether the store answered."""
+        """Look for a claim in another store; return whether the store answered."""
         if time.monotonic() < self._silent_until.get(name, 0.0):
             return False
         try:
@@ -138,22 +140,22 @@ class Claims:
         except ObjectNotFound:
             return True
         except StoreError as error:
-            LOG.warning("Store %s was not asked for claims: %s", name, error)
+            LOG.warning("Store %s did not answer about claims: %s", name, error)
             self._silent_until[name] = time.monotonic() + _SILENCE
             return False
         return True
 
     def _give_way(self, claim: Claim, store: ObjectStore) -> None:
-        """Take over what is found in a store.
+        """Take over a dead claim in a store, or give way to a running one.
 
-        :raises ObjectNotFound: if there is none
+        :raises ObjectNotFound: if there is no claim
         :raises Conflict: if its upload is running
         """
         pauses = list(PAUSES if self._comes_first(claim, store) else ())
         while True:
             found = claims.read(store, claim.key, cleaning=True)
             if found.nonce in [other.nonce for other in claim.elsewhere]:
-                return  # it was taken over before, and the answer was lost
+                return  # an earlier take-over succeeded, but its answer was lost
             if found.is_dead(self.grace):
                 other = Claim(store, claim.image_id, claim.attempt, self.grace)
                 claim.elsewhere.append(other)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the client said its data would be, before it sent it.
+"""Digests that the request or the image announces, and their check.
 
-Pure functions.  An upload whose bytes are not what was promised fails loudly: it is
-what saves whoever sends an image with ``curl -d``, which drops line ends.
+Pure functions.  An upload fails if its data has another digest.  That protects users of
+``curl -d``, which drops line ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MD5 = "md5"
 class Promise:
     """A digest that the data must have.
 
-    :ivar where: what made the promise, in words for the client
+    :ivar where: the source of the digest, in words for the client
     :ivar digest: in hexadecimal, in lower case
     """
 
@@ -35,9 +35,9 @@ class Promise:
 
 
 def made(environ: Environ, image: Image) -> list[Promise]:
-    """Return the promises that a request and its image make.
+    """Return the digests that a request and its image announce.
 
-    :raises RequestError: if the Content-MD5 header is not one
+    :raises RequestError: if the Content-MD5 header is malformed
     """
     return [*_of_request(environ), *_of_image(image)]
 
@@ -46,13 +46,13 @@ def check(promises: list[Promise], found: Mapping[str, str]) -> None:
     """Check the digests of what arrived.
 
     :param found: digests in hexadecimal, by algorithm
-    :raises DigestMismatch: naming the first that is another than promised
+    :raises DigestMismatch: if one differs; the text names the first
     """
     for promise in promises:
         if found[promise.algorithm] != promise.digest:
             raise DigestMismatch(
-                f"{promise.where} promises the {promise.algorithm} {promise.digest}, "
-                f"but that of the uploaded data is {found[promise.algorithm]}"
+                f"{promise.where} announces the {promise.algorithm} {promise.digest}, "
+                f"but the uploaded data has {found[promise.algorithm]}"
             )
 
 
@@ -63,8 +63,8 @@ def _of_request(environ: Environ) -> Iterator[Promise]:
 
 
 def _of_image(image: Image) -> Iterator[Promise]:
-    # Not owner_specified.openstack.md5 and its like: Nova's snapshots and Cinder's
-    # uploads inherit them from the image that once was uploaded with them.
+    # Not properties such as owner_specified.openstack.md5: Nova's snapshots and
+    # Cinder's uploads inherit them from another image.
     if image.checksum:
         yield Promise("The image's checksum", MD5, image.checksum)
     if image.os_hash_value and image.os_hash_algo:
@@ -74,7 +74,7 @@ def _of_image(image: Image) -> Iterator[Promise]:
 
 
 def _md5(value: str) -> str:
-    """Return an MD5 in hexadecimal; RFC 1864 has base64, Glance hexadecimal."""
+    """Return an MD5 in hexadecimal, from base64 (RFC 1864) or hexadecimal (Glance)."""
     if re.fullmatch("[0-9a-fA-F]{32}", value):
         return value.lower()
     try:
@@ -83,6 +83,6 @@ def _md5(value: str) -> str:
         digest = b""
     if len(digest) != 16:
         raise RequestError(
-            "Content-MD5 is not an MD5, in base64 as in RFC 1864 or in hexadecimal."
+            "Content-MD5 is not an MD5. Send it in base64 (RFC 1864) or hexadecimal."
         )
     return digest.hex()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A claim that this process holds: made, kept alive, confirmed, given back.
+"""A claim of this process: creates, renews, confirms and releases it.
 
 A store that does not decide between writers may give one claim to two uploads, and
-each of them may be the last to have written it.  There an upload leaves a mark as
-well before it registers (``Claim.confirm``).
+either may be the last writer.  With such a store an upload also writes a mark before it
+registers (``Claim.confirm``).
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from s3gateway.upload.claims import read
 
 LOG = logging.getLogger(__name__)
 
-# In the words of Glance when a second upload comes while it saves the first.
+# Glance's text for a second upload while it saves the first.
 BUSY = "Image status transition from saving to saving is not allowed"
 
-#: How an upload waits for another to give way, in seconds.
+#: Pauses of an upload that waits for another to give way, in seconds.
 PAUSES = (0.1, 0.2, 0.4, 0.8)
-#: How often a write is tried that finds the claim changed, and still ours.
+#: Tries of a write that finds the claim changed but still ours.
 _TRIES = 5
 
 
 class Claim:
-    """The right to upload an image's data, as far as one store can give it.
+    """The right to upload an image's data to one store.
 
     :ivar attempt: what the upload may leave
-    :ivar elsewhere: claims of dead uploads in other stores that were taken over
-    :ivar unseen: stores that did not say whether there is a claim in them
+    :ivar elsewhere: claims of dead uploads in other stores, taken over
+    :ivar unseen: stores that did not answer whether they have a claim
     :param grace: seconds without progress after which an upload counts as dead
     """
 
@@ -65,20 +65,19 @@ class Claim:
         self._etag = ""
         self._writes = 0
         self._written = -math.inf
-        self._sure = False  # that no other upload has it, too
-        self._marked: bool | None = False  # None if it is not known
+        self._sure = False  # that no other upload has the claim too
+        self._marked: bool | None = False  # None while unknown
 
     @property
     def leftovers(self) -> tuple[Attempt, ...]:
-        """What dead uploads to the image may have left, to be collected."""
+        """What dead uploads to the image may have left."""
         elsewhere = (left for claim in self.elsewhere for left in claim.leftovers)
         return (*self._left, *elsewhere)
 
     def create(self) -> Recorded | None:
-        """Write the claim where there is none; return the one that is there instead.
+        """Create the claim; if there is one already, return that one.
 
-        :raises Conflict: if there is another one whenever it is written, and none
-            whenever it is read
+        :raises Conflict: if each write finds another claim, and each read finds none
         """
         for _ in range(_TRIES):
             with contextlib.suppress(ObjectExists):
@@ -95,7 +94,7 @@ class Claim:
         return None
 
     def take_over(self, found: Recorded) -> bool:
-        """Write the claim in place of a dead one; whether nobody else was faster."""
+        """Replace a dead claim; return whether no other upload was faster."""
         if not found.is_over:
             LOG.warning(
                 "Taking over image %s: its upload made no progress for %d seconds",
@@ -110,11 +109,11 @@ class Claim:
             return False
 
     def seize(self) -> None:
-        """Take over what a dead upload has left, which notices it should it be alive.
+        """Take over the claim of a dead upload.  If the upload lives, it notices.
 
-        Its mark may be all that is left; ``release`` takes that away as well.
+        Only its mark may be left; ``release`` deletes that too.
 
-        :raises Conflict: if somebody else was faster
+        :raises Conflict: if another upload was faster
         """
         self._marked = True
         with contextlib.suppress(ObjectNotFound):
@@ -124,28 +123,28 @@ class Claim:
     def began(self, upload_id: str) -> None:
         """Record the multipart upload, before its first part is sent.
 
-        :raises Conflict: if somebody else has the claim
+        :raises Conflict: if another upload has the claim
         """
         self.attempt = dataclasses.replace(self.attempt, upload_id=upload_id)
         self._renew()
 
     def keep(self) -> None:
-        """Show that the upload gets on; called often, seldom does anything.
+        """Renew the claim from time to time; call it at every progress.
 
-        :raises Conflict: if somebody has taken the claim over
+        :raises Conflict: if another upload has taken the claim over
         """
         if not self._is_fresh():
             self._renew()
 
     def confirm(self) -> None:
-        """Make sure that nobody else is about to register through this store.
+        """Check that no other upload to this store can register.
 
-        Where the claim may have been given to two, an upload writes the claim, then
-        the mark if there is none, and then reads the claim: if that is its own, no
-        other upload gets as far.  One that had written the claim by then would have
-        been read; one that writes it later finds the mark.
+        If the store may have given the claim to two uploads, each writes the claim,
+        then the mark if there is none, and then reads the claim.  An upload that reads
+        its own claim is the only one that gets so far: another that wrote the claim
+        earlier would have been read, and one that writes it later finds the mark.
 
-        :raises Conflict: if somebody else has it
+        :raises Conflict: if another upload has the claim
         """
         self.keep()
         if self._sure:
@@ -153,24 +152,24 @@ class Claim:
         self._mark()
         try:
             self._look()
-        except Conflict:  # whose claim it is may be waiting for the mark to go
+        except Conflict:  # the claim's upload may be waiting for the mark to go
             self._unmark()
             raise
         self._sure = True
 
     def release(self) -> None:
-        """Take the claim back, unless it is somebody else's; never raises."""
+        """Delete the claim, unless another upload has it; never raises."""
         for claim in self.elsewhere:
             claim.release()
         try:
             if self._is_held():
                 self._store.delete(self.key)
-            self._unmark()  # last: as long as it is there, nobody confirms the claim
+            self._unmark()  # last: while it exists, no upload confirms the claim
         except StoreError as error:
             LOG.warning("A claim of image %s was left: %s", self.image_id, error)
 
     def leave(self) -> None:
-        """Keep nobody out any more, and name what is left to collect; never raises.
+        """Mark the upload as over, and name what is left to collect; never raises.
 
         The next upload takes the claim over at once.
         """
@@ -179,7 +178,7 @@ class Claim:
         try:
             self._renew(over=True)
             self._unmark()
-        except Conflict:  # it is somebody else's
+        except Conflict:  # another upload has it
             return
         except StoreError as error:
             LOG.warning("A claim of image %s was left: %s", self.image_id, error)
@@ -197,7 +196,7 @@ class Claim:
         return self._nonce_at(self.key) == self.nonce
 
     def _renew(self, *, over: bool = False) -> None:
-        """Write the claim again, unless it is somebody else's by now."""
+        """Write the claim again, unless another upload has it by now."""
         for _ in range(_TRIES):
             if not self._sure or not self._etag:
                 self._look()
@@ -206,7 +205,7 @@ class Claim:
                 return
             except (ObjectExists, ObjectNotFound):
                 self._etag = ""
-        self._look()  # it is ours, and its etag is not what it is read with
+        self._look()  # it is ours, but the store shows another etag than it expects
         self._write(over=over)
 
     def _look(self) -> None:
@@ -219,7 +218,7 @@ class Claim:
     def _mark(self) -> None:
         """Write the mark; wait a moment for another upload to give way.
 
-        :raises Conflict: if it does not
+        :raises Conflict: if it does not give way
         """
         pauses = list(PAUSES)
         while not self._wrote_mark():
@@ -228,8 +227,8 @@ class Claim:
             time.sleep(pauses.pop(0))
 
     def _wrote_mark(self) -> bool:
-        """Write the mark where there is none, or only that of a dead upload."""
-        self._marked = None  # as long as there is no answer
+        """Write the mark, unless a running upload has one."""
+        self._marked = None  # until there is an answer
         try:
             self._store.put(self.key + MARK, [self._content()], if_absent=True)
             self._marked = True
@@ -240,7 +239,7 @@ class Claim:
     def _replaced_mark(self) -> bool:
         try:
             found = read(self._store, self.key + MARK)
-        except ObjectNotFound:  # it has gone this very moment
+        except ObjectNotFound:  # it was deleted at this moment
             return False
         if found.is_dead(self._grace):
             self._store.put(self.key + MARK, [self._content()])

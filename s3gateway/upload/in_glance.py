@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUT of an image's data inside Glance: the way of an upload, from top to bottom.
+"""PUT of image data inside Glance: an upload, from top to bottom.
 
-Glance's own code takes the upload (``glance.inside``): it says ``saving``, asks its
-policy and its quotas, and makes the image ``active``, all on conditions of its
-database, so that of several uploads one wins.  When it wants the bytes stored it calls
-back, and ``reception`` brings them into the store.
+Glance's own upload code runs (``glance.inside``): it sets ``saving``, checks its policy
+and quotas, and makes the image ``active``.  Its conditional writes to the database let
+one of several uploads win.  To store the bytes it calls back, and ``reception`` writes
+them to S3.
 
-A claim is made only where a crash would leave something that nobody else names: a
-multipart upload, or one that takes long.  An object that no image refers to says which
-image it was for, and ``gc`` finds it.
+The gateway writes a claim only if a crash could leave something that nothing else
+names:  for a multipart upload, or one that takes long.  A single object names its
+image, so ``gc`` finds it without a claim.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import secrets
 import time
 from collections.abc import Mapping
@@ -46,6 +47,7 @@ from s3gateway.upload.checked import Signature
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.leftovers import keys_of
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
@@ -54,16 +56,16 @@ from s3gateway.upload.traces import Traces
 
 LOG = logging.getLogger(__name__)
 
-#: How long a store counts as usable that was.
+#: How long a store counts as usable after it has answered.
 _PROOF = 60.0  # seconds
 
 
 class UploadsInGlance:
-    """Takes over the uploads that go to an S3 store, inside Glance.
+    """Takes uploads to S3 stores through Glance's own code.
 
-    :param otherwise: takes those of which Glance has not said who sends them
-    :param with_credentials: whether location URIs hold them, as those of glance_store
-        before 5.6 do
+    :param otherwise: takes uploads whose sender Glance has not identified
+    :param with_credentials: whether location URIs hold the S3 keys, as before
+        glance_store 5.6
     """
 
     def __init__(
@@ -93,8 +95,8 @@ class UploadsInGlance:
     def put(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``PUT /v2/images/{id}/file``.
 
-        :raises GatewayError: if the upload failed; nothing of it is left but what the
-            image may refer to
+        :raises GatewayError: if the upload failed.  Only data that the image may refer
+            to is left
         """
         if not self._inside.knows(environ):
             return self._otherwise.put(environ, image_id)
@@ -115,7 +117,7 @@ class UploadsInGlance:
     ) -> Answer:
         """Take an upload.
 
-        :param dead: whether another one is taken over
+        :param dead: whether to take over a dead upload first
         """
         attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
         traces = Traces(self._claims, attempt)
@@ -125,7 +127,7 @@ class UploadsInGlance:
                 self._end(environ, image.id, traces)
                 return self._pass(environ, image.id, "status")
         body = requests.body_of(environ, self._settings, traces.keep)
-        upload = _Upload(environ, image, store, body, traces)
+        upload = _Upload(environ, image, store, body, traces, CheckedBody(body))
         transfer = Transfer("upload", image.id, store.name, lambda: body.received)
         with transfer.asked_by(environ):
             answer = self._run(upload)
@@ -133,9 +135,9 @@ class UploadsInGlance:
         return answer
 
     def keep_out(self, environ: Environ, image_id: str) -> Answer:
-        """Let Glance take data in its own ways: its states keep others out.
+        """Let Glance take data by itself; the image's status keeps other uploads out.
 
-        :raises Conflict: if there is data already, from an upload that went wrong
+        :raises Conflict: if the image has data from a failed upload
         """
         if self._inside.knows(environ):
             image = self._inside.image(environ, image_id)
@@ -148,9 +150,9 @@ class UploadsInGlance:
         return self._glance.pass_through(environ)
 
     def _is_dead(self, environ: Environ, image: Image) -> bool:
-        """Whether an image is ``saving`` because of an upload of ours that died.
+        """Whether an image is ``saving`` because of a dead upload of the gateway.
 
-        Others have no mark.  One of ours that takes long has a claim.
+        Other uploads have no mark, and a long upload of the gateway has a claim.
         """
         since = marked_since(image)
         if since is None or time.time() - since < self._settings.claim_grace:
@@ -159,12 +161,14 @@ class UploadsInGlance:
             dead = self._claims.are_dead(image.id)
         except StoreError as error:
             LOG.warning(
-                "Whether image %s is being saved is not known: %s", image.id, error
+                "Image %s: cannot find out whether its upload lives: %s",
+                image.id,
+                error,
             )
             return False
         if not dead or not self._rules.may_upload(environ, image):
             return False
-        LOG.warning("Taking over image %s, which nobody is saving", image.id)
+        LOG.warning("Taking over image %s: its upload has died", image.id)
         return True
 
     def _run(self, upload: _Upload) -> Answer:
@@ -189,7 +193,7 @@ class UploadsInGlance:
     def _receive(
         self, upload: _Upload, data: Data, algorithm: str, verifier: Verifier | None
     ) -> Added | None:
-        """Bring the bytes into the store, as glance_store would."""
+        """Write the bytes to the store; return what glance_store would."""
         upload.body.check_expected()
         self._make_sure_of(upload.store)
         upload.source.checked = data
@@ -214,30 +218,30 @@ class UploadsInGlance:
         )
 
     def _make_sure_of(self, store: ObjectStore) -> None:
-        """Ask a store for a sign of life if it has given none for a while.
+        """Ping a store that has not answered for a while.
 
-        A client that is answered 503 may try again, but only as long as its body is
-        not used up.
+        A client may retry after a 503, but only if the gateway has not yet read the
+        body.
 
-        :raises StoreError: if it cannot be used at all
+        :raises StoreError: if the store cannot be used
         """
         if time.monotonic() < self._proven_until.get(store.name, 0.0):
             return
         try:
             store.ping()
         except StoreError as error:
-            if error.store_wide:  # not a right that writing does not need
+            if error.store_wide:  # not a missing right that only the ping needs
                 raise
         self._proven_until[store.name] = time.monotonic() + _PROOF
 
     def _give_up(self, upload: _Upload) -> None:
-        """Drop what was stored, unless the image refers to it; never raises."""
+        """Delete the stored data, unless the image refers to it; never raises."""
         if not upload.traces.used:
             return
         try:
             image = self._inside.image(upload.environ, upload.image.id)
         except GlanceError:
-            upload.traces.leave()  # for the next upload, or gc, to look
+            upload.traces.leave()  # the next upload, or gc, will look
             return
         attempt = upload.traces.attempt
         needed = image is not None and attempt.key in keys_of(image)
@@ -247,29 +251,17 @@ class UploadsInGlance:
             self._end(upload.environ, upload.image.id, upload.traces)
 
     def _end(self, environ: Environ, image_id: str, traces: Traces) -> None:
-        """Collect what dead uploads left, and take the claim back; never raises."""
-        claim = traces.claim
-        if claim is None:
-            return
-        try:
-            image = self._inside.image(environ, image_id)
-            left = collect(claim.leftovers, image, self._stores)
-        except GlanceError:
-            left = list(claim.leftovers)
-        except Exception:
-            LOG.exception("Image %s: what dead uploads left stays", image_id)
-            left = list(claim.leftovers)
-        if left:
-            claim.leave()
-        else:
-            claim.release()
+        """Collect what dead uploads left, and end the claim; never raises."""
+        if traces.claim is not None:
+            find = functools.partial(self._inside.image, environ, image_id)
+            give_back(traces.claim, find, self._stores)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Upload:
-    """An upload that is ours.
+    """An upload that the gateway takes.
 
-    :ivar image: as it was before
+    :ivar image: the image before the upload
     """
 
     environ: Environ
@@ -277,10 +269,7 @@ class _Upload:
     store: ObjectStore
     body: Body
     traces: Traces
-    source: CheckedBody = dataclasses.field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "source", CheckedBody(self.body))
+    source: CheckedBody
 
 
 def _outcome(answer: Answer, body: Body) -> str:

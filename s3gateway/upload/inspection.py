@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image's content is, judged as Glance judges it.
+"""Checks the format and safety of image content as Glance does.
 
-The judgement is that of ``glance.location.ImageProxy.set_data``: the same
-inspectors (oslo.utils), the same options, the same words.
+It follows ``glance.location.ImageProxy.set_data``: the same inspectors (oslo.utils),
+the same options, the same texts.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ LOG = logging.getLogger(__name__)
 
 
 class Inspection:
-    """Looks at an image's bytes as they pass by.
+    """Inspects an image's bytes as they pass by.
 
-    :param disk_format: what the image says it is
-    :param container_format: only ``bare`` images are looked into
+    :param disk_format: the format that the image declares
+    :param container_format: only ``bare`` images are inspected
     :param require_match: ``[image_format] require_image_format_match``
     :param nonfatal: ``[image_format] gpt_safety_checks_nonfatal``
-    :param traits: which release's judgement it is
+    :param traits: the release of Glance to follow
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Inspection:
 
     @classmethod
     def of(cls, image: Image, settings: Settings, traits: Traits) -> Inspection:
-        """Make the inspection of an image's data."""
+        """Make an inspection for an image."""
         return cls(
             image.properties["disk_format"],
             image.properties["container_format"],
@@ -64,15 +64,15 @@ class Inspection:
         )
 
     def feed(self, data: memoryview) -> None:
-        """Look at the next bytes."""
+        """Inspect the next bytes."""
         if self._wrapper is not None:
             self._next.data = bytes(data)
             self._wrapper.read(len(data))
 
     def finish(self) -> int:
-        """Judge all that was fed; return the virtual size in bytes, 0 if unknown.
+        """Judge all bytes; return the virtual size in bytes, 0 if unknown.
 
-        :raises ContentRefused: if Glance would not take it
+        :raises ContentRefused: if Glance would refuse the content
         """
         if self._wrapper is None:
             return 0
@@ -83,7 +83,7 @@ class Inspection:
             self._mismatch(str(error))
         except ContentRefused:
             raise
-        except Exception as error:  # noqa: BLE001  as Glance: a parser may fail anyhow
+        except Exception as error:  # noqa: BLE001  as in Glance: a parser may raise anything
             LOG.error("Unable to determine stream format because: %s", error)
             self._mismatch("Image format inspection failed")
         return self._virtual_size
@@ -94,9 +94,9 @@ class Inspection:
         if found == self._disk_format:
             self._virtual_size = inspector.virtual_size
         elif self._disk_format == "raw":
-            # Glance asks for the one format to log it: two are a mismatch here,
-            # an ISO with a GPT as well.
-            LOG.warning("An image said to be raw is actually %s", wrapper.format)
+            # Like Glance, read the single format for the log: two formats are a
+            # mismatch here, even an ISO with a GPT.
+            LOG.warning("An image declared as raw is actually %s", wrapper.format)
             self._virtual_size = inspector.actual_size
         elif found != "raw" or self._disk_format in format_inspector.ALL_FORMATS:
             raise format_inspector.ImageFormatError(
@@ -115,7 +115,7 @@ class Inspection:
     ) -> format_inspector.FileInspector:
         matched = {str(inspector): inspector for inspector in wrapper.formats or []}
         if self._iso_may_hold_gpt and matched.keys() == {"iso", "gpt"}:
-            return matched["iso"]  # a bootable ISO may have a GPT in front
+            return matched["iso"]  # a bootable ISO may begin with a GPT
         return wrapper.format  # type: ignore[return-value]  # None before the end
 
     def _mismatch(self, reason: str) -> None:
@@ -125,7 +125,7 @@ class Inspection:
 
 
 class _Next(io.BytesIO):
-    """The file that ``InspectWrapper`` reads: the bytes that came last."""
+    """The file that ``InspectWrapper`` reads: it returns the newest bytes."""
 
     data = b""
 

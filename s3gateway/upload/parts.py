@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a multipart upload: how large each one is, and its bytes.
+"""Parts of a multipart upload: their sizes and bytes.
 
-S3 takes at most 10,000 parts, of 5 MiB or more (all but the last), in objects of up
-to 5 TiB (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
+S3 allows at most 10,000 parts, of 5 MiB or more (all but the last), in objects of up to
+5 TiB (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html).
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ from __future__ import annotations
 import dataclasses
 import mmap
 
+from s3gateway.config.stores import MIB
 from s3gateway.errors import TooLarge
 from s3gateway.streams.buffers import SLAB
 
-MIB = 1024**2
 MAX_PARTS = 10_000
-MAX_OBJECT_SIZE = 5 * 1024**4
 
-# While the image's length is unknown, each part is this fraction of all bytes
-# before it, so memory grows as late as it can.  From parts of 5 MiB that takes
-# 9,900 parts to 5 TiB; parts of 10 MiB begin to grow after 12.5 GiB.
+# While the image's size is unknown, each part is this fraction of all bytes before it,
+# so parts grow as late as possible.  Parts that begin with 5 MiB reach 5 TiB after
+# 9,900 parts; parts of 10 MiB begin to grow after 12.5 GiB.
 _GROWTH = 1280
 
 
@@ -28,8 +27,8 @@ class Part:
     """Some of an image's bytes, in slabs; the last slab may be partly filled.
 
     :ivar number: 1 or more
-    :ivar start: where in the image its first byte is
-    :ivar planned: how many bytes were reserved for it
+    :ivar start: position of its first byte in the image
+    :ivar planned: number of bytes reserved for it
     """
 
     number: int
@@ -62,14 +61,14 @@ def part_size(base: int, sent: int, length: int | None) -> int:
 
 
 def equal_part_size(base: int, sent: int) -> int:
-    """Return the size of the next part where all are equal and the end is not known.
+    """Return the size of the next part if all have one size and the length is unknown.
 
-    :raises TooLarge: if there may be no further part
+    :raises TooLarge: if no more parts are allowed
     """
     most = base * MAX_PARTS
     if sent >= most:
         raise TooLarge(
-            f"An image whose size is not announced may have {most // MIB} MiB in this "
+            f"Without an announced size an image may have {most // MIB} MiB in this "
             "store: send x-openstack-image-size."
         )
     return base

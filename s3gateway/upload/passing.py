@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUTs of image data that are passed to Glance as they are: why, in log and metric."""
+"""Reasons why a PUT of image data passes to Glance, in the log and in a metric."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
 
-#: The reasons by the label that the metric has for them.
+#: The reasons by their label in the metric.
 REASONS = {
     "store": "it goes to a store that is not S3",
     "unseen": "Glance shows the gateway no locations to register it with",
-    "no_data": "it has no data that Glance would read",
+    "no_data": "it has no data",
     "refused": "Glance does not show the image to the caller",
     "status": "the image does not await data",
     "format": "the image has no disk_format or no container_format",
     "importing": "Glance imports data into the image",
     "signed": "the image is signed, and Glance verifies signatures",
-    "encrypted": "the image is encrypted, which Glance has to see to",
+    "encrypted": "the image is encrypted, which Glance must handle",
     "policy": "Glance's policy does not let the caller upload",
     "location": "Glance would take no location of the image",
     "limits": "the project's limits leave no room",
@@ -31,7 +31,7 @@ _said: set[str] = set()
 
 
 def left_to_glance(image_id: str, reason: str) -> None:
-    """Count an upload that is Glance's; say why, once for each reason and process.
+    """Count an upload that passes to Glance; log each reason once in a process.
 
     :param reason: one of ``REASONS``
     """
@@ -43,26 +43,26 @@ def left_to_glance(image_id: str, reason: str) -> None:
 
 
 def refuse_second_data(image: Image) -> None:
-    """Refuse data for an image that waits for some and has some all the same.
+    """Refuse data for an image that waits for data but already has some.
 
-    Uploads that go wrong in stock Glance, or meet other changes, can leave that.
-    Glance would add the data to what is there, show the digests of the one, and serve
-    the other.
+    Failed uploads through stock Glance, or concurrent changes, can leave such an image.
+    Glance would add the new data to the old, show the digests of one and serve the
+    other.
 
     :raises Conflict: if the image has data
     """
     if image.status in ("queued", "uploading") and image.locations:
         raise Conflict(
-            f"Image {image.id} has data from an upload that went wrong. Delete it, and "
-            "upload to a new image."
+            f"Image {image.id} has data from a failed upload. Delete it, and upload to "
+            "a new image."
         )
 
 
 def unfit(image: Image, *, verifies: bool = False, taken_over: bool = False) -> str:
-    """Return the reason why an image's data is Glance's, empty if it may be ours.
+    """Return why the gateway must leave an image's data to Glance, empty if not.
 
-    :param verifies: whether Glance itself verifies a signature as data passes
-    :param taken_over: whether an upload that saves it is dead
+    :param verifies: whether Glance verifies signatures of this upload
+    :param taken_over: whether a dead upload of the image is taken over
     """
     shown = image.properties
     if image.status != "queued" and not taken_over:
@@ -73,7 +73,7 @@ def unfit(image: Image, *, verifies: bool = False, taken_over: bool = False) -> 
         return "format"
     if not verifies and any(name.startswith("img_signature") for name in shown):
         return "signed"
-    # https://specs.openstack.org/openstack/glance-specs/ has them as approved.
+    # Approved in https://specs.openstack.org/openstack/glance-specs/.
     if any(name.startswith("os_encrypt_") for name in shown):
         return "encrypted"
     return ""

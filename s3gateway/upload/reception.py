@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image's bytes from the client into a store: streamed, verified, committed."""
+"""Writes the body of an upload to a store: streams, verifies, commits."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
 
 from s3gateway.config.settings import TransferSettings
 from s3gateway.glance.registration import Stored
 from s3gateway.store import ObjectStore
 from s3gateway.upload import expected
 from s3gateway.upload import stream
-from s3gateway.upload.claims import Attempt
+from s3gateway.upload.checked import Signature
 from s3gateway.upload.expected import MD5
 from s3gateway.upload.expected import Promise
+from s3gateway.upload.holding import Claim
+from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.stream import Source
+from s3gateway.upload.traces import Traces
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Incoming:
-    """Data on its way in.
+    """An upload to receive.
 
     :ivar length: in bytes, ``None`` while it is unknown
     :ivar algorithm: of ``os_hash_value``
@@ -33,28 +35,6 @@ class Incoming:
     promises: list[Promise]
 
 
-class Holder(Protocol):
-    """Knows what an upload may leave, should it die."""
-
-    attempt: Attempt
-
-    def began(self, upload_id: str) -> None:
-        """Record the multipart upload, before its first part is sent."""
-
-    def keep(self) -> None:
-        """Show that the upload gets on."""
-
-
-class Watcher(Protocol):
-    """Looks at an image's bytes as they pass by."""
-
-    def feed(self, data: memoryview) -> None:
-        """Look at the next bytes."""
-
-    def finish(self) -> int:
-        """Judge all that was fed; return the virtual size in bytes, 0 if unknown."""
-
-
 class Reception:
     """Receives the bodies of uploads."""
 
@@ -62,12 +42,14 @@ class Reception:
         self._memory = stream.Memory.of(transfer)
 
     def receive(
-        self, upload: Incoming, holder: Holder, watcher: Watcher
+        self, upload: Incoming, holder: Claim | Traces, watcher: Inspection | Signature
     ) -> Stored | None:
-        """Store a body as the holder says; ``None``, and no object, if it is empty.
+        """Store a body under the holder's key; return ``None`` if it is empty.
 
-        :raises GatewayError: if it was not stored; after an error of the store in
-            the very end there may be an object under the key nevertheless
+        :param holder: records what the upload leaves if it dies
+        :param watcher: inspects the bytes as they pass by
+        :raises GatewayError: if it was not stored.  If the store failed at the very
+            end, there may be an object nevertheless
         """
         body, algorithm = upload.body, upload.algorithm
         with stream.into(

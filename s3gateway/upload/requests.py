@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUT requests: which S3 store one is for, and whether Glance would read its body."""
+"""PUT requests: the S3 store in the headers, and the body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from s3gateway.store import ObjectStore
 def chosen_store(
     environ: Environ, stores: Mapping[str, ObjectStore], settings: Settings
 ) -> ObjectStore | None:
-    """Return the S3 store that a request names, ``None`` if it is not S3."""
+    """Return the S3 store of a request, ``None`` if its store is not S3."""
     default = settings.default_store
     if settings.multi_store:
         return stores.get(environ.get("HTTP_X_IMAGE_META_STORE", default))
@@ -25,7 +25,7 @@ def chosen_store(
 
 
 def is_upload(environ: Environ) -> bool:
-    """Whether the request is one that Glance would read data from."""
+    """Whether Glance would read data from the request."""
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     try:
         _promised_size(environ)
@@ -38,9 +38,9 @@ def is_upload(environ: Environ) -> bool:
 def body_of(
     environ: Environ, settings: Settings, moved: Callable[[], None] | None = None
 ) -> Body:
-    """Return the image's bytes on their way in.
+    """Return a reader of the request body.
 
-    :param moved: called whenever some have come
+    :param moved: called whenever bytes have come
     """
     return Body(
         environ,
@@ -52,11 +52,11 @@ def body_of(
 
 
 def refuse_another_try(error: BaseException, body: Body) -> None:
-    """Keep a client from sending a body again that is used up.
+    """Turn a 503 into a 500 once some of the body has been read.
 
-    Some clients try again on a 503, Nova's for one, and go on where they stopped.
+    Some clients, such as Nova, retry after a 503 and send only the rest of the body.
 
-    :raises StoreError: in place of a 503 of the store
+    :raises StoreError: with status 500, in place of a 503 of the store
     """
     if isinstance(error, StoreError) and error.status == 503 and body.received:
         raise StoreError(str(error)) from error

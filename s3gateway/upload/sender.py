@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An object on its way into a store: parts in flight, then one commit."""
+"""Writes an object to a store: sends parts in parallel, then commits once."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from s3gateway.upload.parts import Part
 class Sender:
     """An object that becomes visible with ``commit``, or not at all.
 
-    What fits one part and is not a large object (``s3_store_large_object_size``)
-    becomes one PUT, anything else a multipart upload.  Leaving the context
-    without a commit aborts; either way nothing is in flight any more afterwards.
+    An object that fits one part and is smaller than ``s3_store_large_object_size`` is
+    one PUT; any other is a multipart upload.  Leaving the context without a commit
+    aborts.  In both cases nothing is in flight afterwards.
 
     :param key: the object's key, which no other attempt uses
-    :param length: the object's size in bytes if it is known
-    :param most_bytes: how much may be reserved at once; two parts always may
-    :param budget: what all uploads may reserve; nobody waits for it who has nothing
-        under way that could give some of it back
+    :param length: the object's size in bytes, ``None`` while unknown
+    :param most_bytes: most memory to reserve at once; two parts are always allowed
+    :param budget: memory that all uploads share; an upload waits for it only if a part
+        of its own is under way, which will give some back
     :param began: called with the upload id before the first part of a multipart
         upload is sent
     :param release: called, in any thread, with each part that has been sent
-    :param about: what is known of the image before its data
+    :param about: the facts about the image that are known before its data
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Sender:
         self._failure: BaseException | None = None
 
     def reserve(self, size: int) -> None:
-        """Wait until ``size`` more bytes of memory may be filled.
+        """Wait until ``size`` more bytes of memory are free.
 
         :raises StoreError: if a part could not be sent
         """
@@ -81,7 +81,7 @@ class Sender:
         self._check()
 
     def send(self, part: Part) -> None:
-        """Take the next part, for which room was reserved; returns at once.
+        """Send the next part, for which memory is reserved; return at once.
 
         :raises StoreError: if the upload could not begin
         """
@@ -94,8 +94,8 @@ class Sender:
     def commit(self, about: About = NOTHING) -> None:
         """Make the object visible when all its parts are stored.
 
-        :param about: what is known of the image by now; S3 takes it with a single
-            PUT, but of a multipart upload only what was known in the beginning
+        :param about: the facts about the image that are known by now.  A single PUT
+            sends them; a multipart upload sent only those from the beginning
         :raises StoreError: if a part or the commit failed
         """
         large = self._store.settings.large_object_size

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way of an image's bytes into a store: slabs, digests, parts, commit.
+"""Streams an image into a store: slabs, digests, parts, commit.
 
 ::
 
@@ -7,7 +7,7 @@
                  |
                  +-----> parts --> sender (threads) --> store
 
-A part's slabs are used again when the store and the digests have its bytes.
+The slabs of a part are reused when the store and the digests have its bytes.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from s3gateway.upload.sender import Sender
 
 
 class Source(Protocol):
-    """An image's bytes on their way in, as ``request_body.Body`` has them."""
+    """A reader of an image's bytes, such as ``request_body.Body``."""
 
     @property
     def received(self) -> int:
-        """How many bytes have come in."""
+        """Number of bytes received so far."""
 
     def read_into(self, buffer: memoryview) -> int: ...
 
@@ -48,7 +48,7 @@ class Source(Protocol):
 class Memory:
     """The memory that all streams of a process share.
 
-    :ivar most: what one stream may fill, in bytes; two parts it always may
+    :ivar most: most bytes of one stream; two parts are always allowed
     """
 
     slabs: Slabs
@@ -57,7 +57,7 @@ class Memory:
 
     @classmethod
     def of(cls, transfer: TransferSettings) -> Memory:
-        """Make it as it is configured."""
+        """Make it from the settings."""
         return cls(
             Slabs(transfer.upload_buffer // SLAB),
             Budget(transfer.upload_memory, "upload"),
@@ -66,7 +66,7 @@ class Memory:
 
 
 class Stream:
-    """An image on its way into a store; made by ``into``."""
+    """A stream of an image into a store; made by ``into``."""
 
     def __init__(
         self,
@@ -81,9 +81,9 @@ class Stream:
         self._sizes = sizes
 
     def send(self, source: Source) -> Iterator[memoryview]:
-        """Send all of a source; yield its bytes, slab by slab, as they pass.
+        """Send all bytes of a source; yield them slab by slab.
 
-        What is yielded is good until the next is asked for.
+        Each yielded slab is valid until the next one.
         """
         number, start, filled = 1, 0, SLAB
         while filled == SLAB:
@@ -104,13 +104,13 @@ class Stream:
             number, start = number + 1, part.stop
 
     def hexdigests(self) -> dict[str, str]:
-        """Return the digests of all that was sent, in hexadecimal, by algorithm."""
+        """Return the digests of all bytes, in hexadecimal, by algorithm."""
         return self._digests.hexdigests()
 
     def commit(self, about: About = NOTHING) -> None:
         """Make the object visible when all its parts are stored.
 
-        :param about: what is known of the image by now, as of ``Sender.commit``
+        :param about: facts about the image, as in ``Sender.commit``
         :raises StoreError: if a part or the commit failed
         """
         self._sender.commit(about)
@@ -130,11 +130,11 @@ def into(
     """Open a stream; leaving the context without a commit leaves no object.
 
     :param key: the object's key, which no other attempt uses
-    :param length: the object's size in bytes if it is known
-    :param algorithms: of the digests that are wanted
+    :param length: the object's size in bytes, ``None`` while unknown
+    :param algorithms: names of the wanted digests
     :param began: called with the id of a multipart upload before its first part is
         sent
-    :param about: what is known of the image before its data
+    :param about: the facts about the image that are known before its data
     """
 
     def size_from(start: int) -> int:
@@ -144,7 +144,7 @@ def into(
         size = part_size(base, start, length)
         if length is None:
             return size
-        return min(size, max(length - start, 1))  # the end is still to be seen
+        return min(size, max(length - start, 1))  # 1 to read the end
 
     def give_back(part: Part) -> None:
         digests.wait(part.stop)

@@ -1,30 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PUT of an image's data, registered through Glance's API: the way from top to bottom.
+"""PUT of image data that Glance's API registers: an upload, from top to bottom.
 
-``admission`` decides whether it is ours, and a claim keeps others out.  Then there
-are three phases.  What goes wrong in each has another consequence:
+``admission`` decides whether the gateway takes it, and a claim keeps other uploads out.
+Three phases follow, and errors in each have different consequences:
 
-* *receive*: ``reception`` brings the bytes into the store.  If it fails, the object
-  is dropped.
-* *register*: ``registration`` makes the image active.  The object is dropped only if
-  it is certain that the image does not refer to it.
-* *tell*: the claim goes, and notifications, metrics and the log hear of it.  Nothing
-  fails any more.
+* *receive*: ``reception`` writes the bytes to the store.  After an error the object is
+  deleted.
+* *register*: ``registration`` makes the image active.  After an error the object is
+  deleted only if the image certainly does not refer to it.
+* *tell*: releases the claim; notifies, counts and logs.  An error no longer fails the
+  upload.
 
-Every attempt has a key of its own, and nothing is registered before it is verified.
+Every attempt has its own key, and only verified data is registered.
 """
 
 from __future__ import annotations
 
+import functools
 import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 
 from oslo_log import log as logging
 
 from s3gateway.errors import Conflict
-from s3gateway.errors import GlanceError
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
 from s3gateway.errors import Overwritten
@@ -47,21 +46,22 @@ from s3gateway.upload.admission import Admitted
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.holding import Claim
+from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
-from s3gateway.upload.reception import Watcher
 
 LOG = logging.getLogger(__name__)
 
-# What Glance's own 204 has.
+# The headers of Glance's own 204.
 _STOCK_HEADERS = [("Content-Type", "text/html; charset=UTF-8")]
 
 
 class Uploads:
-    """Takes over the uploads that go to an S3 store.
+    """Takes uploads to S3 stores, and registers them through Glance's API.
 
-    :param inspect: makes what judges an image's content
+    :param inspect: makes the inspection of an image's content
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Uploads:
         admission: Admission,
         claims: Claims,
         reception: Reception,
-        inspect: Callable[[Image], Watcher],
+        inspect: Callable[[Image], Inspection],
         registrar: Registrar,
         notifications: Notifications,
     ) -> None:
@@ -88,15 +88,15 @@ class Uploads:
     def put(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``PUT /v2/images/{id}/file``.
 
-        :raises Refused: with Glance's answer, if that is the right one
-        :raises GatewayError: if the upload failed; nothing of it is left but what the
-            image may refer to
+        :raises Refused: with Glance's answer, if Glance refused
+        :raises GatewayError: if the upload failed.  Only data that the image may refer
+            to is left
         """
         upload = self._admission.admit(environ, image_id)
         if upload is None:
             return self.keep_out(environ, image_id)
         transfer = self._transfer(environ, upload)
-        image_id = upload.image.id  # as Glance spells it: for all one claim
+        image_id = upload.image.id  # Glance's spelling, so that all share one claim
         key = f"{image_id}.{secrets.token_hex(8)}"
         claim = self._claims.take(image_id, Attempt(upload.store.name, key))
         with transfer:
@@ -109,7 +109,7 @@ class Uploads:
         return self._glance.pass_through(request_body.replaced(environ, b""))
 
     def keep_out(self, environ: Environ, image_id: str) -> Answer:
-        """Let Glance take data in its own ways, with all uploads of ours kept out.
+        """Let Glance take data by itself, and keep the gateway's uploads out.
 
         :raises Conflict: if one is running
         """
@@ -138,9 +138,9 @@ class Uploads:
     def _receive(
         self, environ: Environ, upload: Admitted, claim: Claim
     ) -> Stored | None:
-        """Bring the body into the store; ``None`` if there was nothing in it.
+        """Write the body to the store; return ``None`` if it is empty.
 
-        Whatever goes wrong: no image refers to the object, and it is dropped.
+        No image refers to the object yet: after any error it is deleted.
         """
         try:
             self._notifications.prepare(upload.image, upload.store.name)
@@ -170,14 +170,14 @@ class Uploads:
     ) -> Image:
         """Make the image active.
 
-        Only these four errors say that the image does not refer to the object.  After
-        any other nobody knows: the object stays, and so does the claim, for the next
-        upload or ``gc`` to look.
+        Only after the four errors below is it certain that the image does not refer to
+        the object.  After any other error the object and the claim stay: the next
+        upload, or ``gc``, looks at the image.
         """
         try:
             return self._registrar.register(environ, upload.image, stored)
         except Overwritten:
-            self._end(environ, claim)  # the object is the image's
+            self._end(environ, claim)  # the image refers to the object
             raise
         except (Refused, NotRegistered, Conflict, ImageGone) as error:
             self._give_up(environ, claim, error)
@@ -191,7 +191,7 @@ class Uploads:
         image: Image,
         stored: Stored,
     ) -> None:
-        """Do what is to be done once the image has its data; no error ends it."""
+        """Finish an upload whose image is active; an error in a step skips no other."""
         steps: list[Callable[[], None]] = [
             lambda: self._end(environ, claim),
             lambda: self._notifications.uploaded(image, stored.virtual_size),
@@ -202,34 +202,22 @@ class Uploads:
                 step()
             except Exception:
                 LOG.exception(
-                    "Image %s has its data, and what follows failed", image.id
+                    "Image %s has its data, but what follows failed", image.id
                 )
 
     def _give_up(self, environ: Environ, claim: Claim, error: BaseException) -> None:
-        """Drop the object, which no image refers to, and take the claim back."""
+        """Delete the object, which no image refers to, and end the claim."""
         self._end(environ, claim, claim.attempt)
         self._notifications.upload_failed(
             f"Failed to upload image data for image {claim.image_id}: {error}"
         )
 
     def _end(self, environ: Environ, claim: Claim, *failed: Attempt) -> None:
-        """Collect what is not needed; take the claim back if nothing of it is left.
+        """Delete what is not needed, and end the claim.
 
         :param failed: attempts that the image does not refer to
         """
         if collect(failed, None, self._stores):
-            return  # the claim names it, and its store does not answer
-        if self._collect(environ, claim):
-            claim.leave()
-        else:
-            claim.release()
-
-    def _collect(self, environ: Environ, claim: Claim) -> Sequence[Attempt]:
-        """Collect what dead uploads have left; return what is still there."""
-        if not claim.leftovers:
-            return ()
-        try:
-            image = self._glance.find(environ, claim.image_id)
-        except (Refused, GlanceError):
-            return claim.leftovers  # for somebody else to collect
-        return collect(claim.leftovers, image, self._stores)
+            return  # a store failed: the claim goes on naming the attempt
+        find = functools.partial(self._glance.find, environ, claim.image_id)
+        give_back(claim, find, self._stores)

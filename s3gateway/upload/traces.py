@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upload in Glance may leave, and the claim that names it when it must."""
+"""What an upload inside Glance may leave, and the claim that names it if needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Traces:
-    """What an upload may leave, and the claim that names it as soon as one is needed.
+    """What an upload may leave; it gets a claim as soon as it needs one.
 
     :ivar used: whether anything was written
     """
@@ -34,7 +34,7 @@ class Traces:
     def take_over(self) -> None:
         """Take over what a dead upload has left.
 
-        :raises Conflict: if it is alive
+        :raises Conflict: if that upload is alive
         """
         self.claim = self._claims.take(self._image_id, self.attempt)
 
@@ -48,7 +48,7 @@ class Traces:
             self.claim.began(upload_id)
 
     def keep(self) -> None:
-        """Show that the upload gets on; called often, seldom does anything."""
+        """Renew the claim from time to time; call it at every progress."""
         self.used = True
         if self.claim is not None:
             self.claim.keep()
@@ -62,4 +62,4 @@ class Traces:
                 self.claim = self._claims.record(self._image_id, self.attempt)
             self.claim.leave()
         except GatewayError as error:
-            LOG.warning("%s was left, which gc finds: %s", self.attempt.key, error)
+            LOG.warning("%s was left; gc will find it: %s", self.attempt.key, error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-alone gateway with a real Keystone: who is believed, and how long."""
+"""The stand-alone gateway with a real Keystone: valid tokens, and their end."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def running(
 
 @dataclasses.dataclass
 class Subject:
-    """A store under test, with a bucket of its own.
+    """A store under test, with its own bucket.
 
     :ivar server: what it is on, ``None`` for memory
     :ivar used: the keys that the test has used

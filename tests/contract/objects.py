@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written into stores, and how it is read back."""
+"""Objects that the contract writes into stores and reads back."""
 
 from __future__ import annotations
 

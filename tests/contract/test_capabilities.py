@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found out about each server, and what a store that fails is said to have."""
+"""The findings of ``check`` about each server, and about a store that fails."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Servers that do not know ranges or versions: what is read is right nevertheless."""
+"""Servers without ranges or versions: reads return the right bytes nevertheless."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_it_is_not_read_in_pieces(proxy: FaultProxy, store: S3Store) -> None:
     copy = Copy(store, store.settings.bucket, "key")
     span = Span(0, len(DATA))
     copies = Copies("an-image", [copy], span, size=len(DATA), retry_time=0)
-    with pytest.raises(StoreError, match="does not know ranges"):
+    with pytest.raises(StoreError, match="does not support ranges"):
         copies.open_piece(Span(1000, 2000))
     assert fault.events
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a server refuses that some servers know: conditions, and lists of uploads."""
+"""Servers that refuse conditional writes or lists of uploads."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def test_a_wrong_region_is_left_for_the_right_one(
 
 @pytest.mark.parametrize("status", [301, 307, 400])
 def test_a_region_that_only_the_header_tells(s3: S3Server, status: int) -> None:
-    """As AWS answers to HEAD, and to whom has asked in the wrong place."""
+    """AWS's answers to HEAD, and to requests in the wrong region."""
     bucket = f"region-{secrets.token_hex(8)}"
     s3.client().create_bucket(Bucket=bucket)
     with FaultProxy(s3.endpoint) as proxy:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What S3 is told of an image besides its bytes: encryption, class, metadata."""
+"""Encryption, storage class and metadata of an image's object."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: run by ``make demo``, ends with a table and an exit code.
 
-With ``--standalone`` the gateway is a service of its own in front of a stock Glance,
+With ``--standalone`` the gateway is a separate service in front of a stock Glance,
 in place of a filter in it.
 """
 
@@ -44,7 +44,7 @@ TOKEN = token("demo", "demo", "member", "reader")
 class Demo:
     """The steps, in the order in which they are run.
 
-    :param alone: whether the gateway is a service of its own, not a filter
+    :param alone: whether the gateway is a separate service, not a filter
     """
 
     def __init__(self, directory: pathlib.Path, report: Report, *, alone: bool) -> None:
@@ -206,7 +206,7 @@ def main() -> int:
     parser.add_argument(
         "--standalone",
         action="store_true",
-        help="run the gateway as a service of its own, not as a filter in Glance",
+        help="run the gateway as a separate service, not as a filter in Glance",
     )
     alone = parser.parse_args().standalone
     isolation.apply()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo says while it works, and the table at its end."""
+"""The demo's output while it works, and the table at its end."""
 
 from __future__ import annotations
 

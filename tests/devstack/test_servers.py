@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The S3 servers that the plugin itself runs, in place of systemd's by hand."""
+"""The S3 servers that the plugin runs; the tests start their units without systemd."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.full
 
 MINIO = os.environ.get("S3GATEWAY_MINIO_BIN", "")
 
-# Starts a unit's command in a session of its own, and ends that.
+# Starts a unit's command in its own session, and ends that.
 _SYSTEMCTL = """#!/bin/bash
 echo "systemctl $*" >> "$HERE/calls"
 unit=${2:-none}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway as a service of its own in front of DevStack's Glance."""
+"""The stand-alone gateway in front of DevStack's Glance."""
 
 from __future__ import annotations
 

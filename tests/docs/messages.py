@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The texts that the code can say to a client, an operator or a log.
+"""The texts of errors and log lines in the source.
 
-They are read out of the source: the texts of our own errors and of the log lines of
-WARNING and above.  What is put into them at run time is ``<name>`` here and in the
-documentation.  Run as a program it prints what the documentation does not have, and
-what it has that the code does not::
+They are those of our own errors, and of log lines of WARNING and above.  A value that
+is put in at run time is ``<name>`` here and in the documentation.  Run as a program, it
+prints the texts that only the code has and those that only the documentation has::
 
     python -m tests.docs.messages
 """
@@ -38,7 +37,6 @@ _NEVER_SEEN = {
     ("sender.py", "_abort"),
     ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
-    ("uris.py", "parse"),
     ("window.py", "_read_all"),
 }
 
@@ -85,7 +83,7 @@ class _Module(ast.NodeVisitor):
             self._add(f"[{section}] {option}: {problem}")
         elif name == "required":
             option, meaning = map(self._text, node.args)
-            self._add(f"[<section>] {option}: not set; it is {meaning}")
+            self._add(f"[<section>] {option}: not set; set it to {meaning}")
         elif name == "_failed" and len(node.args) == 2:  # a status, and a text
             self._add(self._text(node.args[1]))
         elif _is_log(node.func):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the README points to is there; Sphinx looks after the site's own links."""
+"""The targets of the README's links exist; Sphinx checks the site's own links."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def test_every_message_is_in_the_documentation() -> None:
         "Glance did not answer.",
         "Store <store> answered <status> <code>",  # f-string, stripped
         "The incoming image is too large: The provided image is too large.",  # constant
-        "[<name>] s3_store_thread_pools: <count> is not 1 or more",
+        "[<name>] s3_store_thread_pools: <count> is too small; set 1 or more",
         "A claim of image <image_id> was left: <error>",  # a log line's format
     ],
 )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The metrics that the documentation names are those that there are."""
+"""The documentation names all metrics, and no others."""
 
 from __future__ import annotations
 

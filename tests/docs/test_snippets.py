@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the documentation shows can be used: each snippet is parsed and loaded."""
+"""Each snippet in the documentation parses and loads."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 import yaml
 from paste import deploy
 
-from s3gateway.config import settings
 from s3gateway.config.settings import Settings
 from s3gateway.monitoring.exposition import Exposition
+from tests.support import configuration
 from tests.support.servers import glance
 from tests.support.servers.processes import run
 
@@ -32,7 +32,7 @@ VAULT = {"glance_s3_access_key": "ACCESSKEY", "glance_s3_secret_key": "secret-ke
 
 def load(*files: pathlib.Path) -> Settings:
     """Read files as Glance reads them: options of later ones come first."""
-    return settings.read(settings.parse_files([str(file) for file in files]))
+    return configuration.read(*files)
 
 
 def snippets_of(page: str) -> set[str]:

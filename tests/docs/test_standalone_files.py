@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration of a gateway of its own that is shipped, and shown."""
+"""The shipped configuration of a stand-alone gateway loads."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import pathlib
 
 from s3gateway.config import remote
 from s3gateway.config import settings
+from tests.support import configuration
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def test_it_loads() -> None:
     file = ROOT / "etc" / "s3gateway" / "s3gateway.conf"
-    conf = settings.parse_files([str(file)])
+    conf = configuration.parse(file)
     assert list(settings.read(conf).stores) == ["fast"]
     glance = remote.read(conf)
     assert glance is not None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What deletes images if it is misunderstood is said wherever somebody looks."""
+"""Every page about ``gc`` warns that a wrong use deletes images."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def test_the_next_location_goes_on(through: Through, image_id: str, after: int) 
 def test_bytes_from_another_place_are_not_taken(
     through: Through, image_id: str, wrong: Callable[[], Fault], copies: int
 ) -> None:
-    """A server that does not know ranges is not asked for another one."""
+    """A server without ranges gets no second range request."""
     if copies == 2:
         Api(through.api.url, ADMIN).copy(image_id, "cheap")
     key = f"{through.cloud.bucket('fast')}/{image_id}"
@@ -157,7 +157,7 @@ def test_an_error_is_never_an_end(cloud: Cloud, wsgi: str, flavor: str) -> None:
 
 
 def test_data_that_is_not_the_images(cloud: Cloud) -> None:
-    """One bit: only who looks sees it, and then before the last byte."""
+    """One flipped bit: only ``verify_downloads`` detects it, before the last byte."""
     options = {"verify_downloads": "true"}
     with through_proxy(cloud, ALICE, options=options) as through:
         image_id = through.api.create()

@@ -217,7 +217,7 @@ def test_a_change_meets_an_upload(clouds: Callable[[int], Cloud], seed: int) -> 
 
 
 def test_many_at_once(clouds: Callable[[int], Cloud]) -> None:
-    """Each to an image of its own: none hinders another in the database."""
+    """Each to its own image: none blocks another in the database."""
     cloud = clouds(33)
     api = cloud.api(ALICE, gateway=True, config=CONFIG)
     cloud.sql("DELETE FROM image_properties")

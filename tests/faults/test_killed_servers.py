@@ -47,7 +47,7 @@ pytestmark = pytest.mark.full
 def mortal(
     request: pytest.FixtureRequest, workspace: pathlib.Path, database: MariaDB
 ) -> Iterator[Cloud]:
-    """A cloud on an S3 server of its own."""
+    """A cloud on its own S3 server."""
     name = request.param
     if reason := catalog.missing(name):
         pytest.skip(f"{name} was not run: {reason}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each way that S3 fails at upload, download and delete: what comes of it.
+"""Each fault of S3 in an upload, a download and a delete, and its result.
 
-The table is what the documentation shows: what the client sees, what Glance shows,
+The documentation shows the table: what the client sees, what Glance shows,
 and what is left in S3 while the fault lasts.
 """
 
@@ -120,7 +120,7 @@ DOWNLOADS = {
     "away before": Cell(s3_faults.ResetBefore, EVER, "503", WHOLE),
 }
 #: A delete is stock Glance's: the gateway passes it through.  Its answer has no body
-#: to be cut or damaged, and who stalls it waits for minutes of boto3's time-outs.
+#: to be cut or damaged, and a stalled one waits for minutes of boto3's time-outs.
 DELETES = {
     "latency": Cell(lambda: s3_faults.Delay(0.05), EVER, "204", GONE),
     "bandwidth cap": Cell(lambda: s3_faults.Rate(16 * MIB), EVER, "204", GONE),

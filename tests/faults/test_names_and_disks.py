@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""S3's name is gone from DNS, or its disk is full: not made up by a proxy."""
+"""S3's name is gone from DNS, or its disk is full: real faults, without a proxy."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def cramped(
 def fill(cramped: Cramped) -> tuple[Glance, str, str, Response]:
     """Upload an image, and another for which there is no room.
 
-    :return: who served it, both images, and the answer to the second
+    :return: the server, both images, and the answer to the second
     """
     glance = cramped.cloud.glance(gateway=True, config={"s3gateway": OPTIONS})
     api = Api(glance.url, ALICE)

@@ -98,7 +98,7 @@ def one_truth(
     cloud: Cloud, image_id: str, statuses: list[int], data: list[bytes]
 ) -> None:
     """The image is one of the two, whole, and nothing of the other is left."""
-    # Glance says 410 to whom it sees lose when it has begun
+    # Glance answers 410 to an upload that loses after its start
     assert sorted(statuses) in ([204, 409], [204, 410])
     api = cloud.api(ALICE, gateway=True)
     image = api.show(image_id)

@@ -133,7 +133,7 @@ def abort_what_has_no_part(through: Through, image_id: str) -> None:
 
 
 def whole(through: Through, image_id: str, data: bytes) -> None:
-    """The image is what it is said to be, and nothing else is left of it."""
+    """The image is as Glance shows it, and nothing else is left."""
     image = through.api.show(image_id)
     assert (image["status"], image["size"]) == ("active", len(data))
     stock = through.cloud.api(ALICE, gateway=False)

@@ -112,7 +112,7 @@ def test_the_client_never_notices(
 
 
 ALWAYS_REFUSED: list[tuple[Where, Make, int]] = [
-    # before the body: whoever gets a 503 may send it again
+    # before the body: a client that gets a 503 may send it again
     (CLAIM, make(s3_faults.SlowDown), 503),
     # behind it
     (PART, make(s3_faults.SlowDown), 500),

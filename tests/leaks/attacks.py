@@ -3,7 +3,7 @@
 
 Methods, overrides, paths, media types, ``Accept`` and patches in all the spellings that
 a server, a router or a library might take for the plain one: nested, doubled, mixed and
-broken.  Each is what is sent on the wire, byte for byte.
+broken.  Each is the bytes on the wire.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is printed at the end of the run: surfaces by release, and attacks."""
+"""Prints the surfaces by release, and the attacks, at the end of the run."""
 
 from __future__ import annotations
 

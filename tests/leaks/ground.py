@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is attacked, and the line that attacks go through."""
+"""The servers under attack, and the connection of the attacks."""
 
 from __future__ import annotations
 

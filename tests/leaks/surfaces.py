@@ -18,7 +18,7 @@ from tests.support.servers.cloud import Cloud
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A public image in S3, and who looks at it.
+    """A public image in S3, and the user who looks at it.
 
     :ivar uri: its location as Glance's database holds it
     """

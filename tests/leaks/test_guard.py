@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may write locations, and what may be written."""
+"""Rights to write locations, and the locations that may be written."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def uploaded(url: str) -> str:
 
 
 def gateway(cloud: Cloud, **options: str) -> str:
-    """Return the URL of a gateway with options of its own."""
+    """Return the URL of a gateway with other options."""
     return cloud.standalone(GatewaySpec(config={"s3gateway": options})).url
 
 

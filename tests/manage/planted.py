@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in the buckets of a cloud, put there as a crash would leave it."""
+"""Objects in the buckets of a cloud, as a crash would leave them."""
 
 from __future__ import annotations
 

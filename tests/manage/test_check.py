@@ -140,7 +140,9 @@ def test_a_broken_glance_and_pipeline(managed: Manage) -> None:
 def test_a_configuration_that_cannot_be_used(managed: Manage) -> None:
     done = managed("check", config={"fast": {"s3_store_bucket": ""}})
     assert done.code == 2
-    assert done.summary.startswith("[fast] s3_store_bucket: not set; it is the bucket")
+    assert done.summary.startswith(
+        "[fast] s3_store_bucket: not set; set it to the bucket"
+    )
 
 
 @pytest.mark.full

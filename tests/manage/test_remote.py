@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""s3gateway-manage beside a gateway of its own, whose Glance is elsewhere."""
+"""s3gateway-manage beside a stand-alone gateway, whose Glance is elsewhere."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_remote_glance_is_asked_as_the_service_user(managed: Manage) -> None:
 def test_who_does_not_see_all_images_collects_nothing(
     managed: Manage, token: str, words: str
 ) -> None:
-    """To somebody who is no admin the images of others are not there."""
+    """A user who is no admin does not see the images of others."""
     api = Api(managed.glance.url, ALICE)
     image_id = api.create()
     assert api.upload(image_id, DATA).status == 204

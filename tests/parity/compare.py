@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between two recordings of the same row."""
+"""The differences between two recordings of one row."""
 
 from __future__ import annotations
 

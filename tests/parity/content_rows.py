@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is in an upload, and who sends it: formats, policies, quotas, signatures."""
+"""Content and sender of uploads: formats, policies, quotas, signatures."""
 
 from __future__ import annotations
 

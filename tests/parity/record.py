@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a row of the parity table did and what it was answered."""
+"""The requests of a row of the parity table, and the answers."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of the parity table: what is asked of both Glances."""
+"""The rows of the parity table: requests to both Glances."""
 
 from __future__ import annotations
 

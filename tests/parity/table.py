@@ -50,7 +50,7 @@ class Shape:
         return f"Glance {self.release}, {self.wsgi}, {self.flavor}{way}"
 
 
-#: A gateway of its own under gunicorn, in front of stock Glance under gunicorn.
+#: A stand-alone gateway under gunicorn, in front of stock Glance under gunicorn.
 STAND_ALONE = "stand-alone"
 
 SHAPES = [

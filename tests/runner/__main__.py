@@ -36,7 +36,7 @@ class Running:
     def break_off(self, *_: object) -> None:
         """Let the parts that run end, and begin no other.
 
-        A signal handler.  It acts once: who is told twice to end leaves things behind.
+        A signal handler.  It acts once: a second signal would leave things behind.
         """
         if not self._given_up.is_set():
             self._given_up.set()
@@ -62,7 +62,7 @@ class Running:
     def _tell(self, line: str) -> None:
         try:
             print(line, end="", flush=True)
-        except OSError:  # nobody is there any more who reads it
+        except OSError:  # the reader is gone
             self.break_off()
 
     @contextlib.contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a part of the tests says in its last lines, and the table of all parts."""
+"""The outcome of a part, from its last lines, and the table of all parts."""
 
 from __future__ import annotations
 

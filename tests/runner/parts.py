@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of the two tiers.  Each has servers of its own, and gives them back."""
+"""The parts of the two tiers.  Each starts its own servers, and stops them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BARE = str(ROOT / "tests" / "bare" / "run.sh")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """Something that is run by itself.
+    """One part of a tier, which runs in its own process.
 
     :ivar name: a part ``faults-random`` is one of ``faults``
     :ivar tests: what pytest is told to run

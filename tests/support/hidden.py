@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What must not be in an answer, and whether it is."""
+"""Checks that an answer holds nothing that it must not."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ That is an error of the command's, even if all else has succeeded::
     python -m tests.support.leftovers pytest tests/system
 
 Processes are found by their parentage: one whose parent has ended becomes a child of
-this process.  For temporary files the command has a directory of its own.
+this process.  The command has its own directory for temporary files.
 """
 
 from __future__ import annotations

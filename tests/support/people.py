@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks in the tests: the tokens that the stand-in for Keystone takes."""
+"""The users of the tests: tokens that the stand-in for Keystone accepts."""
 
 from tests.support.servers.identity import token
 

@@ -23,7 +23,7 @@ class Turns:
         self._chosen: int | None = None
 
     def run(self, *calls: Callable[[], None]) -> None:
-        """Call all at once, each in a thread of its own, until all are done."""
+        """Call all at once, each in its own thread, until all are done."""
         self._running = set(range(len(calls)))
         threads = [
             threading.Thread(target=self._run, args=job) for job in enumerate(calls)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a download offers that stock's does not, at the API of a real Glance."""
+"""Features of downloads that stock Glance lacks, at the API of a real Glance."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The filter in Glance's own process: one line in the paste file is all it needs."""
+"""The filter in Glance's own process: it needs one line in the paste file."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_small_upload_is_one_request_and_a_download_too(through: Through) -> N
 
 
 def test_members_and_strangers(cloud: Cloud, api: Api) -> None:
-    """Who may do what is Glance's to say, in its words."""
+    """Glance decides about rights, and its own text is the answer."""
     image_id = api.create(visibility="shared")
     assert api.upload(image_id, SMALL).status == 204
     for status, bob in (

@@ -22,7 +22,7 @@ SMALL = bytes(1000)
 
 @pytest.fixture
 def both(cloud: Cloud, identified: Gateway, keystone: Keystone) -> list[Api]:
-    """A new user of a project of its own, at stock Glance and at a gateway."""
+    """A new user in a new project, at stock Glance and at a gateway."""
     limits.register(keystone)
     how = {"config": limits.options(keystone)}
     gateway = cloud.identified(keystone, {"service_user": keystone.section()}, **how)

@@ -18,7 +18,7 @@ from tests.support.servers.identity import token
 ALICE = token("alice", "acme", "member", "reader")
 MIB = 1024**2
 
-#: A gateway of its own under gunicorn, in front of stock Glance under gunicorn.
+#: A stand-alone gateway under gunicorn, in front of stock Glance under gunicorn.
 STAND_ALONE = "stand-alone"
 
 SHAPES = [

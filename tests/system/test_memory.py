@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an upload takes of a worker's memory, when S3 is slower than the client."""
+"""A worker's memory during an upload to an S3 that is slower than the client."""
 
 from __future__ import annotations
 

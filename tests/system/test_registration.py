@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registration through the API goes wrong: the end state is what the image says."""
+"""Faults in registration through the API: the image decides about the end state."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_the_image_was_deleted_meanwhile(
 def test_glance_took_another_store_for_it(
     cloud: Cloud, upload: Callable[[str], tuple[Api, str, Response]]
 ) -> None:
-    """Our bytes are where the image says they are: that is what counts."""
+    """The uploaded bytes are at the image's location."""
     api, image_id, answer = upload("restored cheap")
     assert answer.status == 204
     assert api.show(image_id)["stores"] == "fast"

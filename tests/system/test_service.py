@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped systemd unit: systemd reads it, and what it says is done by hand."""
+"""The shipped systemd unit: systemd parses it, and the test runs its commands."""
 
 from __future__ import annotations
 

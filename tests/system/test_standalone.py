@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The stand-alone gateway by itself: its start, its paths, its versions."""
+"""The stand-alone gateway: its start, its paths, its versions."""
 
 from __future__ import annotations
 

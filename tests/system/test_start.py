@@ -113,7 +113,7 @@ def test_no_credential_reaches_the_log(cloud: Cloud) -> None:
 
 
 def test_the_shipped_paste_file_is_glances_with_the_filter(cloud: Cloud) -> None:
-    """Whoever replaces Glance's file by ours loses nothing."""
+    """The shipped paste file has everything that Glance's file has."""
     theirs = cloud.bin_dir.parent / "etc" / "glance" / "glance-api-paste.ini"
     ours = glance.ROOT / "etc" / "paste" / "glance-api-paste.ini"
     expected = glance.with_filter(theirs.read_text())

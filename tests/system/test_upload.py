@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a client of an upload is told, and what is left of one that failed."""
+"""Answers to uploads, and what a failed upload leaves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_data_that_is_not_what_was_promised(
     image_id = api.create()
     answer = api.upload(image_id, meant.replace(b"\n", b""), **promised)
     assert answer.status == 400
-    assert "The Content-MD5 header promises" in answer.body.decode()
+    assert "The Content-MD5 header announces" in answer.body.decode()
     assert api.show(image_id)["status"] == "queued"
     assert not cloud.kept(image_id)
     assert api.upload(image_id, in_chunks(meant), **promised).status == 204
@@ -89,7 +89,7 @@ def test_expect_continue(cloud: Cloud, wsgi: str) -> None:
         try:
             assert b"100 Continue" in connection.recv(1024)
         except TimeoutError:
-            assert wsgi == "uwsgi"  # it never says so: the client goes on by itself
+            assert wsgi == "uwsgi"  # it sends no 100: the client goes on after a while
         connection.sendall(DATA)
         connection.settimeout(60)
         assert b" 204 " in connection.recv(65536)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP between the stand-alone gateway and Glance, which here says odd things."""
+"""HTTP between the stand-alone gateway and a Glance that sends odd answers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ONE_STORE = {
 }
 
 
-#: Image data is what streams; documents are read and masked.
+#: Image data streams; documents are read and masked.
 DATA_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n"
 
 

@@ -93,7 +93,7 @@ def test_without_stores_it_is_ready() -> None:
     assert monitor.is_ready(monitor.states())
 
 
-# Of the thread in which a monitor looks by itself: nothing else ends it.
+# Ends the thread in which a monitor probes.
 ENDS_BY_EXCEPTION = pytest.mark.filterwarnings(
     "ignore:Exception in thread:pytest.PytestUnhandledThreadExceptionWarning"
 )

@@ -44,13 +44,13 @@ def test_what_glance_writes_is_read_back(
         access_key=access_key,
         secret_key=secret_key,
     )
-    assert uris.parse(str(uri)) == uri
+    assert uris.try_parse(str(uri)) == uri
     bare = uri.without_credentials()
-    assert uris.parse(str(bare)) == bare
+    assert uris.try_parse(str(bare)) == bare
 
 
 def test_a_secret_is_not_in_a_repr() -> None:
-    assert "SECRET" not in repr(uris.parse("s3://AK:SECRET@h/b/k"))
+    assert "SECRET" not in repr(uris.try_parse("s3://AK:SECRET@h/b/k"))
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,8 @@ def test_a_secret_is_not_in_a_repr() -> None:
 def test_uris_of_all_ages(
     url: str, service: str, bucket: str, key: str, access_key: str, secret_key: str
 ) -> None:
-    uri = uris.parse(url)
+    uri = uris.try_parse(url)
+    assert uri is not None
     assert (uri.service, uri.bucket, uri.key) == (service, bucket, key)
     assert (uri.access_key, uri.secret_key) == (access_key, secret_key)
 
@@ -89,10 +90,7 @@ def test_uris_of_all_ages(
         "http://s3.example/b/k",
     ],
 )
-def test_what_is_no_location_of_ours_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(ValueError, match="S3 location") as error:
-        uris.parse(url)
-    assert len(url) < 5 or url not in str(error.value)
+def test_other_urls_are_no_location_of_ours(url: str) -> None:
     assert uris.try_parse(url) is None
 
 

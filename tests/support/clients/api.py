@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bare client of the image API: what is sent is what the test says."""
+"""A bare client of the image API: it sends exactly what the test says."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Response:
 
 
 class Api:
-    """A user of a Glance; every request has a connection of its own.
+    """A user of a Glance; every request has a new connection.
 
     uWSGI closes connections without saying so, which a pool would stumble over.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many clients at once, and what a server process holds before and after them."""
+"""Many clients at once, and the resources of a server process before and after them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Record:
 class Client:
     """A user whose next step is chance, but the same chance in every run.
 
-    :param number: of the client, who has a project of its own
+    :param number: of the client; each has its own project
     """
 
     def __init__(self, url: str, number: int, record: Record) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes wrong in a random run: chosen by its seed, and made to happen."""
+"""The faults of a random run: chosen by its seed, and injected."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ _AT_READS = [
     "WrongRange",
 ]
 
-# A delete is stock's; who stalls it waits for minutes of boto3's retries.
+# A delete is stock's; a stalled one waits for minutes of boto3's retries.
 _AT_DELETES = ["Delay", "ResetBefore", "ResetAfter", "Error500", "SlowDown"]
 
 

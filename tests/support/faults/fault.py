@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a fault is: where in a request and its answer it may meddle."""
+"""The interface of a fault: the points of a request and its answer where it acts."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong between the gateway and S3; ``faultproxy.py`` makes it happen.
+"""Faults between the gateway and S3; ``faultproxy.py`` injects them.
 
 One fault object may happen to many requests and connections; then all of them
 share its rate, its ``release`` and its ``events``.

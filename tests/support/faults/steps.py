@@ -102,7 +102,7 @@ SIZES = {"small": 1000, "large": PART + 1000}  # one PUT, and two parts
 
 
 class Attempted:
-    """An upload in a world of its own, of which a step may go wrong.
+    """An upload in its own world, with a fault at one of its steps.
 
     :ivar outcome: the status of the answer, or what was raised
     """

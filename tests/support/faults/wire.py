@@ -95,7 +95,7 @@ class Wire:
         return bool(readable) and not self._ahead
 
     def wake(self) -> None:
-        """Let whoever reads from or sends to it fail."""
+        """Make reads from it and writes to it fail."""
         with contextlib.suppress(OSError):
             self.sock.shutdown(socket.SHUT_RDWR)
 

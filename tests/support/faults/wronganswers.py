@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults that answer something else than the server; ``faults.py`` has them all."""
+"""Faults that replace the server's answer; ``s3_faults.py`` has all faults."""
 
 from __future__ import annotations
 

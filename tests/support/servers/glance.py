@@ -227,7 +227,7 @@ def _paste(spec: GlanceSpec) -> str:
 
 
 def with_stand_in_for_keystone(paste: str) -> str:
-    """Let tests say who they are, in a paste file."""
+    """Put the stand-in for auth_token into a paste file."""
     return re.sub(
         r"(?<=\[filter:authtoken\]\n)paste.filter_factory = .*", _IDENTITY, paste
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for keystonemiddleware's auth_token: the token says who it is.
+"""A stand-in for keystonemiddleware's auth_token: the token names its user.
 
 The tests that need no Keystone put it where ``authtoken`` is in Glance's paste
 file.  A token is ``user:project:role,role``, a service token likewise; an empty

@@ -24,6 +24,7 @@ from s3gateway.glance.inside import Inside
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.surroundings import Surroundings
 from s3gateway.upload import claims
+from tests.support import configuration
 from tests.support.s3.memory import MemoryStore
 from tests.support.servers.image_api import ImageApi
 from tests.support.servers.inside import InsideMemory
@@ -90,7 +91,7 @@ class InProcess:
     ) -> None:
         path = directory / "glance-api.conf"
         path.write_text("\n".join(["[DEFAULT]", *options, _CONFIGURATION]))
-        self._conf = gateway_settings.parse_files([str(path)])
+        self._conf = configuration.parse(path)
         self.settings = gateway_settings.read(self._conf)
         parts = {
             "part_size": PART,
@@ -145,14 +146,14 @@ class InProcess:
         """Return what is at each of an image's locations; empty if there is nothing."""
         found = []
         for location in self.glance.rows[image_id]:
-            uri = uris.parse(location["url"])
+            uri = _parsed(location["url"])
             objects = self.stores[uri.bucket].objects_by_key
             found.append(objects.get(uri.key, b""))
         return found
 
     def left(self, image_id: str) -> set[str]:
         """Return the keys of objects and open uploads that the image has not."""
-        needed = {uris.parse(row["url"]).key for row in self.glance.rows[image_id]}
+        needed = {_parsed(row["url"]).key for row in self.glance.rows[image_id]}
         found = set()
         for store in self.stores.values():
             found |= {key for key in store.objects_by_key if key[0] != "."}
@@ -176,6 +177,12 @@ class InProcess:
         return found
 
     def _size_of(self, url: str) -> int | None:
-        uri = uris.parse(url)
+        uri = _parsed(url)
         data = self.stores[uri.bucket].objects_by_key.get(uri.key)
         return None if data is None else len(data)
+
+
+def _parsed(url: str) -> uris.StoredURI:
+    uri = uris.try_parse(url)
+    assert uri is not None
+    return uri

@@ -90,7 +90,7 @@ class Keystone:
         return answer
 
     def environment(self, user: User) -> dict[str, str]:
-        """Return what the clients are told who they are by."""
+        """Return the credentials for the environment of a client."""
         return {
             "OS_AUTH_URL": f"{self.url}/v3",
             "OS_USERNAME": user.name,

@@ -55,8 +55,8 @@ def serving() -> Iterator[PostgreSQL]:
         command = _as_owner(_program("postgres"), *options)
         log = directory / "log"
         with Server("postgresql", command, log=log, cwd=directory) as server:
-            ready = [_program("pg_isready"), "-q", "-h", directory]
-            server.wait_for_program(ready)  # its socket is there before it is
+            # Its socket is there before it is ready.
+            server.wait_for_program([_program("pg_isready"), "-q", "-h", directory])
             yield PostgreSQL(directory)
 
 

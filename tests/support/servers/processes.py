@@ -21,7 +21,7 @@ from tests.support import isolation
 
 _PR_SET_PDEATHSIG = 1
 _STOP_TIME = 20.0  # seconds until SIGKILL
-# Below those that Linux gives to whoever connects (ip_local_port_range).
+# Below those that Linux gives to outgoing connections (ip_local_port_range).
 _PORTS = range(12000, 32768)
 _LIBC = ctypes.CDLL(None)
 
@@ -31,7 +31,7 @@ class ServerFailed(Exception):
 
 
 class Server:
-    """A process that serves a port; dies with whoever started it."""
+    """A process that serves a port; it dies with its parent."""
 
     def __init__(
         self,

@@ -23,7 +23,7 @@ PASTE = ROOT / "etc" / "paste" / "s3gateway-paste.ini"
 
 _STAND_IN = "paste.filter_factory = tests.support.servers.identity:filter_factory"
 
-#: The gateway's own user, where a stand-in says who a token is.
+#: The gateway's own user, as the stand-in for auth_token knows it.
 SERVICE_USER = {
     "auth_type": "admin_token",
     "endpoint": "http://127.0.0.1:9",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which Glance objects belong to: the same for its gateways, another for others."""
+"""``glance_id`` is the same for all gateways of a Glance, and differs from others'."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.config import settings
 from s3gateway.errors import ConfigError
+from tests.support import configuration
 
 PASSWORD = "a/password@with:all"
 URL = "mysql+pymysql://glance:pass@db.example:3306/glance?charset=utf8"
@@ -41,7 +41,7 @@ def read(tmp_path: pathlib.Path) -> Read:
             text += f"[s3gateway]\nglance_id = {glance_id}\n"
         file = tmp_path / "glance-api.conf"
         file.write_text(text)
-        stores = settings.read(settings.parse_files([str(file)])).stores
+        stores = configuration.read(file).stores
         return stores["fast"].writing.glance_id
 
     return found
@@ -90,5 +90,5 @@ def test_who_knows_no_database_and_names_none_has_none(read: Read) -> None:
 
 @pytest.mark.parametrize("wrong", ["r\u00e9gion", "two words", "x" * 65])
 def test_one_that_cannot_be_metadata(read: Read, wrong: str) -> None:
-    with pytest.raises(ConfigError, match="glance_id: not 1 to 64 letters"):
+    with pytest.raises(ConfigError, match="glance_id: must be 1 to 64 letters"):
         read(URL, wrong)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.config import settings
 from s3gateway.config.settings import Settings
 from s3gateway.config.stores import MIB
 from s3gateway.config.stores import Writing
 from s3gateway.errors import ConfigError
+from tests.support import configuration
 
 CONFIGURATIONS = pathlib.Path(__file__).parents[2] / "fixtures" / "configuration"
 Read = Callable[[str], Settings]
@@ -20,7 +20,7 @@ SECRET = "never/show+this=secret@key"
 
 
 def load(path: pathlib.Path) -> Settings:
-    return settings.read(settings.parse_files([str(path)]))
+    return configuration.read(path)
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_stores_that_glance_could_confuse_are_refused(
     if not overlap:
         assert set(read(text).stores) == {"fast", "cheap"}
         return
-    with pytest.raises(ConfigError, match="would take one for the other"):
+    with pytest.raises(ConfigError, match="would confuse the two"):
         read(text)
 
 
@@ -250,7 +250,7 @@ def test_an_unknown_hash_is_refused(read: Read) -> None:
 
 def test_a_file_that_does_not_parse() -> None:
     with pytest.raises(ConfigError):
-        settings.parse_files(["/nonexistent/glance-api.conf"])
+        configuration.parse(pathlib.Path("/nonexistent/glance-api.conf"))
 
 
 def test_secrets_are_not_in_the_settings_repr(read: Read) -> None:

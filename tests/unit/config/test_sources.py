@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who parses a second time sees the values that the host process sees."""
+"""A second parse sees the values that the host process sees."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pathlib
 import pytest
 from oslo_config import cfg
 
-from s3gateway import factory
 from s3gateway.config import settings
 from s3gateway.config import sources
 from s3gateway.manage import commands
@@ -78,12 +77,12 @@ def test_the_filter_reads_what_glance_has_read(
 ) -> None:
     monkeypatch.setattr(cfg, "CONF", host.conf)
     host.parse()
-    read = factory.config_sources("")
+    read = sources.of_host("")
     assert bucket(settings.parse(read)) == "glance-api.conf.d/stores.conf"
 
 
 def test_the_filter_reads_the_file_that_it_is_given_and_no_other(host: Host) -> None:
-    read = factory.config_sources(str(host.other))
+    read = sources.of_host(str(host.other))
     assert bucket(settings.parse(read)) == "other.conf"
 
 

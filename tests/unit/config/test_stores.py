@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one store's section of the configuration means."""
+"""The section of one store: every option is read and checked."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 import trustme
 from oslo_config import cfg
 
-from s3gateway.config import glance_options
 from s3gateway.config import options
+from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.stores import Section
 from s3gateway.config.stores import StoreSettings
 from s3gateway.config.stores import read_store
@@ -41,7 +41,7 @@ def section(**values: Any) -> Recording:
     """Return a store's section with these options over what every store has."""
     conf = cfg.ConfigOpts()
     conf([], default_config_files=[])
-    conf.register_opts(glance_options.STORE_OPTS, group="fast")
+    conf.register_opts(STORE_OPTS, group="fast")
     for name, value in {**STORE, **values}.items():
         conf.set_override(name, value, group="fast")
     return Recording("fast", conf.fast)
@@ -57,7 +57,7 @@ def read(found: Section) -> StoreSettings:
 def test_no_option_is_declared_that_nobody_reads() -> None:
     found = section()
     read(found)
-    assert found.read == {opt.name for opt in glance_options.STORE_OPTS}
+    assert found.read == {opt.name for opt in STORE_OPTS}
 
 
 def test_checksums_are_sent_with_data_integrity_protection_alone() -> None:
@@ -85,14 +85,14 @@ def test_a_file_of_cas_that_is_none(
     with pytest.raises(ConfigError) as refused:
         read(section(s3_store_cacert=str(file)))
     assert refused.value.option == "s3_store_cacert"
-    assert f"{file} is no file of CA certificates" in str(refused.value)
+    assert f"{file} is not a file of CA certificates" in str(refused.value)
     assert reason in str(refused.value)
     plain = section(s3_store_cacert=str(file), s3_store_host="http://s3.example.org")
     assert read(plain).cacert == str(file)  # which nobody reads
 
 
 def test_a_directory_is_no_file_of_cas(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ConfigError, match="is no file of CA certificates"):
+    with pytest.raises(ConfigError, match="is not a file of CA certificates"):
         read(section(s3_store_cacert=str(tmp_path)))
 
 

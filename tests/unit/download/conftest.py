@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance and stores in memory, for the way of a download from top to bottom."""
+"""A Glance and stores in memory, for a download from top to bottom."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from s3gateway.config import settings as gateway_settings
 from s3gateway.config.settings import Settings
 from s3gateway.download.handler import Downloads
 from s3gateway.glance.api import Glance
 from s3gateway.glance.notifications import Notifications
 from s3gateway.glance.releases import Traits
+from tests.support import configuration
 from tests.support.s3.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ retry_time = 0.2
 
 
 class FakeGlance:
-    """An app that shows images, and says who may read them as Glance does.
+    """An app that shows images, and checks who may read them, as Glance does.
 
     :ivar images: what it shows, by id
     :ivar readable: whether the caller may have the data
@@ -135,7 +135,7 @@ def request(method: str = "GET", **fields: str) -> dict[str, Any]:
 def settings(tmp_path: pathlib.Path) -> Settings:
     path = tmp_path / "glance-api.conf"
     path.write_text(_CONFIG)
-    return gateway_settings.read(gateway_settings.parse_files([str(path)]))
+    return configuration.read(path)
 
 
 @pytest.fixture

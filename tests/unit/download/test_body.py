@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies on their way out: complete, or an error that stays."""
+"""Bodies of downloads: complete, or an error that stays."""
 
 from __future__ import annotations
 
@@ -350,7 +350,7 @@ def test_a_body_that_broke_off_is_not_told_as_sent() -> None:
     assert told == []
 
 
-def test_a_client_has_its_bytes_whoever_cannot_be_told(
+def test_a_client_has_its_bytes_if_the_end_cannot_be_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     def fail(count: int) -> None:
@@ -358,7 +358,7 @@ def test_a_client_has_its_bytes_whoever_cannot_be_told(
 
     body = deliver(store(), ended=fail)
     assert b"".join(body) == DATA
-    assert "The end of image an-image could not be told" in caplog.text
+    assert "Image an-image was sent, but what follows failed" in caplog.text
 
 
 FAILURES: list[BaseException] = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast one connection is, and who waits for whom."""
+"""The measured speed of a connection, and which side waits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Clock:
         (0.001, 0.0, False),  # nothing is faster than this connection
     ],
 )
-def test_who_waits_for_whom(
+def test_which_side_waits(
     monkeypatch: pytest.MonkeyPatch,
     store_takes: float,
     client_takes: float,

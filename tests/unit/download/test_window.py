@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How wide a window is: it follows who waits for whom."""
+"""The width of a window follows which side waits."""
 
 from __future__ import annotations
 

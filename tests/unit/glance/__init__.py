@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is Glance asked, and believed, as its API says?"""
+"""Do requests to Glance, and the reading of its answers, follow its API?"""

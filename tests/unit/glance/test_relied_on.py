@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is relied on in Glance is looked for before it is used."""
+"""The gateway checks what it relies on in Glance before it uses it."""
 
 from __future__ import annotations
 

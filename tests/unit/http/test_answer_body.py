@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of answers: whole, or they fail and keep failing, whatever broke them off."""
+"""Bodies of answers are complete, or fail and keep failing after any error."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def as_glances_cache(body: Iterable[bytes]) -> Iterator[bytes]:
 def taken(body: AnswerBody, tries: int) -> tuple[bytes, int, bool]:
     """Return what came before the first failure, of how many, and if it ended.
 
-    Whoever takes it goes on behind each failure.
+    The reader goes on after each failure.
     """
     found, failures = b"", 0
     for _ in range(tries):

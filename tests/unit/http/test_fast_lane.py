@@ -82,7 +82,7 @@ def test_a_client_that_goes_away_ends_it(
     client.sendall(b"some")
     client.close()
     assert receiver is not None
-    assert received(receiver, 10) == b"some"  # whoever counts notices
+    assert received(receiver, 10) == b"some"  # a reader that counts notices
 
 
 def request(server: socket.socket) -> types.SimpleNamespace:
@@ -171,7 +171,7 @@ def test_chunks_are_what_gunicorn_makes_of_them(
     ahead=st.integers(0, 9000),
     taken=st.integers(1, 20000),
 )
-def test_whoever_reads_on_finds_the_rest_of_the_chunks(
+def test_another_reader_finds_the_rest_of_the_chunks(
     sizes: list[int], ahead: int, taken: int
 ) -> None:
     """As what drains a body that was refused, and gunicorn before the next request."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is left of a refused request's body: read while it comes, and not waited for."""
+"""The rest of a refused request's body: read while it comes, and not waited for."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_a_client_that_nobody_vouches_for_is_not_waited_for(ends: Ends) -> None:
 
 
 def test_a_body_that_was_read_keeps_its_connection(ends: Ends) -> None:
-    """Whoever sent it."""
+    """Whatever the sender."""
     client, server = ends
     client.sendall(bytes(1000) + NEXT)
     request = of_length(server, 1000, HTTP_X_IDENTITY_STATUS="Invalid")

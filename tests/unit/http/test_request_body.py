@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long a request body is, whichever way a server says it, and what is passed on."""
+"""The length of a request body under every server, and what is forwarded."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_locations(url: str, metadata: dict[str, str], expected: str) -> None:
 
 
 def test_the_mark_of_an_upload_is_not_shown() -> None:
-    """Whoever copies an image's properties could not write it."""
+    """A client that copies an image's properties could not write it."""
     more: list[dict[str, Any]] = [{}, {"locations": [], "virtual_size": None}]
     for fields in more:
         plain = {"id": ID, "os": "linux", **fields}

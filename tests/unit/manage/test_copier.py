@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from s3gateway.config import settings
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
 from s3gateway.glance.releases import Traits
 from s3gateway.manage.copier import Copier
 from s3gateway.manage.copier import Unfit
 from s3gateway.manage.copier import check
+from tests.support import configuration
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 
@@ -87,10 +87,10 @@ def copier(glance: Glance, directory: pathlib.Path) -> tuple[Copier, MemoryStore
     context: Any = SimpleNamespace(
         glance=glance,
         stores=stores,
-        settings=settings.read(settings.parse_files([str(file)])),
+        settings=configuration.read(file),
     )
     made = Copier(context, "cheap")
-    # A server that copies by itself is another story.
+    # Copies inside S3 have their own tests.
     made._near = lambda image: None  # type: ignore[method-assign]
     return made, stores["cheap"]
 

@@ -61,7 +61,7 @@ def test_whose_claim_was_written_by_an_older_gateway(bench: Bench) -> None:
 
 
 def test_ids_in_upper_case(bench: Bench) -> None:
-    """As older gateways wrote keys for who asked for an image that way."""
+    """Older gateways wrote such keys for clients that used that spelling."""
     image_id = bench.glance.gone()
     upper = image_id.upper()
     bench.claim(image_id, age=1.0)

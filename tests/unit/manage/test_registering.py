@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the image says after a change of its locations is what counts."""
+"""After a change of locations, what the image shows decides."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is counted, and who may see it."""
+"""The metrics, and the senders that may see them."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ def test_a_directory_that_is_gone_fails_no_transfer(tmp_path: pathlib.Path) -> N
     )
     assert done.stdout == "done\n"
     assert done.stderr.count("ERROR") == 1
-    assert "The metrics of this process are not complete any more" in done.stderr
+    assert "The metrics of this process are no longer complete" in done.stderr
     assert "FileNotFoundError" in done.stderr
 
 

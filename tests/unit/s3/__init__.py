@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is S3 spoken to as its API says?"""
+"""Do requests to S3 follow its API?"""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is found out about conditional PUTs: what is certain, and nothing else."""
+"""The trial of conditional PUTs remembers certain results only."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ class Held:
 @pytest.mark.parametrize(
     ("error", "shared"), [(STRAY[2], StoreUnavailable), (SystemExit(), StoreError)]
 )
-def test_nobody_waits_behind_somebody_who_waits(
+def test_no_caller_waits_behind_another_that_waits(
     error: BaseException, shared: type[StoreError]
 ) -> None:
     """Six uploads to a store that is down share the time that one of them takes.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""With which keys S3 is asked, and whether it is asked again."""
+"""The keys that sign requests to S3, and retries after they change."""
 
 from __future__ import annotations
 

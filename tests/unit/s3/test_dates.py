@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How old something is, by whatever dates an answer has."""
+"""The age of an object, from all kinds of dates in an answer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A server that refuses connections: who asks it waits for a moment and no longer."""
+"""A server that refuses connections makes no request wait for long."""
 
 from __future__ import annotations
 

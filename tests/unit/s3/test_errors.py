@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the lower libraries raise becomes an error of ours, every one of it."""
+"""Every error of the libraries becomes an error of the gateway's own."""
 
 from __future__ import annotations
 

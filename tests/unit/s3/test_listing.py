@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listings of servers that say where the next page begins, or say it badly."""
+"""Listings of servers that name the start of the next page, or only in part."""
 
 from __future__ import annotations
 

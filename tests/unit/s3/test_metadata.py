@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What S3 is told of an object besides its bytes."""
+"""Headers of new objects."""
 
 from __future__ import annotations
 

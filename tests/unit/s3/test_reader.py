@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of a server of our own: how the bytes come is up to a server."""
+"""Answers of a scripted server, whose bytes come in various ways."""
 
 from __future__ import annotations
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Does a gateway of its own pass on what it should?"""
+"""Does a stand-alone gateway forward what it should?"""

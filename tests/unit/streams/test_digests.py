@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Digests in threads of their own: right, or an error, and never a wait without end."""
+"""Digests in their own threads: right, or an error, and never an endless wait."""
 
 from __future__ import annotations
 

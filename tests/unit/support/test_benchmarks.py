@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures that a benchmark reports: medians, ratios, and what is reached."""
+"""The figures of a benchmark's report: medians, ratios and targets."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.taken: list[tuple[str, bytes]] = []
 
     def handle_error(self, *ignored: object) -> None:
-        """A connection that breaks off is what the tests are about."""
+        """The tests are about connections that break off."""
 
 
 @pytest.fixture

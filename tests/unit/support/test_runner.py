@@ -75,7 +75,7 @@ def test_what_the_demo_says() -> None:
 
 
 def test_what_the_parts_of_a_part_say() -> None:
-    """As on the bare Debian, where make test prints the names of its own."""
+    """As on the bare Debian, where make test prints its own names."""
     text = "\n".join(f" parity | {line}" for line in LINES.splitlines())
     assert outcome(text, 1) == outcome(LINES, 1)
 
@@ -167,7 +167,7 @@ def test_it_is_broken_off(number: signal.Signals) -> None:
     """The table says what has become of each part; nothing runs on."""
     with endless() as (process, part):
         process.send_signal(number)
-        process.send_signal(number)  # as those do who wait for it
+        process.send_signal(number)  # as its parent does
         text, _ = process.communicate(timeout=30)
     rows = [line.split()[:3] for line in text.splitlines()]
     assert ["quick", "passed", "0"] in rows
@@ -207,7 +207,7 @@ def takes(part: Part, module: pathlib.Path) -> bool:
 
 @pytest.mark.parametrize("tier", [DEFAULT, FULL], ids=["default", "full"])
 def test_no_test_is_in_no_part_or_in_two(tier: Tier) -> None:
-    """``make test`` runs those without servers by itself."""
+    """``make test`` runs those without servers separately."""
     parts = [part for part in tier.parts if not part.hostile]
     for module in TESTS.rglob("test_*.py"):
         folder = module.relative_to(TESTS).parts[0]

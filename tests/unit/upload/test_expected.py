@@ -41,7 +41,7 @@ def test_content_md5(header: str, kept: bool) -> None:
     if kept:
         expected.check(made, FOUND)
         return
-    with pytest.raises(DigestMismatch, match="Content-MD5 header promises"):
+    with pytest.raises(DigestMismatch, match="Content-MD5 header announces"):
         expected.check(made, FOUND)
 
 
@@ -54,8 +54,8 @@ def test_a_header_that_is_no_md5(header: str) -> None:
 @pytest.mark.parametrize(
     ("properties", "words"),
     [
-        ({"checksum": "0" * 32}, "The image's checksum promises"),
-        ({"os_hash": "0" * 128}, "os_hash_value promises the sha512"),
+        ({"checksum": "0" * 32}, "The image's checksum announces"),
+        ({"os_hash": "0" * 128}, "os_hash_value announces the sha512"),
     ],
 )
 def test_the_images_promises(properties: dict[str, str], words: str) -> None:

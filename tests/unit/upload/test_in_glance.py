@@ -27,7 +27,6 @@ from s3gateway.upload.holding import Claim
 from tests.support.faults.steps import EXCEPTIONS
 from tests.support.faults.steps import SIZES
 from tests.support.faults.steps import Attempted
-from tests.support.faults.steps import Step
 from tests.support.servers.inprocess import CALLER
 from tests.support.servers.inprocess import GRACE
 from tests.support.servers.inprocess import PART
@@ -56,21 +55,6 @@ class Upload(Attempted):
 
 
 Run = Callable[..., Upload]
-
-
-@pytest.fixture
-def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    def run(
-        size: str,
-        at: Step | None = None,
-        error: Callable[[], BaseException] = MemoryError,
-    ) -> Upload:
-        with monkeypatch.context() as patch:
-            upload = Upload(tmp_path, patch, size)
-            upload.run(at, error)
-        return upload
-
-    return run
 
 
 def test_a_small_body_is_one_request(run: Run) -> None:
@@ -180,7 +164,7 @@ class TestSaving:
         assert not world.left(image_id)
         assert not world.claimed()
 
-    def test_whom_another_has_taken_over_from_leaves_it_alone(
+    def test_an_upload_that_was_taken_over_leaves_it_alone(
         self, world: InProcess
     ) -> None:
         """What it does when it fails is not its business any more."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which uploads are Glance's, and who hears of it."""
+"""Uploads that pass to Glance, and their reasons in log and metric."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ DEAD = "0123456789abcdef"
 
 
 class Race:
-    """Uploads to one image, each through a gateway of its own.
+    """Uploads to one image, each through another gateway.
 
     :ivar statuses: of their answers
     :param stores: where each of them goes

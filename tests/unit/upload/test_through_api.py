@@ -64,21 +64,6 @@ class Upload(Attempted):
 Run = Callable[..., Upload]
 
 
-@pytest.fixture
-def run(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    def run(
-        size: str,
-        at: Step | None = None,
-        error: Callable[[], BaseException] = MemoryError,
-    ) -> Upload:
-        with monkeypatch.context() as patch:
-            upload = Upload(tmp_path, patch, size)
-            upload.run(at, error)
-        return upload
-
-    return run
-
-
 def phases(run: Run, size: str) -> dict[str, list[Step]]:
     """Return the steps of an upload that nothing goes wrong in."""
     upload = run(size)
@@ -129,7 +114,7 @@ class TestAnythingAtAnyStep:
                 upload.check_next()
 
     def test_while_it_tells(self, run: Run, size: str, error: str) -> None:
-        """The image has its data, and who is not killed is told so."""
+        """The image has its data, and a client whose gateway lives gets 204."""
         for upload in self.each(run, size, error, "tell"):
             assert upload.is_active
             killed = isinstance(upload.outcome, BaseException)
