@@ -72,7 +72,7 @@ class Trial(Generic[T]):
         except BaseException as error:
             # What is raised in this thread alone, as SystemExit is, is not for others.
             shared = isinstance(error, StoreError)
-            other = StoreError(f"Store {self._bucket.name} was not tried out")
+            other = StoreError(f"Store {self._bucket.name}: a trial ended early")
             self._end(None, 0.0)
             trial.set_exception(error if shared else other)
             raise
