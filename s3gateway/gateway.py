@@ -24,6 +24,7 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
+from s3gateway.monitoring import version
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
@@ -63,6 +64,7 @@ class Gateway:
         self._guard = guard
         self._masking = masking
         self._drain_limit = drain_limit
+        metrics.BUILD_INFO.labels(version.RUNNING).set(1)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -84,7 +86,11 @@ class Gateway:
         image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
         if image_id:
             return self._uploads.keep_out(environ, image_id)
-        return self._glance.pass_through(self._guard.admit(environ))
+        answer = self._glance.pass_through(self._guard.admit(environ))
+        path = environ.get("PATH_INFO", "")
+        if answer.code == 200 and routes.shows_store_details(method, path):
+            answer.headers.append((version.HEADER, version.RUNNING))
+        return answer
 
 
 def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:

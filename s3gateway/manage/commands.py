@@ -19,6 +19,7 @@ from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
 from s3gateway.manage import migrate
+from s3gateway.manage import selftest
 from s3gateway.manage import verify
 from s3gateway.manage.check import command
 from s3gateway.manage.context import Context
@@ -187,6 +188,7 @@ def _add_commands(
     _add_target(moved)
     _add_gc(commands)
     _add_locations(commands)
+    selftest.declare(commands)
     shown = _add(commands, "metrics", metrics.run, _METRICS, "what was counted")
     shown.add_argument(
         "--listen", metavar="ADDRESS:PORT", default="", help="show it over HTTP"

@@ -186,6 +186,13 @@ STORE_UP = _gauge(
     mode="livemostrecent",
 )
 
+BUILD_INFO = _gauge(
+    "build_info",
+    "Always 1; the label is the version of the gateway that runs.",
+    "version",
+    mode="livemax",
+)
+
 
 def collected() -> prometheus.CollectorRegistry:
     """Return what to show: this process's metrics, or those of all processes."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``selftest``: POST, PUT, GET and DELETE of an image through the running API.
+
+It is what a user of the cloud does, with a user's token, over HTTP.  Whatever goes
+wrong, the image is deleted in the end.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from typing import NamedTuple
+
+from s3gateway.config.stores import MIB
+from s3gateway.errors import ConfigError
+from s3gateway.errors import GatewayError
+from s3gateway.glance import identity
+from s3gateway.manage import parsers
+from s3gateway.manage import user_api
+from s3gateway.manage.check import member
+from s3gateway.manage.context import Context
+from s3gateway.manage.sample import Sample
+from s3gateway.manage.trial import Failed
+from s3gateway.manage.trial import Trial
+from s3gateway.s3.store import S3Store
+
+_COLUMNS = ("step", "state", "seconds", "detail")
+_GROUPS = (member.GROUP, identity.GROUP)
+_SIZE = 4  # MiB
+
+_TEXT = """
+Does what a user does, through the running API: creates an image, uploads random data,
+shows it, downloads it whole and in part, compares it, deletes it, and looks whether it
+is gone. It says whether the gateway took part, and whether an answer showed something
+of S3 that users must not see. The image is deleted whatever happens.
+
+The user is that of --os-cloud, of the variables OS_*, of [check_user] or of
+[service_user], whichever is there first. A plain member sees what users see. The
+address is that of the catalog, or --url.
+
+Data of more than s3_store_large_object_chunk_size, 10 MiB by default, is sent to S3 in
+parts.
+
+  s3gateway-manage selftest --os-cloud mycloud
+  s3gateway-manage selftest --os-cloud mycloud --size 64 --store fast
+  s3gateway-manage selftest --url http://192.0.2.21:9292
+"""
+
+
+def declare(commands: parsers.Commands) -> None:
+    """Declare the command."""
+    summary = "an upload and a download through the running API"
+    parser = parsers.add(commands, "selftest", run, _TEXT, summary)
+    parser.add_argument(
+        "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
+    )
+    parser.add_argument(
+        "--url", default="", help="of the image API, if not that of the catalog"
+    )
+    parser.add_argument(
+        "--size",
+        type=parsers.number,
+        metavar="MIB",
+        default=_SIZE,
+        help=f"of the image, in MiB; {_SIZE} by default",
+    )
+    parser.add_argument(
+        "--store", metavar="NAME", default="", help="where to; Glance's default if not"
+    )
+
+
+def run(context: Context) -> bool:
+    """Print what came of each step; return whether all is well.
+
+    :raises ConfigError: if there are no credentials
+    :raises GlanceError: if there is no token or no address
+    """
+    words = context.conf.command
+    api = user_api.connect(
+        context.conf, _GROUPS, cloud=words.os_cloud, url=words.url
+    )  # fmt: skip
+    if api is None:
+        raise ConfigError(
+            "command line",
+            "--os-cloud",
+            "not given, and no credentials in OS_*, [check_user] or [service_user]",
+        )
+    context.output.note(f"{api.who} at {api.url}")
+    trial = Trial(api, Sample(words.size * MIB), _stores(context), words.store)
+    rows = _Walk(trial, context.output.note).rows()
+    errors = sum(row["state"] == "error" for row in rows)
+    summary = f"{len(rows)} steps, {errors} errors"
+    context.output.result(rows, _COLUMNS, summary)
+    return not errors
+
+
+def _stores(context: Context) -> dict[str, S3Store]:
+    """Return the stores to look into for the object; none if none is configured."""
+    return context.stores if context.settings.stores else {}
+
+
+class _Step(NamedTuple):
+    """A step, and the one without which it makes no sense."""
+
+    name: str
+    needs: str
+    run: Callable[[], str]
+
+
+class _Walk:
+    """Goes through the steps of a trial.
+
+    :param note: says what is not a result
+    """
+
+    def __init__(self, trial: Trial, note: Callable[[str], None]) -> None:
+        self._trial = trial
+        self._note = note
+        self._done = {""}
+        self._steps = [
+            _Step("create", "", trial.create),
+            _Step("upload", "create", trial.upload),
+            _Step("show", "upload", trial.show),
+            _Step("download", "upload", trial.download),
+            _Step("range", "upload", trial.download_range),
+            _Step("gateway", "upload", trial.look_for_gateway),
+            _Step("masks", "create", trial.look_for_leaks),
+            _Step("delete", "create", trial.delete),
+            _Step("gone", "delete", trial.look_for_rest),
+        ]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Do all that makes sense; return a row for each step."""
+        try:
+            return [self._row(step) for step in self._steps]
+        finally:
+            left = self._trial.clean()
+            if left:
+                self._note(f"Image {left} could not be deleted: delete it.")
+
+    def _row(self, step: _Step) -> dict[str, Any]:
+        if step.needs not in self._done:
+            detail = f"{step.needs} failed"
+            return _row(step, "skipped", 0.0, detail)
+        began = time.monotonic()
+        try:
+            state, detail = "ok", step.run()
+            self._done.add(step.name)
+        except Failed as failed:
+            state, detail = "error", str(failed)
+        except GatewayError as error:  # a store's
+            state, detail = "error", str(error)
+        except user_api.NO_ANSWER as error:
+            state, detail = "error", f"no whole answer: {type(error).__name__}"
+        return _row(step, state, time.monotonic() - began, detail)
+
+
+def _row(step: _Step, state: str, seconds: float, detail: str) -> dict[str, Any]:
+    values = (step.name, state, round(seconds, 3), detail)
+    return dict(zip(_COLUMNS, values, strict=True))
