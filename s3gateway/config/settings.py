@@ -201,7 +201,7 @@ def _multi(
         )
     conf.register_opts(glance_options.STORE_OPTS, group=glance_options.BACKEND_DEFAULTS)
     return {
-        name: read_store(name, _backend_section(conf, name), ours, owner)
+        name: read_store(name, backend_section(conf, name), ours, owner)
         for name, kind in backends.items()
         if kind == "s3"
     }, default
@@ -218,7 +218,7 @@ def _single(
     return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours, owner)}, default
 
 
-def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
+def backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
     """A store's section over ``[backend_defaults]``, as glance_store has it."""
     conf.register_opts(glance_options.STORE_OPTS, group=name)
     for opt in glance_options.STORE_OPTS:

@@ -15,11 +15,13 @@ from s3gateway.config import options
 from s3gateway.config import remote
 from s3gateway.config import sources
 from s3gateway.config.sources import Sources
+from s3gateway.manage import config
 from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
 from s3gateway.manage import migrate
 from s3gateway.manage import selftest
+from s3gateway.manage import status
 from s3gateway.manage import verify
 from s3gateway.manage.check import command
 from s3gateway.manage.context import Context
@@ -189,6 +191,8 @@ def _add_commands(
     _add_gc(commands)
     _add_locations(commands)
     selftest.declare(commands)
+    config.declare(commands)
+    status.declare(commands)
     shown = _add(commands, "metrics", metrics.run, _METRICS, "what was counted")
     shown.add_argument(
         "--listen", metavar="ADDRESS:PORT", default="", help="show it over HTTP"

@@ -187,12 +187,17 @@ class Bench:
             for key in (*store.objects_by_key, *store.open_uploads)
         }
 
-    def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
-        conf = commands.parse([f"--config-file={self._config}", "gc", *words])
+    def context(self, *words: str) -> Context:
+        """Return what a command has to work with here."""
+        conf = commands.parse([f"--config-file={self._config}", *words])
         context = Context(conf, Output(as_json=True))
         database = None if self.remote else self.glance
         operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
+        return context
+
+    def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
+        context = self.context("gc", *words)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)
         return well, json.loads(printed.getvalue())
