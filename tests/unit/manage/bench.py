@@ -189,12 +189,13 @@ class Bench:
 
     def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
         conf = commands.parse([f"--config-file={self._config}", "gc", *words])
-        context = Context(conf, Output(as_json=True))
+        context = Context(conf, Output("json"))
         database = None if self.remote else self.glance
         operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)
+            context.output.finish()
         return well, json.loads(printed.getvalue())
 
     def spares(self, *keys: str, words: tuple[str, ...] = ()) -> str:
