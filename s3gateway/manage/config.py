@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 
 from oslo_config import cfg
@@ -20,19 +21,21 @@ from s3gateway.config import remote
 from s3gateway.config import settings
 from s3gateway.config.settings import SINGLE_STORE
 from s3gateway.errors import ConfigError
-from s3gateway.manage import parsers
+from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
+
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
 
 _COLUMNS = ("section", "option", "value", "source", "detail")
 
 _TEXT = """
-Shows the settings that count: each option of [s3gateway] and of each S3 store, and the
-options of Glance's that the gateway reads, with its value and where that was read.
-Secrets are shown as ***, and so is what stands before the @ of a URL. Exit code 2: a
-setting cannot be used, and the last line says which.
+It lists each option of [s3gateway] and of each S3 store, and the options of Glance's
+that the gateway reads. Secrets are shown as ***, and so is what stands before the @ of
+a URL. Exit code 2: a setting cannot be used, and the last line says which.
 
   s3gateway-manage config
-  s3gateway-manage --json config | jq '.rows[] | select(.source != "default")'
+  s3gateway-manage config --json | jq '.rows[] | select(.source != "default")'
 """
 
 _DEFAULT = "DEFAULT"
@@ -48,9 +51,10 @@ _SOURCES = {
 Row = dict[str, Any]
 
 
-def declare(commands: parsers.Commands) -> None:
+def declare(commands: Commands) -> None:
     """Declare the command."""
-    parsers.add(commands, "config", run, _TEXT, "the settings that count")
+    summary = "Show the effective settings and where they were read"
+    arguments.add(commands, "config", run, summary=summary, text=_TEXT)
 
 
 def run(context: Context) -> bool:
@@ -60,7 +64,9 @@ def run(context: Context) -> bool:
     """
     rows = list(_all(context.conf))
     found = sum(row["source"] != "default" for row in rows)
-    context.output.result(rows, _COLUMNS, f"{len(rows)} options, {found} of them set")
+    counts = {"options": len(rows), "set": found}
+    summary = f"{len(rows)} options, {found} of them set"
+    context.output.result(rows, _COLUMNS, summary, counts)
     _ = context.settings
     remote.read(context.conf)
     return True

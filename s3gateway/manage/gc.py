@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
@@ -19,6 +20,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.marks import marked_since
+from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE
@@ -32,6 +34,31 @@ from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import refers_to
 
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_TEXT = """
+Find what uploads and copies that died have left: claims, multipart uploads and
+objects. Nothing is deleted without --delete. Never deleted is what is younger than
+[s3gateway] claim_grace, what an image refers to, what a running upload may need, and
+what does not say that it belongs to this Glance ([s3gateway] glance_id).
+
+A bucket belongs to exactly one Glance database. If the database is empty or older than
+the bucket, it does not know the newer images, and their objects look like leftovers.
+After you have restored Glance's database from a backup, do not run this with --delete
+until you have registered the images that are newer than the backup, or given them up.
+Two checks protect you: what is newer than the last change in the database, and what is
+of images that the database has never had, stays. And nothing is deleted if the database
+has no image, or if more than 100 objects or a tenth of all would go. --force turns
+these checks off.
+
+Exit code 1: something was found, or could not be deleted.
+
+  s3gateway-manage gc
+  s3gateway-manage gc --delete
+  s3gateway-manage gc --delete --store fast --older-than 7d --limit 50
+"""
+
 _COLUMNS = ("kind", "store", "key", "age")
 
 #: An upload that is alive after all notices within this time that its claim is gone.
@@ -42,6 +69,37 @@ _MANY = 100
 _OF = 10
 
 _ADVICE = "look at [database] connection; --force collects them all the same"
+
+
+def declare(commands: Commands) -> None:
+    """Declare the command."""
+    summary = "Find and delete leftovers of failed uploads"
+    parser = arguments.add(commands, "gc", run, summary=summary, text=_TEXT)
+    parser.add_argument(
+        "--delete", action="store_true", help="delete what is found, not only show it"
+    )
+    parser.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="look only in this store; may be repeated",
+    )
+    parser.add_argument(
+        "--older-than",
+        type=arguments.age,
+        metavar="AGE",
+        default=0.0,
+        help="leave alone what is younger: 90s, 30m, 12h or 7d",
+    )
+    parser.add_argument(
+        "--limit", type=arguments.number, metavar="N", help="delete at most N"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="delete even if this seems to be the wrong database",
+    )
 
 
 def run(context: Context) -> bool:

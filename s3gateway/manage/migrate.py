@@ -3,23 +3,70 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
 from s3gateway.manage.copier import Copier
 from s3gateway.manage.copier import Moved
 from s3gateway.manage.copier import Unfit
 from s3gateway.manage.copier import check
 
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_COPY = """
+Copy an image's data into another S3 store, and add the copy to the image's locations.
+Within one S3 server the server copies; otherwise the data passes through this host. The
+copy is read back and compared with the digest that Glance shows before the image
+refers to it. Glance serves the image all the time.
+
+  s3gateway-manage copy 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11 --to fast
+"""
+
+_MIGRATE = """
+Copy all images of a store into an S3 store, as "copy" does, and have Glance delete
+each one in the old store once its copy is verified. You can stop the command and run it
+again; it skips images already moved. If it was killed during a copy, that image can be
+retried after [s3gateway] claim_grace seconds. Each moved image gets a new updated_at.
+Images that are not active are skipped.
+
+  s3gateway-manage migrate --from file --to fast --dry-run
+  s3gateway-manage migrate --from file --to fast
+"""
+
 _COLUMNS = ("image", "size", "state", "detail")
 
 DONE, WOULD, SKIPPED, FAILED = "done", "would be", "skipped", "failed"
+
+
+def declare(commands: Commands) -> None:
+    """Declare both commands."""
+    summary = "Copy an image to another store"
+    one = arguments.add(commands, "copy", copy, summary=summary, text=_COPY)
+    one.add_argument("image_id", metavar="IMAGE", help="the id of the image")
+    _add_target(one)
+    summary = "Move all images of a store to another store"
+    many = arguments.add(commands, "migrate", migrate, summary=summary, text=_MIGRATE)
+    many.add_argument(
+        "--from", dest="source", metavar="STORE", required=True, help="any store"
+    )
+    _add_target(many)
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", metavar="STORE", required=True, help="an S3 store")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show what would be done"
+    )
 
 
 def copy(context: Context) -> bool:

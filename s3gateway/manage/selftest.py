@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from s3gateway.config.stores import MIB
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
 from s3gateway.glance import identity
-from s3gateway.manage import parsers
+from s3gateway.manage import arguments
 from s3gateway.manage import user_api
 from s3gateway.manage.check import member
 from s3gateway.manage.context import Context
@@ -25,15 +26,18 @@ from s3gateway.manage.trial import Failed
 from s3gateway.manage.trial import Trial
 from s3gateway.s3.store import S3Store
 
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
 _COLUMNS = ("step", "state", "seconds", "detail")
 _GROUPS = (member.GROUP, identity.GROUP)
 _SIZE = 4  # MiB
 
 _TEXT = """
-Does what a user does, through the running API: creates an image, uploads random data,
-shows it, downloads it whole and in part, compares it, deletes it, and looks whether it
-is gone. It says whether the gateway took part, and whether an answer showed something
-of S3 that users must not see. The image is deleted whatever happens.
+It does what a user does: creates an image, uploads random data, shows the image,
+downloads the data whole and in part, compares it, deletes the image, and looks whether
+it is gone. It says whether the gateway took part, and whether an answer showed
+something of S3 that users must not see. The image is deleted whatever happens.
 
 The user is that of --os-cloud, of the variables OS_*, of [check_user] or of
 [service_user], whichever is there first. A plain member sees what users see. The
@@ -48,10 +52,10 @@ parts.
 """
 
 
-def declare(commands: parsers.Commands) -> None:
+def declare(commands: Commands) -> None:
     """Declare the command."""
-    summary = "an upload and a download through the running API"
-    parser = parsers.add(commands, "selftest", run, _TEXT, summary)
+    summary = "Upload and download an image through the running API"
+    parser = arguments.add(commands, "selftest", run, summary=summary, text=_TEXT)
     parser.add_argument(
         "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
     )
@@ -60,7 +64,7 @@ def declare(commands: parsers.Commands) -> None:
     )
     parser.add_argument(
         "--size",
-        type=parsers.number,
+        type=arguments.number,
         metavar="MIB",
         default=_SIZE,
         help=f"of the image, in MiB; {_SIZE} by default",

@@ -13,13 +13,15 @@ import time
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 from typing import Any
 
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Refused
-from s3gateway.manage import parsers
+from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
+from s3gateway.manage.output import iso
 from s3gateway.manage.under_way import ALIVE
 from s3gateway.manage.under_way import DEAD
 from s3gateway.manage.under_way import UNKNOWN
@@ -27,6 +29,9 @@ from s3gateway.manage.under_way import Bucket
 from s3gateway.manage.under_way import Found
 from s3gateway.manage.under_way import Uploads
 from s3gateway.manage.under_way import saving
+
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
 
 _COLUMNS = (
     "image",
@@ -41,22 +46,23 @@ _COLUMNS = (
 )
 
 _TEXT = """
-Shows the uploads that are under way: to which image and store, on which host, since
-when, how long ago their last sign of life was, and how many bytes are in S3, as far as
-that is known. An upload gives a sign of life at least once in a fifth of [s3gateway]
-claim_grace; after claim_grace seconds without one it is dead, and the next upload to
-the image, or gc --delete, collects what it has left. The bytes are those of whole parts
-of a multipart upload. An upload that is Glance's own is "unknown": nobody knows whether
-it is alive. Exit code 1: an upload is dead.
+It shows to which image and store, on which host, since when, how long ago the last
+sign of life was, and how many bytes are in S3, as far as that is known. An upload gives
+a sign of life at least once in a fifth of [s3gateway] claim_grace. After claim_grace
+seconds without one it is dead, and the next upload to the image, or gc --delete,
+collects what it has left. The bytes are those of whole parts of a multipart upload. An
+upload that is Glance's own is "unknown": nobody knows whether it is alive. Exit code 1:
+an upload is dead.
 
   s3gateway-manage status
-  s3gateway-manage --json status | jq '.rows[] | select(.state == "dead")'
+  s3gateway-manage status --json | jq '.rows[] | select(.state == "dead")'
 """
 
 
-def declare(commands: parsers.Commands) -> None:
+def declare(commands: Commands) -> None:
     """Declare the command."""
-    parsers.add(commands, "status", run, _TEXT, "the uploads that are under way")
+    summary = "List the uploads that are under way"
+    arguments.add(commands, "status", run, summary=summary, text=_TEXT)
 
 
 def run(context: Context) -> bool:
@@ -119,5 +125,4 @@ def _row(upload: Found, now: float) -> dict[str, Any]:
 def _isotime(moment: float | None) -> str | None:
     if moment is None:
         return None
-    found = datetime.datetime.fromtimestamp(round(moment), datetime.timezone.utc)
-    return found.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return iso(datetime.datetime.fromtimestamp(round(moment), datetime.timezone.utc))

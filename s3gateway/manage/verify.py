@@ -7,6 +7,7 @@ import collections
 import dataclasses
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from s3gateway.download.failover import Copy
 from s3gateway.errors import GatewayError
@@ -14,8 +15,21 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.glance.api import Image
+from s3gateway.manage import arguments
 from s3gateway.manage import copies
 from s3gateway.manage.context import Context
+
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_TEXT = """
+Check that each image's objects are in S3 and have the size that Glance shows. With
+--deep, read each object and compare its digest; that takes as long as downloading it.
+Exit code 1: an object is missing, or has another size or other data.
+
+  s3gateway-manage verify --all
+  s3gateway-manage verify --deep --image 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11
+"""
 
 _COLUMNS = ("image", "store", "state", "detail")
 
@@ -101,6 +115,20 @@ class Verifier:
 def _may_pass(error: StoreError) -> bool:
     """Whether an object may be read another time, or by somebody else."""
     return isinstance(error, (StoreUnavailable, StoreDenied))
+
+
+def declare(commands: Commands) -> None:
+    """Declare the command."""
+    summary = "Verify image data in S3"
+    parser = arguments.add(commands, "verify", run, summary=summary, text=_TEXT)
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--image", action="append", metavar="ID", default=[], help="may be repeated"
+    )
+    which.add_argument("--all", action="store_true", help="all images")
+    parser.add_argument(
+        "--deep", action="store_true", help="read them and compare their digests"
+    )
 
 
 def run(context: Context) -> bool:

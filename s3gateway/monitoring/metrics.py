@@ -38,6 +38,9 @@ REGISTRY = prometheus.CollectorRegistry()
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
 _OF_LIVE_PROCESS = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
 
+#: As samples of ``BUILD_INFO`` are called.
+BUILD_INFO_NAME = "s3gateway_build_info"
+
 #: Set when something could not be counted, which is said once.
 _failed = threading.Event()
 

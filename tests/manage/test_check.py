@@ -95,7 +95,7 @@ def test_broken_stores_each_have_their_sentence(
     }
     for store, words in advice.items():
         [row] = [r for r in done.about(f"store {store}") if r["state"] == "error"]
-        assert words in row["what to do"], row
+        assert words in row["detail"], row
     s3 = managed.cloud.s3
     secrets = Hidden(
         s3.access_key, s3.secret_key, s3.endpoint.partition("//")[2], "check-wrongkey"
@@ -132,7 +132,7 @@ def test_a_broken_glance_and_pipeline(managed: Manage) -> None:
         errors = [row for row in done.about(subject) if row["state"] == "error"]
         assert len(errors) == 1, (subject, done.text)
         [row] = errors
-        assert words in row["what to do"], row
+        assert words in row["detail"], row
     assert WRONG_SECRET not in done.text
 
 

@@ -34,8 +34,13 @@ _MEBIBYTE = memoryview(bytes(MIB))
 _ODD = re.compile(r"""[<>'"\\\s]""")
 
 
-def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]:
-    """Yield what is found out about a store, for the report."""
+def check(
+    store: StoreSettings, transfer: TransferSettings, *, write: bool = True
+) -> Iterator[Finding]:
+    """Yield what is found out about a store, for the report.
+
+    :param write: whether objects may be written to it
+    """
     subject = f"store {store.name}"
     impatient = dataclasses.replace(
         transfer,
@@ -43,7 +48,8 @@ def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]
         read_timeout=min(transfer.read_timeout, _READ_TIMEOUT),
         retry_time=_RETRY_TIME,
     )
-    for found in examine(S3Store(store, impatient)):
+    look = examine if write else look_at
+    for found in look(S3Store(store, impatient)):
         yield found.of(subject)
     yield from _of_configuration(subject, store)
 
@@ -99,6 +105,17 @@ def examine(store: S3Store) -> list[Finding]:
     if problem := failure or left:
         return [problem]
     return [access, *probed]
+
+
+def look_at(store: S3Store) -> list[Finding]:
+    """Find out what can be known without a write.  Never raises a ``StoreError``."""
+    access = _access(store)
+    if access.severity is Severity.ERROR or access.found == "no bucket":
+        return [access]
+    untried = findings.note(
+        "writing", "not tried", "--no-write: all that needs an object is not known."
+    )
+    return [access, untried, *(_probe(store, each, "") for each in probes.READING)]
 
 
 def _access(store: S3Store) -> Finding:

@@ -190,7 +190,7 @@ class Bench:
     def context(self, *words: str) -> Context:
         """Return what a command has to work with here."""
         conf = commands.parse([f"--config-file={self._config}", *words])
-        context = Context(conf, Output(as_json=True))
+        context = Context(conf, Output("json"))
         database = None if self.remote else self.glance
         operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
@@ -200,6 +200,7 @@ class Bench:
         context = self.context("gc", *words)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)
+            context.output.finish()
         return well, json.loads(printed.getvalue())
 
     def spares(self, *keys: str, words: tuple[str, ...] = ()) -> str:

@@ -45,10 +45,11 @@ class Cloud:
     def __call__(self, *words: str) -> tuple[bool, dict[str, dict[str, Any]]]:
         """Run it; return whether all is well, and the rows by their steps."""
         conf = commands.parse([f"--config-file={self._config}", "selftest", *words])
-        context = Context(conf, Output(as_json=True))
+        context = Context(conf, Output("json"))
         vars(context).update(stores={"fast": self.store})
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = selftest.run(context)
+            context.output.finish()
         return well, {
             row["step"]: row for row in json.loads(printed.getvalue())["rows"]
         }

@@ -46,6 +46,7 @@ def printed(bench: Bench) -> tuple[bool, dict[str, Any], GatewayError | None]:
             well = status.run(context)
         except GatewayError as error:
             failure = error
+        context.output.finish()
     return well, json.loads(out.getvalue()), failure
 
 

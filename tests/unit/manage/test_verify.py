@@ -35,7 +35,7 @@ class Bench:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.images = [self.image() for _ in range(5)]
-        self.output = Output(as_json=True)
+        self.output = Output()
         self.stores = {"fast": self.store}
         self.asked = 0
 
