@@ -86,9 +86,9 @@ class Gateway:
         image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
         if image_id:
             return self._uploads.keep_out(environ, image_id)
+        for_admins = routes.shows_store_details(method, environ.get("PATH_INFO", ""))
         answer = self._glance.pass_through(self._guard.admit(environ))
-        path = environ.get("PATH_INFO", "")
-        if answer.code == 200 and routes.shows_store_details(method, path):
+        if for_admins and answer.code == 200:
             answer.headers.append((version.HEADER, version.RUNNING))
         return answer
 

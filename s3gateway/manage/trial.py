@@ -201,7 +201,10 @@ class Trial:
         if image.get("size") != len(self._sample):
             raise Failed(f"the image has {image.get('size')} bytes")
         algorithm = str(image.get("os_hash_algo") or "")
-        digests = [("md5", image.get("checksum")), (algorithm, image["os_hash_value"])]
+        digests = [
+            ("md5", image.get("checksum")),
+            (algorithm, image.get("os_hash_value")),
+        ]
         for name, shown in digests:
             if shown and shown != self._sample.digest(name):
                 raise Failed(f"the {name} is not that of the data that was sent")
