@@ -91,7 +91,13 @@ def run(context: Context) -> bool:
             "not given, and no credentials in OS_*, [check_user] or [service_user]",
         )
     context.output.note(f"{api.who} at {api.url}")
-    trial = Trial(api, Sample(words.size * MIB), _stores(context), words.store)
+    trial = Trial(
+        api,
+        Sample(words.size * MIB),
+        _stores(context),
+        words.store,
+        scrubbed=context.settings.delayed_delete,
+    )
     rows = _Walk(trial, context.output.note).rows()
     errors = sum(row["state"] == "error" for row in rows)
     summary = f"{len(rows)} steps, {errors} errors"

@@ -48,6 +48,7 @@ class Trial:
 
     :param stores: to look into for the image's object; may be empty
     :param store: that is asked for; Glance's default if empty
+    :param scrubbed: whether deleted images' data is left to Glance's scrubber
     """
 
     def __init__(
@@ -56,11 +57,14 @@ class Trial:
         sample: Sample,
         stores: Mapping[str, ObjectStore],
         store: str = "",
+        *,
+        scrubbed: bool = False,
     ) -> None:
         self._api = api
         self._sample = sample
         self._stores = stores
         self._store = store
+        self._scrubbed = scrubbed
         self._exposed = Exposed([s.settings for s in stores.values()], api.url)
         self._image_id = str(uuid.uuid4())  # ours, so that it is known what to delete
         self._went_to = ""
@@ -151,7 +155,10 @@ class Trial:
         """Find out whether an answer showed what users must not see."""
         if found := self._exposed.found():
             raise Failed("; ".join(found))
-        return f"{self._exposed.count} answers show nothing of S3"
+        seen = f"{self._exposed.count} answers show nothing of S3"
+        if "admin" in self._api.roles:
+            return f"{seen}, to an admin: run it as a member to see what users see"
+        return seen
 
     def delete(self) -> str:
         """Delete the image."""
@@ -166,10 +173,16 @@ class Trial:
         if self._object is None:
             return "the image is gone"
         store, key = self._object
-        with contextlib.suppress(ObjectNotFound):
+        try:
             self._stores[store].stat(key)
-            return "the image is gone; its object is still there, as for the scrubber"
-        return "the image and its object are gone"
+        except ObjectNotFound:
+            return "the image and its object are gone"
+        if self._scrubbed:
+            return "the image is gone; its object waits for glance-scrubber"
+        raise Failed(
+            f"the object is still in store {store}: look at Glance's log, and whether "
+            "its keys may delete; gc finds it"
+        )
 
     def clean(self) -> str:
         """Delete the image if it is still there; return its id if that fails."""

@@ -58,11 +58,13 @@ class UserApi:
 
     :ivar url: without a version and a trailing slash
     :ivar who: where the user's credentials are from, in a few words
+    :ivar roles: the user's, empty if the token does not say
     """
 
     def __init__(self, session: Session, url: str, who: str) -> None:
         self.url = url.rstrip("/").removesuffix("/v2")
         self.who = who
+        self.roles = _roles(session)
         self._session = session
 
     def ask(
@@ -144,11 +146,17 @@ def connect(
     try:
         user.session.get_token()
         endpoint = url or user.image_endpoint()
+        if endpoint:
+            return UserApi(user.session, endpoint, user.who)
     except exceptions.ClientException as error:
         raise GlanceError(f"No token from {user.who}: {error}") from error
-    if not endpoint:
-        raise GlanceError(f"The catalog shows {user.who} no image service: give --url.")
-    return UserApi(user.session, endpoint, user.who)
+    raise GlanceError(f"The catalog shows {user.who} no image service: give --url.")
+
+
+def _roles(session: Session) -> tuple[str, ...]:
+    """Return the roles of a session's user; only Keystone's tokens have some."""
+    access = getattr(session.auth, "get_access", None)
+    return tuple(access(session).role_names) if access else ()
 
 
 def _user(conf: cfg.ConfigOpts, groups: Sequence[str], cloud: str) -> _User | None:
@@ -185,7 +193,9 @@ def _of_clouds_yaml(cloud: str) -> _User:
 
 
 def _of_environment() -> _User:
-    loader = loading.get_plugin_loader(os.environ.get("OS_AUTH_TYPE") or "password")
+    loader: Any = loading.get_plugin_loader(
+        os.environ.get("OS_AUTH_TYPE") or "password"
+    )
     auth = loader.load_from_options_getter(lambda option: option.argparse_default)
     return _User(
         "OS_*",

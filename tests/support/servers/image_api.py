@@ -58,9 +58,9 @@ class ImageApi:
             return [json.dumps({"usage": self.usage}).encode()]
         if environ["PATH_INFO"] == "/v2/info/stores/detail":
             is_admin = "admin" in environ.get("HTTP_X_ROLES", "")
-            status = "200 OK" if is_admin else "403 Forbidden"
+            told = "200 OK" if is_admin else "403 Forbidden"
             environ["PATH_INFO"] = "/info/stores/detail"  # as Paste's urlmap does
-            start_response(status, [("Content-Type", "application/json")])
+            start_response(told, [("Content-Type", "application/json")])
             return [b'{"stores": []}']
         image_id = environ["PATH_INFO"].split("/")[3].lower()
         self.before(method)

@@ -25,6 +25,7 @@ class ImageService:
     :ivar gateway: whether the gateway takes part
     :ivar takes: whether it takes uploads
     :ivar admin: whether the user is one
+    :ivar spares: whether it leaves the data of deleted images where it is
     :ivar before: called with the name of a request; what it returns, if not 0, is the
         status of the answer.  With -1 the connection is cut
     :ivar data: called with what a download hands out; returns what it does hand out
@@ -38,6 +39,7 @@ class ImageService:
         self.images: dict[str, dict[str, Any]] = {}
         self.asked: list[str] = []
         self.before: Hook = lambda request: 0
+        self.spares = False
         self.data: Callable[[bytes], bytes] = lambda data: data
         self._store = store
 
@@ -76,7 +78,8 @@ class ImageService:
 
     def delete(self, image_id: str) -> None:
         del self.images[image_id]
-        self._store.objects_by_key.pop(self.key(image_id), None)
+        if not self.spares:
+            self._store.objects_by_key.pop(self.key(image_id), None)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

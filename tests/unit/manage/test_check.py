@@ -15,6 +15,7 @@ from s3gateway.manage.check import command
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import member
 from s3gateway.manage.check import probes
+from s3gateway.manage.check import reach
 from s3gateway.manage.check import store
 from s3gateway.manage.check.findings import Finding
 from s3gateway.s3.store import S3Store
@@ -119,7 +120,7 @@ def test_a_store_is_looked_at_without_a_write(
         settings = name = None
         bucket = Bucket()
 
-    monkeypatch.setattr(store.reach, "unreachable", lambda *words: None)
+    monkeypatch.setattr(reach, "unreachable", lambda *words: None)
     looked = store.look_at(Store())  # type: ignore[arg-type]
     assert [each.subject for each in looked] == [
         "access", "writing", "versioning", "lifecycle",

@@ -18,6 +18,7 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.manage import commands
 from s3gateway.manage import selftest
+from s3gateway.manage import user_api
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import Output
 from tests.support.s3.memory import MemoryStore
@@ -40,7 +41,11 @@ class Cloud:
         self.store = MemoryStore(store_settings(bucket="images-of-glance"))
         self.service = ImageService(self.store)
         self._config = directory / "glance-api.conf"
-        self._config.write_text(CONFIG)
+        self.configure("")
+
+    def configure(self, more: str) -> None:
+        """Add lines to the configuration."""
+        self._config.write_text(CONFIG + more)
 
     def __call__(self, *words: str) -> tuple[bool, dict[str, dict[str, Any]]]:
         """Run it; return whether all is well, and the rows by their steps."""
@@ -166,6 +171,26 @@ def test_an_image_that_cannot_be_deleted_is_named(
     [left] = cloud.service.images
     assert f"Image {left} could not be deleted" in capsys.readouterr().err
     cloud.service.delete(left)
+
+
+@pytest.mark.parametrize("delayed", [True, False])
+def test_an_object_that_stays(cloud: Cloud, delayed: bool) -> None:
+    """With delayed_delete that is as it should be."""
+    cloud.service.spares = True
+    cloud.configure(f"[DEFAULT]\ndelayed_delete = {delayed}\n")
+    well, rows = cloud("--size", "1")
+    assert well is delayed
+    words = "waits for glance-scrubber" if delayed else "still in store fast"
+    assert words in rows["gone"]["detail"]
+    cloud.store.objects_by_key.clear()
+
+
+def test_an_admin_sees_more_than_users(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(user_api, "_roles", lambda session: ("member", "admin"))
+    _, rows = cloud("--size", "1")
+    assert "run it as a member" in rows["masks"]["detail"]
 
 
 def test_it_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

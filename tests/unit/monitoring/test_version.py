@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pathlib
 from importlib import metadata
+from typing import Any
 
 import pytest
 import webob
@@ -36,7 +37,8 @@ def test_admins_are_told(
     told: bool,
 ) -> None:
     gateway = InProcess(tmp_path, monkeypatch).gateway()
-    asked = webob.Request.blank(path, {**CALLER, "HTTP_X_ROLES": roles}, method=method)
+    environ: dict[str, Any] = {**CALLER, "HTTP_X_ROLES": roles}
+    asked = webob.Request.blank(path, environ, method=method)
     answer = asked.get_response(gateway)
     assert answer.headers.get("S3gateway-Version") == (
         version.RUNNING if told else None
