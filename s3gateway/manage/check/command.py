@@ -11,6 +11,7 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
+from s3gateway.manage import trouble
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
@@ -112,7 +113,7 @@ def _glance(context: Context) -> Iterator[Finding]:
     except (Refused, GlanceError) as error:
         yield findings.error(
             "Glance",
-            str(error),
+            trouble.told(error),
             "Its API does not list images: look at [database] connection, whether the "
             "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
         )

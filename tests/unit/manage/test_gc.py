@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import UsageError
 from tests.unit.manage.bench import DAY
 from tests.unit.manage.bench import HOUR
 from tests.unit.manage.bench import Bench
@@ -210,7 +210,7 @@ def test_where_and_how_many_and_how_old(bench: Bench) -> None:
     bench("--delete", "--limit", "1")
     bench("--delete", "--limit", "1")
     assert young not in bench.left()
-    with pytest.raises(ConfigError, match="'slow' is no S3 store"):
+    with pytest.raises(UsageError, match="--store: 'slow' is not an S3 store"):
         bench("--store", "slow")
 
 

@@ -153,7 +153,7 @@ def test_every_command_explains_itself(
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["burn"], ["verify"], ["verify", "--all", "--image", "x"], ["copy", "x"]],
+    [[], ["burn"], ["verify", "--limit", "0"], ["gc", "--limit"], ["copy", "x"]],
 )
 def test_a_wrong_command_line(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
