@@ -25,6 +25,8 @@ from s3gateway.manage.output import Output
 #: check is incomplete; ended by Ctrl-C, as a shell has it.
 OK, FOUND, USAGE, FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 
+_USAGE = (ConfigError, UsageError, cfg.Error, *trouble.UNREADABLE)
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code."""
@@ -51,8 +53,7 @@ def _run(words: Sequence[str], output: Output, *, debug: bool) -> int:
         if debug:
             traceback.print_exc()
         output.failure(trouble.told(error))
-        is_usage = isinstance(error, (ConfigError, UsageError, cfg.Error))
-        return USAGE if is_usage else FAILED
+        return USAGE if isinstance(error, _USAGE) else FAILED
 
 
 @contextlib.contextmanager

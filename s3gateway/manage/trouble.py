@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import re
 import sys
@@ -16,6 +17,14 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import GlanceError
 from s3gateway.glance.api import Refused
 
+#: Files that the configuration names and that cannot be read.
+UNREADABLE = (
+    FileNotFoundError,
+    IsADirectoryError,
+    NotADirectoryError,
+    PermissionError,
+)
+
 _OURS = (GatewayError, Refused, cfg.Error)
 
 #: What to do, by the name of an error's class; the first cause that has one counts.
@@ -23,6 +32,7 @@ _OURS = (GatewayError, Refused, cfg.Error)
 _DATABASE = (
     "Check that the database runs and that this host reaches it: [database] connection."
 )
+_PATH = "Check this path, and what in the configuration names it."
 _ADVICE = {
     "ModuleNotFoundError": "Install the module, or run the command in the environment "
     "that Glance is installed in.",
@@ -32,6 +42,9 @@ _ADVICE = {
     "ArgumentError": "Set [database] connection to a database URL.",
     "ProgrammingError": "Check that [database] connection is Glance's database, and "
     "that it was created by glance-manage db sync.",
+    "FileNotFoundError": _PATH,
+    "IsADirectoryError": _PATH,
+    "NotADirectoryError": _PATH,
     "PermissionError": "Run the command as a user who may read it, such as glance.",
     "ConfigFilesPermissionDeniedError": "Run the command as a user who may read them, "
     "such as glance.",
@@ -94,6 +107,11 @@ class _Formatter(logging.Formatter):
     def __init__(self, *, with_tracebacks: bool) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")
         self._with_tracebacks = with_tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        record = copy.copy(record)
+        record.exc_text = None  # another handler's, with a traceback
+        return super().format(record)
 
     def formatException(  # noqa: N802  logging's name
         self,

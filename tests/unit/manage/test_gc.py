@@ -339,3 +339,52 @@ def test_an_image_that_stays_saving(bench: Bench) -> None:
     image_id = bench.waiting(since=2 * DAY)
     bench.glance.stubborn = True
     bench.spares(bench.object(image_id))
+
+
+def test_each_leftover_says_what_became_of_it(bench: Bench) -> None:
+    old = bench.object(bench.glance.gone(), age=9 * DAY)
+    kept = bench.object(bench.waiting(since=60.0))
+    later = bench.object(bench.glance.gone(), store="cheap")
+    well, shown = bench("--delete", "--limit", "2")
+    assert not well
+    rows = {row["key"]: row for row in shown["rows"]}
+    assert {key: row["state"] for key, row in rows.items()} == {
+        old: "collected",
+        kept: "kept",
+        later: "found",
+    }
+    assert {row["code"] for row in rows.values()} == {"object"}
+    assert rows[old]["age_seconds"] == 9 * DAY
+    assert shown["counts"] == {
+        "found": 3, "collected": 1, "kept": 1,
+        "spared_foreign": 0, "spared_nameless": 0, "spared_newer": 0,
+        "spared_unheard_of": 0, "spared_unreadable": 0,
+    }  # fmt: skip
+
+
+def test_what_is_beyond_the_limit_is_no_problem(bench: Bench) -> None:
+    for _ in range(2):
+        bench.object(bench.glance.gone())
+    well, shown = bench("--delete", "--limit", "1")
+    assert (well, shown["summary"]) == (True, "1 collected, 1 left")
+    well, _ = bench()
+    assert not well
+
+
+def test_who_is_interrupted_says_what_was_collected(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [bench.object(bench.glance.gone()) for _ in range(3)]
+
+    def before(request: str, key: str) -> None:
+        if request == "delete" and len(bench.left() & set(keys)) == 2:
+            raise KeyboardInterrupt
+
+    bench.stores["fast"].before = before
+    _, shown = bench("--delete")
+    assert shown["interrupted"] is True
+    assert shown["counts"]["collected"] == 1
+    [gone] = set(keys) - bench.left()
+    states = {row["key"]: row["state"] for row in shown["rows"]}
+    assert states == {key: "collected" if key == gone else "found" for key in keys}
+    assert f"object {gone} in fast collected" in capsys.readouterr().err

@@ -31,6 +31,7 @@ from s3gateway.manage.main import main
 from s3gateway.manage.output import Output
 from s3gateway.manage.verify import Verdict
 from s3gateway.manage.verify import Verifier
+from tests.support import schema
 from tests.support.s3.memory import MemoryStore
 
 
@@ -137,11 +138,11 @@ def run(bench: Bench, images: list[Image], *words: str) -> bool:
 def shown(bench: Bench, images: list[Image], *words: str) -> dict[str, Any]:
     """Return the document of a run."""
     bench.output = Output("json")
+    bench.output.command = "verify"
     run(bench, images, *words)
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         bench.output.finish()
-    found: dict[str, Any] = json.loads(printed.getvalue())
-    return found
+    return schema.valid(json.loads(printed.getvalue()))
 
 
 def test_who_looked_at_nothing_did_not_find_all_in_order(bench: Bench) -> None:
