@@ -31,6 +31,10 @@ exit codes: 0 no problems; 1 problems found; 2 usage or configuration error;
 3 check incomplete (Glance or a store did not answer); 130 interrupted
 """
 
+#: The least --bandwidth: slower, servers would give up a connection.
+_LEAST = 1024**2
+
+_UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -108,3 +112,16 @@ def number(text: str) -> int:
     if not re.fullmatch("[0-9]*[1-9][0-9]*", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 or more")
     return int(text)
+
+
+def bandwidth(text: str) -> int:
+    """Return a bandwidth of the command line in bytes a second."""
+    match = re.fullmatch(r"([0-9]+)(|[KMG]iB)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a bandwidth like 100MiB or 2GiB"
+        )
+    rate = int(match[1]) * _UNITS[match[2]]
+    if rate < _LEAST:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 1MiB")
+    return rate

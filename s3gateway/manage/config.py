@@ -44,7 +44,7 @@ _USER = re.compile(r"(?<=://)\S*@")
 
 _SOURCES = {
     cfg.Locations.user: "file",
-    cfg.Locations.command_line: "command line",
+    cfg.Locations.command_line: "command_line",
     cfg.Locations.environment: "environment",
 }
 

@@ -8,26 +8,32 @@ deleted if it would be so much that the database is rather the wrong one.
 
 from __future__ import annotations
 
+import collections
+import datetime
 import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from s3gateway.config.settings import Settings
-from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.marks import marked_since
 from s3gateway.manage import arguments
+from s3gateway.manage import selection
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
+from s3gateway.manage.leftovers import SPARED
 from s3gateway.manage.leftovers import UNREADABLE
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.leftovers import spelled
 from s3gateway.manage.operator import Operator
+from s3gateway.manage.output import Row
+from s3gateway.manage.output import iso
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
@@ -59,7 +65,9 @@ Exit code 1: something was found, or could not be deleted.
   s3gateway-manage gc --delete --store fast --older-than 7d --limit 50
 """
 
-_COLUMNS = ("kind", "store", "key", "age")
+_COLUMNS = ("code", "store", "key", "age_seconds", "state")
+
+FOUND, COLLECTED, KEPT = STATES = ("found", "collected", "kept")
 
 #: An upload that is alive after all notices within this time that its claim is gone.
 _SETTLE = 5.0  # seconds
@@ -105,12 +113,12 @@ def declare(commands: Commands) -> None:
 def run(context: Context) -> bool:
     """Print what is left; collect it if wanted.
 
-    :return: whether nothing is left
+    :return: whether nothing is left that should not be
     :raises GatewayError: if not all could be listed; what was is printed, or collected
     """
     context.need_locations()
     words, settings = context.conf.command, context.settings
-    names = _names(words.store, context.stores)
+    names = selection.stores(context)
     finder = Finder(
         context.glance,
         context.stores,
@@ -123,18 +131,33 @@ def run(context: Context) -> bool:
     for note in finder.notes:
         context.output.note(note)
     doubt = "" if words.force else _doubt(finder, found)
-    kept = found
+    states = dict.fromkeys(found, FOUND)
     if words.delete and not doubt:
-        collector = Collector(context.glance, context.stores, settings)
-        kept = collector.collect(found[: words.limit])
-        kept += found[len(found[: words.limit]) :]
-    rows = [_row(leftover) for leftover in kept]
-    summary = _summary(found, kept, doubt, delete=words.delete)
-    context.output.result(rows, _COLUMNS, summary + _left_alone(finder))
+        states |= _collect(context, found[: words.limit])
+    _report(context, finder, states, doubt)
     if not finder.complete:
         raise GatewayError("Not all stores could be looked through.")
-    doubtful = any(finder.spared[reason] for reason in (*DOUBTFUL, UNREADABLE))
-    return not kept and not doubtful
+    if any(finder.spared[reason] for reason in (*DOUBTFUL, UNREADABLE)):
+        return False
+    # What was found and is beyond the limit is for another time.
+    bad = KEPT if words.delete and not doubt else FOUND
+    return bad not in states.values()
+
+
+def _collect(context: Context, found: Sequence[Leftover]) -> dict[Leftover, str]:
+    """Collect leftovers; return what became of each, as far as it was done."""
+    output = context.output
+    collector = Collector(context.glance, context.stores, context.settings)
+    states: dict[Leftover, str] = {}
+    with output.interruptible(), output.bar(len(found), "leftovers") as bar:
+        for leftover, is_gone in collector.collect(found):
+            states[leftover] = COLLECTED if is_gone else KEPT
+            attempt = leftover.attempt
+            output.finished(
+                f"{leftover.kind} {attempt.key} in {attempt.store} {states[leftover]}"
+            )
+            bar.moved(1)
+    return states
 
 
 class Collector:
@@ -151,8 +174,8 @@ class Collector:
         self._grace = settings.claim_grace
         self._delayed_delete = settings.delayed_delete
 
-    def collect(self, found: Sequence[Leftover]) -> list[Leftover]:
-        """Collect leftovers; return those that had to stay."""
+    def collect(self, found: Sequence[Leftover]) -> Iterator[tuple[Leftover, bool]]:
+        """Collect leftovers; yield each with whether it is gone."""
         taken = {
             leftover: self._take_over(leftover)
             for leftover in found
@@ -160,16 +183,14 @@ class Collector:
         }
         if taken:
             time.sleep(_SETTLE)
-        kept = []
         for leftover in found:
             claim = taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
             lost = leftover in taken and claim is None
-            if lost or not self._drop(leftover, attempts):
-                kept.append(leftover)
-            elif claim:
+            is_gone = not lost and self._drop(leftover, attempts)
+            if is_gone and claim:
                 claim.release()
-        return kept
+            yield leftover, is_gone
 
     def _take_over(self, leftover: Leftover) -> Claim | None:
         """Make a claim ours, so that its upload notices should it be alive.
@@ -217,17 +238,6 @@ class Collector:
         return since is not None and time.time() - since >= self._grace
 
 
-def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:
-    """Return the names of the stores to look through.
-
-    :raises ConfigError: if there is none of a name
-    """
-    for name in wanted:
-        if name not in stores:
-            raise ConfigError("command line", "--store", f"{name!r} is no S3 store")
-    return wanted or list(stores)
-
-
 def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
     """Return why the database is rather the wrong one, empty if it seems right."""
     going = sum(leftover.kind == "object" for leftover in found)
@@ -239,28 +249,35 @@ def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
     return ""
 
 
-def _summary(
-    found: Sequence[Leftover], kept: Sequence[Leftover], doubt: str, *, delete: bool
-) -> str:
+def _report(
+    context: Context, finder: Finder, states: Mapping[Leftover, str], doubt: str
+) -> None:
+    counts = collections.Counter(states.values())
+    found, collected = len(states), counts[COLLECTED]
     if doubt:
-        return f"{len(found)} found, 0 collected: {doubt}"
-    if delete:
-        return f"{len(found) - len(kept)} collected, {len(kept)} left"
-    return f"{len(found)} found" + ("; --delete collects them" if found else "")
+        summary = f"{found} found, 0 collected: {doubt}"
+    elif context.conf.command.delete:
+        summary = f"{collected} collected, {found - collected} left"
+    else:
+        summary = f"{found} found" + ("; --delete collects them" if found else "")
+    for reason, count in sorted(finder.spared.items()):
+        summary += f"; left alone: {count} {reason}"
+    numbers = {state: counts[state] for state in STATES}
+    numbers["found"] = found
+    for reason, code in SPARED.items():
+        numbers[f"spared_{code}"] = finder.spared[reason]
+    rows = [_row(leftover, state) for leftover, state in states.items()]
+    context.output.result(rows, _COLUMNS, summary, numbers)
 
 
-def _left_alone(finder: Finder) -> str:
-    return "".join(
-        f"; left alone: {count} {reason}"
-        for reason, count in sorted(finder.spared.items())
-    )
-
-
-def _row(leftover: Leftover) -> dict[str, str]:
-    values = (
-        leftover.kind,
-        leftover.attempt.store,
-        leftover.attempt.key,
-        f"{leftover.age:.0f} s",
-    )
-    return dict(zip(_COLUMNS, values, strict=True))
+def _row(leftover: Leftover, state: str) -> Row:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "code": leftover.kind,
+        "store": leftover.attempt.store,
+        "key": leftover.attempt.key,
+        "image": leftover.image_id,
+        "age_seconds": round(leftover.age),
+        "modified_at": iso(now - datetime.timedelta(seconds=leftover.age)),
+        "state": state,
+    }

@@ -13,6 +13,7 @@ import prometheus_client
 from prometheus_client import Metric
 
 from s3gateway.errors import ConfigError
+from s3gateway.errors import UsageError
 from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
 from s3gateway.monitoring import metrics
@@ -72,7 +73,7 @@ def _rows() -> list[dict[str, object]]:
 def _serve(context: Context, listen: str) -> None:
     address, separator, port = listen.rpartition(":")
     if not separator or not port.isdecimal():
-        raise ConfigError("command line", "--listen", f"{listen!r} is no ADDRESS:PORT")
+        raise UsageError(f"--listen: {listen!r} is not ADDRESS:PORT")
 
     class Current(prometheus_client.CollectorRegistry):
         def collect(self) -> Iterator[Metric]:

@@ -7,11 +7,11 @@ The document is described in ``docs/source/cli/result.schema.json``.
 from __future__ import annotations
 
 import collections
+import contextlib
 import csv
 import datetime
 import json
 import sys
-from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -122,21 +122,19 @@ class Output:
             teller.tell(lambda count=count: f"{count} {what}")  # type: ignore[misc]
         teller.wipe()
 
-    def done(self, items: Iterable[T], line: Callable[[T], str]) -> list[T]:
-        """Return the items of long work, as many as there are before Ctrl-C.
+    def finished(self, line: str) -> None:
+        """Tell a log of a piece of long work that is done; a terminal has the bar."""
+        if not sys.stderr.isatty():
+            self.note(f"{iso(datetime.datetime.now(datetime.timezone.utc))} {line}")
 
-        Each is told in a line of a log as soon as it is there; a terminal has the bar.
-        """
-        found: list[T] = []
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Do work that Ctrl-C ends, after which its results so far are printed."""
         try:
-            for item in items:
-                found.append(item)
-                if not sys.stderr.isatty():
-                    now = datetime.datetime.now(datetime.timezone.utc)
-                    self.note(f"{iso(now)} {line(item)}")
+            yield
         except KeyboardInterrupt:
             self.interrupted = True
-        return found
+            self.note("interrupted; run it again to go on")
 
 
 def iso(time: datetime.datetime) -> str:

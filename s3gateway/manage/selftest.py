@@ -14,8 +14,8 @@ from typing import Any
 from typing import NamedTuple
 
 from s3gateway.config.stores import MIB
-from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
+from s3gateway.errors import UsageError
 from s3gateway.glance import identity
 from s3gateway.manage import arguments
 from s3gateway.manage import user_api
@@ -77,7 +77,7 @@ def declare(commands: Commands) -> None:
 def run(context: Context) -> bool:
     """Print what came of each step; return whether all is well.
 
-    :raises ConfigError: if there are no credentials
+    :raises UsageError: if there are no credentials
     :raises GlanceError: if there is no token or no address
     """
     words = context.conf.command
@@ -85,10 +85,9 @@ def run(context: Context) -> bool:
         context.conf, _GROUPS, cloud=words.os_cloud, url=words.url
     )  # fmt: skip
     if api is None:
-        raise ConfigError(
-            "command line",
-            "--os-cloud",
-            "not given, and no credentials in OS_*, [check_user] or [service_user]",
+        raise UsageError(
+            "give --os-cloud: there are no credentials in OS_*, [check_user] or "
+            "[service_user]"
         )
     context.output.note(f"{api.who} at {api.url}")
     trial = Trial(

@@ -38,10 +38,10 @@ _COLUMNS = (
     "store",
     "state",
     "gateway",
-    "since",
-    "last_sign",
+    "began_at",
+    "last_sign_at",
     "silent_seconds",
-    "bytes",
+    "received_bytes",
     "detail",
 )
 
@@ -110,12 +110,12 @@ def _row(upload: Found, now: float) -> dict[str, Any]:
     silent = upload.silent
     values: Sequence[Any] = (
         upload.image_id,
-        upload.store,
+        upload.store or None,
         upload.state,
-        upload.gateway,
+        upload.gateway or None,
         _isotime(upload.since),
         _isotime(None if silent is None else now - silent),
-        None if silent is None else round(silent),
+        None if silent is None else max(round(silent), 0),
         upload.received,
         upload.detail,
     )

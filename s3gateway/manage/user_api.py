@@ -25,6 +25,7 @@ from oslo_config import cfg
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.errors import UsageError
 
 #: For connecting, and for each silence within an answer, in seconds.
 _TIMEOUT = (10.0, 300.0)
@@ -135,6 +136,7 @@ def connect(
     :param url: of the API; that of the catalog if empty
     :return: ``None`` if there are no credentials anywhere
     :raises ConfigError: if the credentials cannot be used
+    :raises UsageError: if there is no such cloud
     :raises GlanceError: if Keystone does not take them, or has no such endpoint
     """
     try:
@@ -173,16 +175,15 @@ def _of_clouds_yaml(cloud: str) -> _User:
         config = import_module("openstack.config")
         problems = import_module("openstack.exceptions")
     except ImportError as error:
-        raise ConfigError(
-            "command line",
-            "--os-cloud",
-            "needs openstacksdk, which is not installed here: set the variables OS_*",
+        raise UsageError(
+            "--os-cloud: it needs openstacksdk, which is not installed here; set the "
+            "variables OS_* in place of it"
         ) from error
     try:
         found = config.OpenStackConfig().get_one(cloud=cloud)
         session = found.get_session()
     except problems.SDKException as error:
-        raise ConfigError("command line", "--os-cloud", str(error)) from error
+        raise UsageError(f"--os-cloud: {error}") from error
     return _User(
         f"cloud {cloud}",
         session,

@@ -40,7 +40,7 @@ def test_an_upload_that_is_under_way(managed: Manage) -> None:
     upload.start()
     try:
         deadline = time.monotonic() + 90
-        while not (rows := rows_of(managed, image_id)) or not rows[0]["bytes"]:
+        while not (rows := rows_of(managed, image_id)) or not rows[0]["received_bytes"]:
             assert time.monotonic() < deadline, rows
     finally:
         goes_on.set()
@@ -48,9 +48,9 @@ def test_an_upload_that_is_under_way(managed: Manage) -> None:
     [row] = rows
     assert (row["store"], row["state"]) == ("fast", "alive")
     assert row["gateway"] == socket.gethostname()
-    assert row["bytes"] in (PART, 2 * PART)
+    assert row["received_bytes"] in (PART, 2 * PART)
     now = datetime.datetime.now(datetime.timezone.utc)
-    since = datetime.datetime.fromisoformat(row["since"].replace("Z", "+00:00"))
+    since = datetime.datetime.fromisoformat(row["began_at"].replace("Z", "+00:00"))
     assert datetime.timedelta(0) <= now - since < datetime.timedelta(minutes=4)
     assert 0 <= row["silent_seconds"] < 240
     assert answers == [204]

@@ -15,6 +15,8 @@ from s3gateway.errors import GlanceError
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import selection
+from s3gateway.manage import trouble
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
@@ -93,14 +95,11 @@ def _all(context: Context) -> Iterator[Finding]:
 def _stores(context: Context) -> Sequence[StoreSettings]:
     """Return the stores to look at.
 
-    :raises ConfigError: if there is none of a name
+    :raises UsageError: if there is none of a name
     """
-    stores = context.settings.stores
-    wanted = context.conf.command.store
-    for name in wanted:
-        if name not in stores:
-            raise ConfigError("command line", "--store", f"{name!r} is no S3 store")
-    return [stores[name] for name in wanted or stores]
+    found = context.settings.stores
+    wanted = selection.stores(context) if context.conf.command.store else found
+    return [found[name] for name in wanted]
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
@@ -171,7 +170,7 @@ def _glance(context: Context) -> Iterator[Finding]:
     except (Refused, GlanceError) as error:
         yield findings.error(
             "Glance",
-            str(error),
+            trouble.told(error),
             "Its API does not list images: look at [database] connection, whether the "
             "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
         )

@@ -15,6 +15,7 @@ from oslo_config import cfg
 
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.errors import UsageError
 from s3gateway.glance import identity
 from s3gateway.glance.routes import STORE_DETAILS
 from s3gateway.manage import user_api
@@ -45,7 +46,7 @@ def check(conf: cfg.ConfigOpts, cloud: str) -> Iterator[Finding]:
         yield _judged(_HERE, shown)
     try:
         api = user_api.connect(conf, _GROUPS, cloud=cloud)
-    except (ConfigError, GlanceError) as error:
+    except (ConfigError, UsageError, GlanceError) as error:
         yield _unknown(str(error))
         return
     if api is None:

@@ -183,7 +183,9 @@ class MemoryStore:
 
     def _object(self, key: str) -> bytes:
         if key not in self.objects_by_key:
-            raise ObjectNotFound(f"Store {self.name} has no such object")
+            error = ObjectNotFound(f"Store {self.name} has no such object")
+            error.code = "NoSuchKey"
+            raise error
         return self.objects_by_key[key]
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from tests.support import schema
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Glance
 from tests.support.servers.glance import ini
@@ -79,7 +80,7 @@ def parsed(done: subprocess.CompletedProcess[str]) -> Result:
     found: dict[str, Any] = {}
     for line_start in [0, *(i + 1 for i, c in enumerate(done.stdout) if c == "\n")]:
         if done.stdout.startswith("{\n", line_start):
-            found = decoder.raw_decode(done.stdout, line_start)[0]
+            found = schema.valid(decoder.raw_decode(done.stdout, line_start)[0])
     return Result(
         done.returncode,
         found.get("rows", []),

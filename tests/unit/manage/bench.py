@@ -21,6 +21,7 @@ from s3gateway.manage import gc
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
+from tests.support import schema
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 
@@ -191,6 +192,7 @@ class Bench:
         """Return what a command has to work with here."""
         conf = commands.parse([f"--config-file={self._config}", *words])
         context = Context(conf, Output("json"))
+        context.output.command = conf.command.title
         database = None if self.remote else self.glance
         operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
@@ -201,7 +203,7 @@ class Bench:
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)
             context.output.finish()
-        return well, json.loads(printed.getvalue())
+        return well, schema.valid(json.loads(printed.getvalue()))
 
     def spares(self, *keys: str, words: tuple[str, ...] = ()) -> str:
         """Make sure that these are not collected; return the summary."""

@@ -19,6 +19,7 @@ from s3gateway.manage.check import reach
 from s3gateway.manage.check import store
 from s3gateway.manage.check.findings import Finding
 from s3gateway.s3.store import S3Store
+from tests.support import schema
 from tests.unit.manage.bench import CONFIG
 
 
@@ -46,7 +47,7 @@ class Check:
 
     def __call__(self, *words: str) -> tuple[int, dict[str, Any]]:
         code = main(["check", "--json", "--config-file", str(self._config), *words])
-        return code, json.loads(self._capsys.readouterr().out)
+        return code, schema.valid(json.loads(self._capsys.readouterr().out))
 
     def _look(
         self, settings: StoreSettings, transfer: object, *, write: bool
@@ -77,7 +78,9 @@ def test_one_store(check: Check) -> None:
 def test_a_store_that_is_none(check: Check) -> None:
     code, document = check("--store", "file")
     assert code == 2
-    assert document["error"] == "[command line] --store: 'file' is no S3 store"
+    assert (
+        document["error"] == "--store: 'file' is not an S3 store; those are fast, cheap"
+    )
 
 
 def test_nothing_is_written(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:

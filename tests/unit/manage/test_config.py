@@ -13,6 +13,7 @@ from s3gateway.config import options
 from s3gateway.config import remote
 from s3gateway.config.glance_options import STORE_OPTS
 from s3gateway.manage import main
+from tests.support import schema
 from tests.unit.manage.bench import CONFIG
 
 SECRETS = ("ACCESSKEY", "a-secret-of-20-bytes")
@@ -38,7 +39,7 @@ class Config:
         for secret in SECRETS:
             assert secret not in printed.out + printed.err
         self.error = printed.err
-        rows = json.loads(printed.out)["rows"]
+        rows = schema.valid(json.loads(printed.out))["rows"]
         return {(row["section"], row["option"]): row for row in rows}
 
 

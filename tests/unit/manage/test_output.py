@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import pathlib
 import re
+import threading
 
 import pytest
 
 from s3gateway.manage import main
 from s3gateway.manage.output import Output
 from s3gateway.manage.progress import Bar
+from tests.support import schema
 
 
 def test_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +59,7 @@ def test_a_failure_is_json_wherever_json_is_asked_for(
 ) -> None:
     assert main(words) == 2
     printed = capsys.readouterr()
-    document = json.loads(printed.out)
+    document = schema.valid(json.loads(printed.out))
     assert "/nowhere.conf" in document["error"]
     assert (document["schema"], document["rows"]) == (1, [])
     assert "/nowhere.conf" in printed.err
@@ -153,7 +156,7 @@ def test_every_command_explains_itself(
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["burn"], ["verify"], ["verify", "--all", "--image", "x"], ["copy", "x"]],
+    [[], ["burn"], ["verify", "--limit", "0"], ["gc", "--limit"], ["copy", "x"]],
 )
 def test_a_wrong_command_line(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -167,3 +170,38 @@ def test_metrics_need_a_directory(
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     assert main(["metrics"]) == 2
     assert "PROMETHEUS_MULTIPROC_DIR" in capsys.readouterr().err
+
+
+def test_metrics_as_a_document(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path,
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert main(["metrics", "--json"]) == 0
+    document = schema.valid(json.loads(capsys.readouterr().out))
+    assert document["counts"]["samples"] == len(document["rows"])
+
+
+def test_metrics_are_served_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path,
+) -> None:
+    def wait(self: threading.Event) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(
+        "prometheus_client.start_http_server", lambda *args, **kwargs: None
+    )
+    monkeypatch.setattr("threading.Event.wait", wait)
+    assert main(["metrics", "--listen", "127.0.0.1:9309"]) == 0
+    assert "http://127.0.0.1:9309/metrics" in capsys.readouterr().err
+    assert main(["metrics", "--listen", "9309"]) == 2
+    assert "--listen: '9309' is not ADDRESS:PORT" in capsys.readouterr().err
+
+
+def test_verify_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify"]) == 2
+    assert "choose images" in capsys.readouterr().err

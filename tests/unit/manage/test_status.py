@@ -19,6 +19,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.manage import status
 from s3gateway.manage.context import Context
+from tests.support import schema
 from tests.support.s3.memory import unavailable
 from tests.unit.manage.bench import DAY
 from tests.unit.manage.bench import HOUR
@@ -47,7 +48,7 @@ def printed(bench: Bench) -> tuple[bool, dict[str, Any], GatewayError | None]:
         except GatewayError as error:
             failure = error
         context.output.finish()
-    return well, json.loads(out.getvalue()), failure
+    return well, schema.valid(json.loads(out.getvalue())), failure
 
 
 def moment(text: str) -> float:
@@ -72,15 +73,15 @@ def test_an_upload_that_gets_on(bench: Bench) -> None:
     bench.claim(image_id, named(image_id), age=20.0)
     well, [row] = shown(bench)
     assert well
-    assert moment(row.pop("since")) == pytest.approx(time.time() - 250, abs=5)
-    assert moment(row.pop("last_sign")) == pytest.approx(time.time() - 20, abs=5)
+    assert moment(row.pop("began_at")) == pytest.approx(time.time() - 250, abs=5)
+    assert moment(row.pop("last_sign_at")) == pytest.approx(time.time() - 20, abs=5)
     assert row == {
         "image": image_id,
         "store": "fast",
         "state": "alive",
         "gateway": "elsewhere",
         "silent_seconds": 20,
-        "bytes": 4,
+        "received_bytes": 4,
         "detail": "",
     }
 
@@ -90,8 +91,8 @@ def test_an_upload_through_the_api_has_no_mark(bench: Bench) -> None:
     image_id = str(uuid.uuid4())
     bench.claim(image_id, age=20.0, store="cheap")
     _, [row] = shown(bench)
-    assert (row["store"], row["state"], row["since"]) == ("cheap", "alive", None)
-    assert row["bytes"] is None
+    assert (row["store"], row["state"], row["began_at"]) == ("cheap", "alive", None)
+    assert row["received_bytes"] is None
 
 
 def test_a_claim_in_the_place_of_earlier_releases(bench: Bench) -> None:
@@ -138,7 +139,7 @@ def test_a_multipart_upload_without_a_claim(
     image_id = str(uuid.uuid4())
     bench.stores["fast"].begin(named(image_id))
     well, [row] = shown(bench)
-    assert (row["image"], row["state"], row["bytes"]) == (image_id, state, 0)
+    assert (row["image"], row["state"], row["received_bytes"]) == (image_id, state, 0)
     assert well == (state == "alive")
 
 
@@ -166,7 +167,7 @@ def test_a_new_upload_to_an_image_that_an_earlier_one_left(bench: Bench) -> None
 def test_an_image_that_is_saving(bench: Bench, since: float | None, state: str) -> None:
     image_id = bench.waiting(since)
     well, [row] = shown(bench)
-    assert (row["image"], row["store"], row["state"]) == (image_id, "", state)
+    assert (row["image"], row["store"], row["state"]) == (image_id, None, state)
     assert well == (state != "dead")
 
 
@@ -187,7 +188,7 @@ def test_a_multipart_upload_that_ends_meanwhile(bench: Bench) -> None:
         store.open_uploads.clear() if request == "received" else None
     )
     _, [row] = shown(bench)
-    assert row["bytes"] is None
+    assert row["received_bytes"] is None
 
 
 def test_a_claim_that_goes_meanwhile(bench: Bench) -> None:
