@@ -21,6 +21,7 @@ from s3gateway.config import remote
 from s3gateway.config import sources
 from s3gateway.config.sources import Sources
 from s3gateway.manage import arguments
+from s3gateway.manage import completion
 from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
@@ -53,6 +54,10 @@ def _declare_check(commands: Commands) -> None:
     arguments.add(commands, "check", command.run, summary=summary, text=_CHECK)
 
 
+def _declare_completion(commands: Commands) -> None:
+    completion.declare(commands, declare)
+
+
 #: In the order of ``--help``.
 _DECLARE: tuple[Callable[[Commands], None], ...] = (
     _declare_check,
@@ -61,6 +66,7 @@ _DECLARE: tuple[Callable[[Commands], None], ...] = (
     gc.declare,
     locations.declare,
     metrics.declare,
+    _declare_completion,
 )
 
 
