@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 PROGRAM = "s3gateway-manage"
 
+#: The title of the options that all commands have.
+OUTPUT = "output"
+
 #: Runs a command and returns whether it has found no problem.
 Run = Callable[[Context], bool]
 
@@ -82,7 +85,7 @@ def common(words: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_common(parser: argparse.ArgumentParser, default: Any) -> None:
-    group = parser.add_argument_group("output")
+    group = parser.add_argument_group(OUTPUT)
     group.add_argument(
         "--format", choices=FORMS, default=default, help="print results as this"
     )

@@ -21,6 +21,7 @@ from s3gateway.config import remote
 from s3gateway.config import sources
 from s3gateway.config.sources import Sources
 from s3gateway.manage import arguments
+from s3gateway.manage import completion
 from s3gateway.manage import config
 from s3gateway.manage import gc
 from s3gateway.manage import locations
@@ -41,6 +42,11 @@ Look after the Glance images that s3gateway keeps in S3. Run it where Glance is
 installed: it reads Glance's configuration. Begin with "check".
 """
 
+
+def _declare_completion(commands: Commands) -> None:
+    completion.declare(commands, declare)
+
+
 #: In the order of ``--help``.
 _DECLARE: tuple[Callable[[Commands], None], ...] = (
     command.declare,
@@ -52,6 +58,7 @@ _DECLARE: tuple[Callable[[Commands], None], ...] = (
     gc.declare,
     locations.declare,
     metrics.declare,
+    _declare_completion,
 )
 
 

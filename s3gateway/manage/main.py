@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import threading
@@ -34,8 +35,13 @@ def main(words: Sequence[str] | None = None) -> int:
     common = arguments.common(words)
     output = Output(common.form)
     with _stoppable(), trouble.logged(debug=common.debug):
-        code = _run(words, output, debug=common.debug)
-        output.finish()
+        try:
+            code = _run(words, output, debug=common.debug)
+            output.finish()
+            sys.stdout.flush()
+        except BrokenPipeError:  # who reads the results has gone
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return FAILED
     return INTERRUPTED if output.interrupted else code
 
 
@@ -49,6 +55,8 @@ def _run(words: Sequence[str], output: Output, *, debug: bool) -> int:
         output.interrupted = True
         output.failure("interrupted; run it again to go on")
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
     except Exception as error:  # noqa: BLE001  the outermost edge: 1 means "found"
         if debug:
             traceback.print_exc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from oslo_utils import timeutils
@@ -69,10 +70,9 @@ def images(context: Context) -> Iterator[Image]:
     :raises GatewayError: if Glance does not show one that was named
     """
     words = context.conf.command
-    if words.image:
-        found = (named(context, image_id) for image_id in words.image)
-    else:
-        found = iter(context.glance.images())
+    found: Iterable[Image] = (named(context, image_id) for image_id in words.image)
+    if not words.image:
+        found = context.glance.images()
     return filter(_filter(words), context.output.progress(found, "images"))
 
 

@@ -7,8 +7,10 @@ wrong, the image is deleted in the end.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
@@ -21,6 +23,7 @@ from s3gateway.manage import arguments
 from s3gateway.manage import user_api
 from s3gateway.manage.check import member
 from s3gateway.manage.context import Context
+from s3gateway.manage.output import Output
 from s3gateway.manage.sample import Sample
 from s3gateway.manage.trial import Failed
 from s3gateway.manage.trial import Trial
@@ -28,6 +31,8 @@ from s3gateway.s3.store import S3Store
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
+
+Row = dict[str, Any]
 
 _COLUMNS = ("step", "state", "seconds", "detail")
 _GROUPS = (member.GROUP, identity.GROUP)
@@ -97,11 +102,21 @@ def run(context: Context) -> bool:
         words.store,
         scrubbed=context.settings.delayed_delete,
     )
-    rows = _Walk(trial, context.output.note).rows()
+    rows = _done(_Walk(trial, context.output.note), context.output)
     errors = sum(row["state"] == "error" for row in rows)
     summary = f"{len(rows)} steps, {errors} errors"
     context.output.result(rows, _COLUMNS, summary)
     return not errors
+
+
+def _done(walk: _Walk, output: Output) -> list[Row]:
+    """Return the rows of the steps that were done, as many as before Ctrl-C."""
+    rows = []
+    with output.interruptible(), contextlib.closing(walk.rows()) as steps:
+        for row in steps:
+            rows.append(row)
+            output.finished(_line(row))
+    return rows
 
 
 def _stores(context: Context) -> dict[str, S3Store]:
@@ -139,16 +154,17 @@ class _Walk:
             _Step("gone", "delete", trial.look_for_rest),
         ]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Do all that makes sense; return a row for each step."""
+    def rows(self) -> Generator[Row, None, None]:
+        """Do all that makes sense; yield a row for each step."""
         try:
-            return [self._row(step) for step in self._steps]
+            for step in self._steps:
+                yield self._row(step)
         finally:
             left = self._trial.clean()
             if left:
                 self._note(f"Image {left} could not be deleted: delete it.")
 
-    def _row(self, step: _Step) -> dict[str, Any]:
+    def _row(self, step: _Step) -> Row:
         if step.needs not in self._done:
             detail = f"{step.needs} failed"
             return _row(step, "skipped", 0.0, detail)
@@ -165,6 +181,10 @@ class _Walk:
         return _row(step, state, time.monotonic() - began, detail)
 
 
-def _row(step: _Step, state: str, seconds: float, detail: str) -> dict[str, Any]:
+def _line(row: Row) -> str:
+    return f"{row['step']}: {row['state']}, {row['detail']}".rstrip(", ")
+
+
+def _row(step: _Step, state: str, seconds: float, detail: str) -> Row:
     values = (step.name, state, round(seconds, 3), detail)
     return dict(zip(_COLUMNS, values, strict=True))

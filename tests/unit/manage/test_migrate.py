@@ -97,7 +97,11 @@ def test_a_dry_run_estimates_how_long_it_takes(moving: Moving) -> None:
 
 def test_several_at_once(moving: Moving) -> None:
     together = threading.Barrier(3)
-    moving.glance.before_data = lambda image_id: together.wait(30) and None
+
+    def before_data(image_id: str) -> None:
+        together.wait(30)
+
+    moving.glance.before_data = before_data
     images = {moving.glance.image() for _ in range(6)}
     code, document = moving(*MIGRATE, "--concurrency", "3")
     assert code == 0

@@ -7,6 +7,8 @@ import importlib.metadata
 import json
 import pathlib
 import re
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -205,3 +207,18 @@ def test_metrics_are_served_until_ctrl_c(
 def test_verify_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify"]) == 2
     assert "choose images" in capsys.readouterr().err
+
+
+def test_who_reads_results_may_go() -> None:
+    code = "import sys; from s3gateway.manage import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "completion", "bash", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 3
