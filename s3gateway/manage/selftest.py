@@ -16,7 +16,7 @@ from typing import Any
 from typing import NamedTuple
 
 from s3gateway.config.stores import MIB
-from s3gateway.errors import GatewayError
+from s3gateway.errors import StoreError
 from s3gateway.errors import UsageError
 from s3gateway.glance import identity
 from s3gateway.manage import arguments
@@ -86,9 +86,8 @@ def run(context: Context) -> bool:
     :raises GlanceError: if there is no token or no address
     """
     words = context.conf.command
-    api = user_api.connect(
-        context.conf, _GROUPS, cloud=words.os_cloud, url=words.url
-    )  # fmt: skip
+    conf = context.conf
+    api = user_api.connect(conf, _GROUPS, cloud=words.os_cloud, url=words.url)
     if api is None:
         raise UsageError(
             "give --os-cloud: there are no credentials in OS_*, [check_user] or "
@@ -166,15 +165,14 @@ class _Walk:
 
     def _row(self, step: _Step) -> Row:
         if step.needs not in self._done:
-            detail = f"{step.needs} failed"
-            return _row(step, "skipped", 0.0, detail)
+            return _row(step, "skipped", 0.0, f"it needs {step.needs}")
         began = time.monotonic()
         try:
             state, detail = "ok", step.run()
             self._done.add(step.name)
         except Failed as failed:
             state, detail = "error", str(failed)
-        except GatewayError as error:  # a store's
+        except StoreError as error:
             state, detail = "error", str(error)
         except user_api.NO_ANSWER as error:
             state, detail = "error", f"no whole answer: {type(error).__name__}"
