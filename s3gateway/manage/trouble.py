@@ -27,8 +27,6 @@ UNREADABLE = (
 
 _OURS = (GatewayError, Refused, cfg.Error)
 
-#: What to do, by the name of an error's class; the first cause that has one counts.
-#: They are libraries' that Glance may bring along, or not.
 _DATABASE = (
     "Check that the database runs and that this host reaches it: [database] connection."
 )
@@ -37,6 +35,8 @@ _GLANCE = (
     "[database] connection."
 )
 _PATH = "Check this path, and what in the configuration names it."
+#: What to do, by the name of an error's class; the first cause that has one counts.
+#: They are libraries' that Glance may bring along, or not.
 _ADVICE = {
     "ModuleNotFoundError": "Install the module, or run the command in the environment "
     "that Glance is installed in.",
