@@ -82,7 +82,7 @@ def script(parser: argparse.ArgumentParser) -> str:
 
 def _choices(parser: argparse.ArgumentParser) -> dict[str, str]:
     """Return the options that have choices, each with them."""
-    found = {}
+    found: dict[str, str] = {}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for inner in action.choices.values():

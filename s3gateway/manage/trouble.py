@@ -27,12 +27,16 @@ UNREADABLE = (
 
 _OURS = (GatewayError, Refused, cfg.Error)
 
-#: What to do, by the name of an error's class; the first cause that has one counts.
-#: They are libraries' that Glance may bring along, or not.
 _DATABASE = (
     "Check that the database runs and that this host reaches it: [database] connection."
 )
+_GLANCE = (
+    "Look at what Glance has logged. Most often it does not reach its database: "
+    "[database] connection."
+)
 _PATH = "Check this path, and what in the configuration names it."
+#: What to do, by the name of an error's class; the first cause that has one counts.
+#: They are libraries' that Glance may bring along, or not.
 _ADVICE = {
     "ModuleNotFoundError": "Install the module, or run the command in the environment "
     "that Glance is installed in.",
@@ -53,8 +57,9 @@ _ADVICE = {
 }
 _OTHERWISE = "Run the command again with --debug to see the traceback."
 
-#: User and password in a URL; a password may hold an @.
-_SECRETS = re.compile(r"(?<=://)[^\s'\"/]*@")
+#: User and password in a URL; a password may hold an @, and half of it be taken for a
+#: part of the host.
+_SECRETS = re.compile(r"""(?<=://)[^\s'"/]*@|(?<=['"])[^\s'"/]+@""")
 
 
 def told(error: BaseException) -> str:
@@ -64,19 +69,27 @@ def told(error: BaseException) -> str:
     """
     is_ours = isinstance(error, _OURS)
     what_to_do = advice(error) or ("" if is_ours else _OTHERWISE)
-    said = [str(error) if is_ours else brief(error), _reason(error), what_to_do]
+    text = f"Glance answered {error}" if isinstance(error, Refused) else str(error)
+    said = [text if is_ours else brief(error), _reason(error), what_to_do]
     first, *more = filter(None, said)
     return " ".join([f"{first.rstrip('.')}.", *more]) if more else first
 
 
 def brief(error: BaseException) -> str:
     """Return an error's kind and message, without a secret, on one line."""
-    message = _SECRETS.sub("***@", str(error)).partition("[SQL:")[0]
+    message = masked(str(error)).partition("[SQL:")[0]
     return f"{type(error).__name__}: {' '.join(message.split())}".rstrip(": ")
+
+
+def masked(text: str) -> str:
+    """Return a text without the users and passwords in its URLs."""
+    return _SECRETS.sub("***@", text)
 
 
 def advice(error: BaseException) -> str:
     """Return what to do about an error, in a sentence; empty if that is not known."""
+    if isinstance(error, Refused) and error.answer.code >= 500:
+        return _GLANCE
     names = [kind.__name__ for one in _causes(error) for kind in type(one).__mro__]
     return next((_ADVICE[name] for name in names if name in _ADVICE), "")
 
@@ -111,7 +124,7 @@ class _Formatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         record = copy.copy(record)
         record.exc_text = None  # another handler's, with a traceback
-        return super().format(record)
+        return masked(super().format(record))
 
     def formatException(  # noqa: N802  logging's name
         self,

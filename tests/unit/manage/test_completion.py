@@ -45,7 +45,7 @@ def test_what_is_offered(
 ) -> None:
     bash = shutil.which("bash")
     assert bash is not None
-    command = [bash, "-c", _ASK, "bash", script, *words]
+    command = [bash, "-c", _ASK, "bash", str(script), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = set(done.stdout.split())
     assert offered <= found if words[-1] == "" else offered == found
