@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import pathlib
 from typing import Any
 
 import pytest
@@ -11,14 +12,22 @@ import pytest
 from tests.support.hidden import hidden
 from tests.support.people import ADMIN
 from tests.support.people import ALICE
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
+from tests.support.servers import environments
+from tests.support.servers import web
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
+from tests.support.servers.image_service import TOKEN
+from tests.support.servers.image_service import ImageService
 from tests.support.servers.keystone import ALICE as ALICE_OF_KEYSTONE
 from tests.support.servers.keystone import PASSWORD
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.manage import Manage
 from tests.support.servers.manage import Result
+from tests.support.servers.manage import parsed
 from tests.support.servers.manage import user
+from tests.support.servers.processes import run
 from tests.support.servers.standalone import Gateway
 
 STEPS = [
@@ -96,8 +105,31 @@ def test_a_store_that_is_not_in_s3(managed: Manage) -> None:
     assert steps(done)["gone"]["state"] == "ok"
 
 
+@pytest.mark.parametrize("cloud", ["mine", "another"])
+def test_a_cloud_of_clouds_yaml(tmp_path: pathlib.Path, cloud: str) -> None:
+    """Read by the real openstacksdk; the image service is one in memory."""
+    service = ImageService(MemoryStore(store_settings(bucket="images-of-glance")))
+    config = tmp_path / "glance-api.conf"
+    config.write_text("[DEFAULT]\n")
+    clouds = tmp_path / "clouds.yaml"
+    command = environments.bin_dir("glance-33") / "s3gateway-manage"
+    line = [command, f"--config-file={config}", "--json", "selftest"]
+    with web.serving(service.handler) as url:
+        auth = {"endpoint": url, "token": TOKEN}
+        mine = {"auth_type": "admin_token", "auth": auth}
+        clouds.write_text(json.dumps({"clouds": {"mine": mine}}))
+        env = {"OS_CLIENT_CONFIG_FILE": str(clouds)}
+        done = parsed(run([*line, f"--os-cloud={cloud}"], env=env, check=False))
+    if cloud == "mine":
+        assert (done.code, wrong(done)) == (0, {}), done.text
+    else:
+        assert done.code == 2, done.text
+        assert "--os-cloud: Cloud another was not found" in done.summary
+    assert service.images == {}
+
+
 @pytest.mark.full
-def test_a_cloud_of_clouds_yaml(
+def test_a_user_of_keystone(
     cloud: Cloud, keystone: Keystone, identified: Gateway
 ) -> None:
     """With Keystone, whose catalog has a gateway of its own."""

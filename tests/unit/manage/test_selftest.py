@@ -27,10 +27,10 @@ from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 from tests.support.s3.memory import unavailable
 from tests.support.servers import web
+from tests.support.servers.image_service import TOKEN
+from tests.support.servers.image_service import VERSION
+from tests.support.servers.image_service import ImageService
 from tests.unit.manage.bench import CONFIG
-from tests.unit.manage.image_service import TOKEN
-from tests.unit.manage.image_service import VERSION
-from tests.unit.manage.image_service import ImageService
 
 MIB = 1024**2
 ALL = ["create", "upload", "show", "download", "range", "gateway", "masks", "delete"]
