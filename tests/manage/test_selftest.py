@@ -113,13 +113,15 @@ def test_a_cloud_of_clouds_yaml(tmp_path: pathlib.Path, cloud: str) -> None:
     config.write_text("[DEFAULT]\n")
     clouds = tmp_path / "clouds.yaml"
     command = environments.bin_dir("glance-33") / "s3gateway-manage"
-    line = [command, f"--config-file={config}", "--json", "selftest"]
+    line: list[str | pathlib.Path] = [command, f"--config-file={config}", "--json"]
     with web.serving(service.handler) as url:
         auth = {"endpoint": url, "token": TOKEN}
         mine = {"auth_type": "admin_token", "auth": auth}
         clouds.write_text(json.dumps({"clouds": {"mine": mine}}))
         env = {"OS_CLIENT_CONFIG_FILE": str(clouds)}
-        done = parsed(run([*line, f"--os-cloud={cloud}"], env=env, check=False))
+        done = parsed(
+            run([*line, "selftest", f"--os-cloud={cloud}"], env=env, check=False)
+        )
     if cloud == "mine":
         assert (done.code, wrong(done)) == (0, {}), done.text
     else:
