@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is counted, for Prometheus; nothing else makes a metric.
 
-Labels are operations, stores and outcomes, of which there are few: never an image, a
-project or anything that S3 is called by.  Where several processes serve
-(``PROMETHEUS_MULTIPROC_DIR``) they write into one directory and each of them can show
-the sum of all.
+Labels are operations, stores and outcomes, of which there are few, and the version:
+never an image, a project or anything that S3 is called by.  Where several processes
+serve (``PROMETHEUS_MULTIPROC_DIR``) they write into one directory and each of them can
+show the sum of all.
 
 Counting never fails what is counted: a file of that directory may be gone, or be one
 file too many for the process.
