@@ -40,6 +40,10 @@ class ConfigError(GatewayError):
         self.option = option
 
 
+class UsageError(GatewayError):
+    """The operator's fault: a command's arguments cannot be used."""
+
+
 class RequestError(GatewayError):
     """The client's fault."""
 

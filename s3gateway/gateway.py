@@ -23,6 +23,7 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
+from s3gateway.monitoring import version
 from s3gateway.upload.in_glance import UploadsInGlance
 from s3gateway.upload.through_api import Uploads
 
@@ -54,6 +55,7 @@ class Gateway:
         self._guard = guard
         self._masking = masking
         self._drain_limit = drain_limit
+        metrics.BUILD_INFO.labels(version.RUNNING).set(1)
 
     def __call__(
         self, environ: Environ, start_response: StartResponse
@@ -75,7 +77,11 @@ class Gateway:
         image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
         if image_id:
             return self._uploads.keep_out(environ, image_id)
-        return self._glance.pass_through(self._guard.admit(environ))
+        for_admins = routes.shows_store_details(method, environ.get("PATH_INFO", ""))
+        answer = self._glance.pass_through(self._guard.admit(environ))
+        if for_admins and answer.code == 200:
+            answer.headers.append((version.HEADER, version.RUNNING))
+        return answer
 
 
 def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:

@@ -3,11 +3,17 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
 project = "s3gateway"
 author = "The s3gateway developers"
 project_copyright = author
 
 extensions = [
+    "commands",
     "oslo_config.sphinxext",
     "oslo_policy.sphinxext",
     "reno.sphinxext",
@@ -22,3 +28,7 @@ html_theme_options = {
 }
 html_show_sphinx = False
 html_copy_source = False
+
+man_pages = [
+    ("command", "s3gateway-manage", "look after Glance images in S3", [author], 1),
+]

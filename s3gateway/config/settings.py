@@ -196,7 +196,7 @@ def _multi(
         )
     conf.register_opts(STORE_OPTS, group=options.BACKEND_DEFAULTS)
     return {
-        name: read_store(name, _backend_section(conf, name), ours, owner)
+        name: read_store(name, backend_section(conf, name), ours, owner)
         for name, kind in backends.items()
         if kind == "s3"
     }, default
@@ -213,7 +213,7 @@ def _single(
     return {SINGLE_STORE: read_store(SINGLE_STORE, section, ours, owner)}, default
 
 
-def _backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
+def backend_section(conf: cfg.ConfigOpts, name: str) -> Section:
     """Return a store's section, with ``[backend_defaults]`` below it."""
     conf.register_opts(STORE_OPTS, group=name)
     for opt in STORE_OPTS:

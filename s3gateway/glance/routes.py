@@ -14,6 +14,9 @@ _STAGE = re.compile(r"/v2/images/([^/]+)/stage")
 _IMPORT = re.compile(r"/v2/images/([^/]+)/import")
 _LOCATIONS = re.compile(r"/v2/images/([^/]+)/locations")
 
+#: Glance's policy rule ``stores_info_detail`` gives it to admins.
+STORE_DETAILS = "/v2/info/stores/detail"
+
 
 def image(path: str) -> str | None:
     """Return the image id of ``/v2/images/{id}``, ``None`` for others."""
@@ -40,6 +43,11 @@ def names_locations(path: str) -> bool:
     """Whether a path below ``images`` names locations, in any spelling."""
     segments = [segment.strip().lower() for segment in path.split("/")]
     return "images" in segments and any("locations" in each for each in segments)
+
+
+def shows_store_details(method: str, path: str) -> bool:
+    """Whether Glance answers a request with 200 to admins alone."""
+    return method == "GET" and path == STORE_DETAILS
 
 
 def names_tasks(path: str) -> bool:

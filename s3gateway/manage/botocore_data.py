@@ -12,20 +12,20 @@ botocore is looked at as files, and is not imported.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import metadata
 from importlib import util
 from typing import Any
 
-from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
+from s3gateway.errors import UsageError
+from s3gateway.manage import arguments
+from s3gateway.manage.arguments import Commands
 from s3gateway.manage.context import Context
 
 #: Says which botocore a directory was made from, and which files belong to it.
@@ -36,13 +36,13 @@ _SERVICES = ("s3", "sts")
 _SERVICE, _RULES = "service-2", "endpoint-rule-set-1"
 #: What stays documented: botocore reads the documentation of these itself.
 _DOCUMENTED = "clientContextParams"
-_COLUMNS = ("file", "bytes")
+_COLUMNS = ("file", "size_bytes")
 
 _TEXT = """
-Makes a directory for AWS_DATA_PATH on a Glance host: what botocore reads for S3, out of
-the botocore that is installed here, without documentation and without other services.
-Glance's own S3 driver reads it each time it looks at an object. Setting it is worth
-while where uploads are registered through Glance's API.
+Make a directory for AWS_DATA_PATH on a Glance host. It holds what botocore reads for
+S3, from the botocore that is installed here, without documentation and other services.
+Glance's own S3 driver reads it each time it looks at an object. It saves CPU where
+uploads are registered through Glance's API.
 
 Make it again after each upgrade of botocore; "check" says so, with the same
 AWS_DATA_PATH. It is for the processes of Glance alone, and not for a Glance with
@@ -51,13 +51,15 @@ AWS_USE_FIPS_ENDPOINT.
   s3gateway-manage botocore-data /var/lib/glance/botocore-data
 """
 
-Add = Callable[..., argparse.ArgumentParser]
 
-
-def declare(commands: object, add: Add) -> None:
-    """Declare the command, for ``commands.py``."""
-    parser = add(
-        commands, "botocore-data", run, _TEXT, "less for Glance's S3 driver to read"
+def declare(commands: Commands) -> None:
+    """Declare the command, for ``commands``."""
+    parser = arguments.add(
+        commands,
+        "botocore-data",
+        run,
+        summary="Make a small data directory for botocore in Glance",
+        text=_TEXT,
     )
     parser.add_argument(
         "directory", metavar="DIRECTORY", help="new, empty, or made by this command"
@@ -111,7 +113,7 @@ def make(
     While it is replaced it is the old one, the new one, or for a moment none: botocore
     then reads its own.
 
-    :raises ConfigError: if it cannot be written, or holds other things
+    :raises UsageError: if it cannot be written, or holds other things
     """
     record = {"botocore": made_of, "files": sorted([*files, RECORD])}
     files = {**files, RECORD: json.dumps(record, indent=2).encode() + b"\n"}
@@ -124,16 +126,14 @@ def make(
             _write(pathlib.Path(place) / "new", files)
             _swap(pathlib.Path(place), directory)
     except OSError as error:
-        raise ConfigError(
-            "command line", "DIRECTORY", f"cannot be written: {error.strerror}"
-        ) from error
-    return [{"file": name, "bytes": len(files[name])} for name in sorted(files)]
+        raise UsageError(f"DIRECTORY: cannot be written: {error.strerror}") from error
+    return [{"file": name, "size_bytes": len(files[name])} for name in sorted(files)]
 
 
 def _refuse_others(directory: pathlib.Path) -> None:
     """Refuse a directory whose content would be lost.
 
-    :raises ConfigError: if it holds anything but what this command has made
+    :raises UsageError: if it holds anything but what this command has made
     """
     if not os.path.lexists(directory):
         return
@@ -144,10 +144,9 @@ def _refuse_others(directory: pathlib.Path) -> None:
         if path.is_symlink() or not path.is_dir()
     }
     if not directory.is_dir() or found - ours:
-        raise ConfigError(
-            "command line",
-            "DIRECTORY",
-            "holds other things; name one that is new, empty, or made by this command",
+        raise UsageError(
+            "DIRECTORY: holds other things; name one that is new, empty, or made by "
+            "this command"
         )
 
 

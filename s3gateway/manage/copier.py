@@ -9,10 +9,12 @@ when the image does.  What results is what stock Glance reads and deletes.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Callable
 from collections.abc import Iterator
 
+from s3gateway.config.stores import MIB
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
 from s3gateway.errors import DigestMismatch
@@ -36,8 +38,53 @@ from s3gateway.upload.leftovers import collect
 Moved = Callable[[int], None]
 
 
+#: So many bytes are moved at most before a claim is kept again: that may be slow.
+_STEP = 8 * MIB
+
+
 class Unfit(GatewayError):
-    """An image that cannot be copied, and why."""
+    """An image that cannot be copied, and why.
+
+    :ivar code: why, as results name it
+    """
+
+    code = "unfit"
+
+
+class NotActive(Unfit):
+    """An image whose locations Glance does not show."""
+
+    code = "not_active"
+
+
+class NoData(Unfit):
+    """An image of which there is nothing to copy."""
+
+    code = "no_data"
+
+
+class NoDigest(Unfit):
+    """An image with whose digest no copy could be compared."""
+
+    code = "no_digest"
+
+
+class Importing(Unfit):
+    """An image that Glance imports into, and so changes the locations of."""
+
+    code = "importing"
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """How an image was brought into a store.
+
+    :ivar code: ``copied``, ``copied_in_s3`` or ``present``
+    :ivar how: the same in a few words
+    """
+
+    code: str
+    how: str
 
 
 class Copier:
@@ -56,11 +103,10 @@ class Copier:
         self._memory = stream.Memory.of(self._transfer)
         self._with_credentials = self._glance.traits.credentials_in_uris
 
-    def copy(self, image_id: str, moved: Moved) -> str:
+    def copy(self, image_id: str, moved: Moved) -> Done:
         """Have an image refer to a verified copy in the store.
 
         :param moved: called with the number of bytes copied and read back
-        :return: what was done, in a few words
         :raises Refused: if there is no such image
         :raises Unfit: if it cannot be copied
         :raises GatewayError: if it was not; nothing of it is left
@@ -71,18 +117,18 @@ class Copier:
         if found is not None:
             self._verify(image, found, moved)
             moved(image.size or 0)
-            return "was there already, verified"
+            return Done("present", "was there already, verified")
         key = f"{image_id}.{secrets.token_hex(8)}"
         claim = self._claim(image_id, key)
         try:
-            how = self._make(image_id, key, claim, moved)
+            done = self._make(image_id, key, claim, moved)
         except NotKnown:
             raise  # the image may refer to the copy soon: gc will look
         except BaseException:
             self._end(claim)
             raise
         self._end(claim)
-        return how
+        return done
 
     def leave(self, image_id: str, source: str) -> None:
         """Have Glance delete what an image has in a store, once it is elsewhere.
@@ -96,18 +142,18 @@ class Copier:
         check(image)
         remove_store(self._glance, image, source)
 
-    def _make(self, image_id: str, key: str, claim: Claim, moved: Moved) -> str:
+    def _make(self, image_id: str, key: str, claim: Claim, moved: Moved) -> Done:
         """Make the copy, verify it, and add it to the image's locations."""
         image = self._glance.show(image_id)  # as it is since nobody else copies it
         check(image)
         alive = self._alive(claim, moved)
-        how = self._bring(image, key, claim, alive)
+        done = self._bring(image, key, claim, alive)
         copy = Copy(self._store, self._store.settings.bucket, key)
         self._verify(image, copy, alive)
         self._claims.confirm(claim)
         check(self._glance.show(image_id))  # it was a while ago
         add_location(self._glance, image, copy, self._with_credentials)
-        return how
+        return done
 
     def _end(self, claim: Claim) -> None:
         """Collect what the image does not refer to, and take the claim back.
@@ -134,12 +180,12 @@ class Copier:
                 f"{self._grace:.0f} s ago; run this again later"
             ) from None
 
-    def _bring(self, image: Image, key: str, claim: Claim, moved: Moved) -> str:
+    def _bring(self, image: Image, key: str, claim: Claim, moved: Moved) -> Done:
         """Store the image under a key; return how."""
         near = self._near(image)
         if near is None:
             self._stream(image, key, claim, moved)
-            return "copied"
+            return Done("copied", "copied")
         try:
             duplicate(
                 self._store,
@@ -152,8 +198,8 @@ class Copier:
             )
         except StoreError as error:  # it may not read there, or not copy at all
             self._stream(image, key, claim, moved)
-            return f"copied, but not inside of S3: {error}"
-        return "copied inside of S3"
+            return Done("copied", f"copied, but not inside of S3: {error}")
+        return Done("copied_in_s3", "copied inside of S3")
 
     def _near(self, image: Image) -> Copy | None:
         """Return a copy on the same server as the store."""
@@ -179,7 +225,7 @@ class Copier:
             for _ in outgoing.send(source):
                 pass
             if outgoing.hexdigests()[algorithm] != expected:
-                raise DigestMismatch("what it is copied from has another digest")
+                raise DigestMismatch("source data does not match the image's digest")
             outgoing.commit()
 
     def _pieces(self, image: Image) -> Iterator[bytes]:
@@ -198,8 +244,9 @@ class Copier:
 
     def _alive(self, claim: Claim, moved: Moved) -> Moved:
         def count(more: int) -> None:
-            claim.keep()
-            moved(more)
+            for at in range(0, more, _STEP):
+                claim.keep()
+                moved(min(_STEP, more - at))
 
         return count
 
@@ -210,13 +257,15 @@ def check(image: Image) -> None:
     :raises Unfit: if not
     """
     if image.status != "active":
-        raise Unfit(f"it is {image.status}; only active images show their locations")
+        raise NotActive(
+            f"it is {image.status}; only active images show their locations"
+        )
     if not image.size:
-        raise Unfit("it has no data")
+        raise NoData("it has no data")
     if not copies.digest_of(image)[1]:
-        raise Unfit("Glance knows no digest of it, so a copy could not be verified")
+        raise NoDigest("Glance knows no digest of it, so a copy could not be verified")
     if _is_imported_into(image):
-        raise Unfit("Glance imports into it; run this again when that has ended")
+        raise Importing("Glance imports into it; run this again when that has ended")
 
 
 def _is_imported_into(image: Image) -> bool:

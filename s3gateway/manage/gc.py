@@ -8,31 +8,66 @@ deleted if it would be so much that the database is rather the wrong one.
 
 from __future__ import annotations
 
+import collections
+import datetime
 import time
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from s3gateway.config.settings import Settings
-from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.marks import marked_since
+from s3gateway.manage import arguments
+from s3gateway.manage import selection
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
+from s3gateway.manage.leftovers import SPARED
 from s3gateway.manage.leftovers import UNREADABLE
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.leftovers import spelled
 from s3gateway.manage.operator import Operator
+from s3gateway.manage.output import Row
+from s3gateway.manage.output import iso
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import refers_to
 
-_COLUMNS = ("kind", "store", "key", "age")
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_TEXT = """
+Find what uploads and copies that died have left: claims, multipart uploads and
+objects. Nothing is deleted without --delete. Never deleted is what is younger than
+[s3gateway] claim_grace, what an image refers to, what a running upload may need, and
+what does not say that it belongs to this Glance ([s3gateway] glance_id).
+
+A bucket belongs to exactly one Glance database. If the database is empty or older than
+the bucket, it does not know the newer images, and their objects look like leftovers.
+After you have restored Glance's database from a backup, do not run this with --delete
+until you have registered the images that are newer than the backup, or given them up.
+Two checks protect you: what is newer than the last change in the database, and what is
+of images that the database has never had, stays. And nothing is deleted if the database
+has no image, or if more than 100 objects or a tenth of all would go. --force turns
+these checks off.
+
+Exit code 1: something was found, or could not be deleted.
+
+  s3gateway-manage gc
+  s3gateway-manage gc --delete
+  s3gateway-manage gc --delete --store fast --older-than 7d --limit 50
+"""
+
+_COLUMNS = ("code", "store", "key", "age_seconds", "state")
+
+FOUND, COLLECTED, KEPT = STATES = ("found", "collected", "kept")
 
 #: An upload that is alive after all notices within this time that its claim is gone.
 _SETTLE = 5.0  # seconds
@@ -44,15 +79,46 @@ _OF = 10
 _ADVICE = "look at [database] connection; --force collects them all the same"
 
 
+def declare(commands: Commands) -> None:
+    """Declare the command."""
+    summary = "Find and delete leftovers of failed uploads"
+    parser = arguments.add(commands, "gc", run, summary=summary, text=_TEXT)
+    parser.add_argument(
+        "--delete", action="store_true", help="delete what is found, not only show it"
+    )
+    parser.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="look only in this store; may be repeated",
+    )
+    parser.add_argument(
+        "--older-than",
+        type=arguments.age,
+        metavar="AGE",
+        default=0.0,
+        help="leave alone what is younger: 90s, 30m, 12h or 7d",
+    )
+    parser.add_argument(
+        "--limit", type=arguments.number, metavar="N", help="delete at most N"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="delete even if this seems to be the wrong database",
+    )
+
+
 def run(context: Context) -> bool:
     """Print what is left; collect it if wanted.
 
-    :return: whether nothing is left
+    :return: whether nothing is left that should not be
     :raises GatewayError: if not all could be listed; what was is printed, or collected
     """
     context.need_locations()
     words, settings = context.conf.command, context.settings
-    names = _names(words.store, context.stores)
+    names = selection.stores(context)
     finder = Finder(
         context.glance,
         context.stores,
@@ -65,18 +131,33 @@ def run(context: Context) -> bool:
     for note in finder.notes:
         context.output.note(note)
     doubt = "" if words.force else _doubt(finder, found)
-    kept = found
+    states = dict.fromkeys(found, FOUND)
     if words.delete and not doubt:
-        collector = Collector(context.glance, context.stores, settings)
-        kept = collector.collect(found[: words.limit])
-        kept += found[len(found[: words.limit]) :]
-    rows = [_row(leftover) for leftover in kept]
-    summary = _summary(found, kept, doubt, delete=words.delete)
-    context.output.result(rows, _COLUMNS, summary + _left_alone(finder))
+        states |= _collect(context, found[: words.limit])
+    _report(context, finder, states, doubt)
     if not finder.complete:
         raise GatewayError("Not all stores could be looked through.")
-    doubtful = any(finder.spared[reason] for reason in (*DOUBTFUL, UNREADABLE))
-    return not kept and not doubtful
+    if any(finder.spared[reason] for reason in (*DOUBTFUL, UNREADABLE)):
+        return False
+    # What was found and is beyond the limit is for another time.
+    bad = KEPT if words.delete and not doubt else FOUND
+    return bad not in states.values()
+
+
+def _collect(context: Context, found: Sequence[Leftover]) -> dict[Leftover, str]:
+    """Collect leftovers; return what became of each, as far as it was done."""
+    output = context.output
+    collector = Collector(context.glance, context.stores, context.settings)
+    states: dict[Leftover, str] = {}
+    with output.interruptible(), output.bar(len(found), "leftovers") as bar:
+        for leftover, is_gone in collector.collect(found):
+            states[leftover] = COLLECTED if is_gone else KEPT
+            attempt = leftover.attempt
+            output.finished(
+                f"{leftover.kind} {attempt.key} in {attempt.store} {states[leftover]}"
+            )
+            bar.moved(1)
+    return states
 
 
 class Collector:
@@ -93,8 +174,8 @@ class Collector:
         self._grace = settings.claim_grace
         self._delayed_delete = settings.delayed_delete
 
-    def collect(self, found: Sequence[Leftover]) -> list[Leftover]:
-        """Collect leftovers; return those that had to stay."""
+    def collect(self, found: Sequence[Leftover]) -> Iterator[tuple[Leftover, bool]]:
+        """Collect leftovers; yield each with whether it is gone."""
         taken = {
             leftover: self._take_over(leftover)
             for leftover in found
@@ -102,16 +183,14 @@ class Collector:
         }
         if taken:
             time.sleep(_SETTLE)
-        kept = []
         for leftover in found:
             claim = taken.get(leftover)
             attempts = claim.leftovers if claim else (leftover.attempt,)
             lost = leftover in taken and claim is None
-            if lost or not self._drop(leftover, attempts):
-                kept.append(leftover)
-            elif claim:
+            is_gone = not lost and self._drop(leftover, attempts)
+            if is_gone and claim:
                 claim.release()
-        return kept
+            yield leftover, is_gone
 
     def _take_over(self, leftover: Leftover) -> Claim | None:
         """Make a claim ours, so that its upload notices should it be alive.
@@ -159,17 +238,6 @@ class Collector:
         return since is not None and time.time() - since >= self._grace
 
 
-def _names(wanted: Sequence[str], stores: Mapping[str, ObjectStore]) -> Sequence[str]:
-    """Return the names of the stores to look through.
-
-    :raises ConfigError: if there is none of a name
-    """
-    for name in wanted:
-        if name not in stores:
-            raise ConfigError("command line", "--store", f"{name!r} is no S3 store")
-    return wanted or list(stores)
-
-
 def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
     """Return why the database is rather the wrong one, empty if it seems right."""
     going = sum(leftover.kind == "object" for leftover in found)
@@ -181,28 +249,35 @@ def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
     return ""
 
 
-def _summary(
-    found: Sequence[Leftover], kept: Sequence[Leftover], doubt: str, *, delete: bool
-) -> str:
+def _report(
+    context: Context, finder: Finder, states: Mapping[Leftover, str], doubt: str
+) -> None:
+    counts = collections.Counter(states.values())
+    found, collected = len(states), counts[COLLECTED]
     if doubt:
-        return f"{len(found)} found, 0 collected: {doubt}"
-    if delete:
-        return f"{len(found) - len(kept)} collected, {len(kept)} left"
-    return f"{len(found)} found" + ("; --delete collects them" if found else "")
+        summary = f"{found} found, 0 collected: {doubt}"
+    elif context.conf.command.delete:
+        summary = f"{collected} collected, {found - collected} left"
+    else:
+        summary = f"{found} found" + ("; --delete collects them" if found else "")
+    for reason, count in sorted(finder.spared.items()):
+        summary += f"; left alone: {count} {reason}"
+    numbers = {state: counts[state] for state in STATES}
+    numbers["found"] = found
+    for reason, code in SPARED.items():
+        numbers[f"spared_{code}"] = finder.spared[reason]
+    rows = [_row(leftover, state) for leftover, state in states.items()]
+    context.output.result(rows, _COLUMNS, summary, numbers)
 
 
-def _left_alone(finder: Finder) -> str:
-    return "".join(
-        f"; left alone: {count} {reason}"
-        for reason, count in sorted(finder.spared.items())
-    )
-
-
-def _row(leftover: Leftover) -> dict[str, str]:
-    values = (
-        leftover.kind,
-        leftover.attempt.store,
-        leftover.attempt.key,
-        f"{leftover.age:.0f} s",
-    )
-    return dict(zip(_COLUMNS, values, strict=True))
+def _row(leftover: Leftover, state: str) -> Row:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {
+        "code": leftover.kind,
+        "store": leftover.attempt.store,
+        "key": leftover.attempt.key,
+        "image": leftover.image_id,
+        "age_seconds": round(leftover.age),
+        "modified_at": iso(now - datetime.timedelta(seconds=leftover.age)),
+        "state": state,
+    }

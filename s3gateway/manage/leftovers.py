@@ -45,6 +45,14 @@ UNHEARD_OF = "of images that Glance's database has never had"
 DOUBTFUL = (NEWER, UNHEARD_OF)
 #: The same, of what does not let itself be looked at.
 UNREADABLE = "that cannot be read"
+#: How results call these reasons; that does not change.
+SPARED = {
+    NAMELESS: "nameless",
+    FOREIGN: "foreign",
+    NEWER: "newer",
+    UNHEARD_OF: "unheard_of",
+    UNREADABLE: "unreadable",
+}
 
 
 @dataclasses.dataclass(frozen=True)

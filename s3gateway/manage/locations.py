@@ -6,6 +6,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
@@ -13,11 +14,64 @@ from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.image import store_of
+from s3gateway.manage import arguments
+from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
 
-_COLUMNS = ("store", "key id", "locations")
-_NONE = "(none)"
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_AUDIT = """
+Count the S3 locations of all images by store and by the access key id in them. No
+secret key is shown. Glance up to 32 writes both keys into each location, and needs
+them there. Exit code 1: a location holds a key.
+
+  s3gateway-manage locations audit
+  s3gateway-manage locations audit --json | jq '.rows[]'
+"""
+
+_SCRUB = """
+Have Glance 33 or later take the keys out of its locations. Glance does that itself when
+it shows an image; this shows all images that have one. Each gets a new updated_at. An
+older Glance cannot read a location without keys: there the command refuses. Change the
+keys afterwards: everybody who has seen the locations knows them.
+
+  s3gateway-manage locations scrub
+"""
+
+_COLUMNS = ("store", "key_id", "locations")
+
+
+def declare(commands: Commands) -> None:
+    """Declare both commands."""
+    summary = "Find and remove S3 keys in Glance's database"
+    group = arguments.add_group(commands, "locations", summary)
+    arguments.add(
+        group,
+        "audit",
+        _audit,
+        summary="Count locations that hold S3 keys",
+        text=_AUDIT,
+        title="locations audit",
+    )
+    arguments.add(
+        group,
+        "scrub",
+        _scrub,
+        summary="Have Glance remove S3 keys from locations",
+        text=_SCRUB,
+        title="locations scrub",
+    )
+
+
+def _audit(context: Context) -> bool:
+    stores = {name: store.settings for name, store in context.stores.items()}
+    return audit(context.glance, stores, context.output)
+
+
+def _scrub(context: Context) -> bool:
+    return scrub(context.glance, context.output)
 
 
 def audit(
@@ -31,12 +85,14 @@ def audit(
     for image in output.progress(operator.images(), "images"):
         counts.update(_keys_of(image, stores))
     rows = [
-        {"store": store, "key id": key, "locations": count}
+        {"store": store, "key_id": key or None, "locations": count}
         for (store, key), count in sorted(counts.items())
     ]
-    leaking = sum(count for (_, key), count in counts.items() if key != _NONE)
+    leaking = sum(count for (_, key), count in counts.items() if key)
     total = counts.total()
-    output.result(rows, _COLUMNS, f"{leaking} of {total} S3 locations hold credentials")
+    summary = f"{leaking} of {total} S3 locations hold credentials"
+    found = {"locations": total, "with_key": leaking}
+    output.result(rows, _COLUMNS, summary, found)
     return not leaking
 
 
@@ -64,7 +120,9 @@ def scrub(operator: Operator, output: Output) -> bool:
     kept = [image.id for image in operator.images() if _holds_key(image)]
     rows = [{"image": image_id} for image_id in kept]
     done = len(set(leaking) - set(kept))
-    output.result(rows, ("image",), f"{done} images rewritten, {len(kept)} left")
+    summary = f"{done} images rewritten, {len(kept)} left"
+    counts = {"rewritten": done, "left": len(kept)}
+    output.result(rows, ("image",), summary, counts)
     return not kept
 
 
@@ -76,8 +134,8 @@ def _keys_of(
         if uris.is_s3(location.url):
             uri = uris.try_parse(location.url)
             store = store_of(location, stores) or str(location.metadata.get("store"))
-            yield store, (uri.access_key if uri else "") or _NONE
+            yield store, uri.access_key if uri else ""
 
 
 def _holds_key(image: Image) -> bool:
-    return any(key != _NONE for _, key in _keys_of(image, {}))
+    return any(key for _, key in _keys_of(image, {}))

@@ -1,115 +1,250 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``copy`` and ``migrate``: images brought into another store, one after the other."""
+"""``copy`` and ``migrate``: images brought into another store, and out of one."""
 
 from __future__ import annotations
 
-import signal
+import argparse
+import collections
+import dataclasses
+import datetime
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from s3gateway.config.stores import MIB
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
+from s3gateway.errors import UsageError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.manage import arguments
+from s3gateway.manage import selection
+from s3gateway.manage import work
+from s3gateway.manage.codes import code_of
 from s3gateway.manage.context import Context
 from s3gateway.manage.copier import Copier
-from s3gateway.manage.copier import Moved
 from s3gateway.manage.copier import Unfit
 from s3gateway.manage.copier import check
+from s3gateway.manage.work import Work
 
-_COLUMNS = ("image", "size", "state", "detail")
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
 
-DONE, WOULD, SKIPPED, FAILED = "done", "would be", "skipped", "failed"
+_COPY = """
+Copy an image's data into another S3 store, and add the copy to the image's locations.
+Within one S3 server the server copies; otherwise the data passes through this host. The
+copy is read back and compared with the digest that Glance shows before the image
+refers to it. Glance serves the image all the time.
+
+  s3gateway-manage copy 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11 --to fast
+"""
+
+_MIGRATE = """
+Copy all images of a store into an S3 store, as "copy" does, and have Glance delete
+each one in the old store once its copy is verified. You can stop the command and run it
+again; it skips images already moved. If it was killed during a copy, that image can be
+retried after [s3gateway] claim_grace seconds. Each moved image gets a new updated_at.
+Images that cannot be moved, as those that are not active, are skipped; the result says
+why. --limit does not count them.
+
+  s3gateway-manage migrate --from file --to fast --dry-run
+  s3gateway-manage migrate --from file --to fast --limit 10
+  s3gateway-manage migrate --from file --to fast --concurrency 4 --bandwidth 200MiB
+"""
+
+_COLUMNS = ("image", "size_bytes", "state", "code", "detail")
+
+DONE, PLANNED, SKIPPED, FAILED = STATES = ("done", "planned", "skipped", "failed")
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of an image.
+
+    :ivar code: how it was done, or why it was not; it does not change
+    """
+
+    image: str
+    size_bytes: int
+    state: str
+    code: str
+    detail: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    :ivar source: the store that images leave, empty if they only are copied
+    :ivar images: that can be copied
+    :ivar unfit: those that cannot
+    :ivar left: how many are for another time
+    """
+
+    source: str
+    to: str
+    images: Sequence[Image]
+    unfit: Sequence[Outcome]
+    left: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many bytes the images are."""
+        return sum(image.size or 0 for image in self.images)
+
+    @property
+    def moved(self) -> int:
+        """How many bytes are moved for it: each is copied, and read back."""
+        return 2 * self.size
+
+
+def declare(commands: Commands) -> None:
+    """Declare both commands."""
+    summary = "Copy an image to another store"
+    one = arguments.add(commands, "copy", copy, summary=summary, text=_COPY)
+    one.add_argument("image_id", metavar="IMAGE", help="the id of the image")
+    _add_target(one)
+    summary = "Move all images of a store to another store"
+    many = arguments.add(commands, "migrate", migrate, summary=summary, text=_MIGRATE)
+    many.add_argument(
+        "--from", dest="source", metavar="STORE", required=True, help="any store"
+    )
+    _add_target(many)
+    selection.declare(many)
+
+
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--to", metavar="STORE", required=True, help="an S3 store")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show what would be done"
+    )
+    work.declare(parser)
 
 
 def copy(context: Context) -> bool:
-    """Copy one image; return whether it is in the store now."""
+    """Copy one image; return whether it is in the store, or would be."""
     words = context.conf.command
-    _prepare(context, words.to)
-    try:
-        images = [context.glance.show(words.image_id)]
-    except Refused as refused:
-        raise GatewayError(f"Image {words.image_id}: Glance says {refused}") from None
-    return _run(context, images, source="", to=words.to, dry_run=words.dry_run)
+    _check_target(context, words.to)
+    image = selection.named(context, words.image_id)
+    counts = _run(context, _plan([image], source="", to=words.to))
+    return not (counts[FAILED] or counts[SKIPPED])
 
 
 def migrate(context: Context) -> bool:
-    """Move all images of a store; return whether none is left that could be moved."""
+    """Move all images of a store; return whether that failed for none."""
     words = context.conf.command
-    _prepare(context, words.to)
-    source = words.source
-    if source not in context.conf.enabled_backends or source == words.to:
-        raise ConfigError(
-            "DEFAULT", "enabled_backends", f"{source!r} is no other store of Glance"
+    _check_target(context, words.to)
+    if words.source not in context.conf.enabled_backends or words.source == words.to:
+        raise UsageError(
+            f"--from: {words.source!r} is not in enabled_backends, or is the same as "
+            "--to"
         )
-    found = context.output.progress(context.glance.images(), "images")
-    images = [image for image in found if _is_in(image, source)]
-    return _run(context, images, source=source, to=words.to, dry_run=words.dry_run)
+    found = (i for i in selection.images(context) if _is_in(i, words.source))
+    plan = _plan(found, words.source, words.to, words.limit)
+    return not _run(context, plan)[FAILED]
 
 
-def _prepare(context: Context, to: str) -> None:
-    """Make sure that there is such a store, and be ready to be stopped."""
+def _check_target(context: Context, to: str) -> None:
+    """Make sure that there is such a store."""
     context.need_locations()
     if not context.settings.multi_store:
         raise ConfigError(
             "DEFAULT", "enabled_backends", "not set; there is no other store"
         )
     if to not in context.settings.stores:
-        names = ", ".join(context.settings.stores)
-        raise ConfigError(
-            "DEFAULT",
-            "enabled_backends",
-            f"{to!r} is no S3 store; those are {names or 'none'}",
-        )
-    # A service manager's stop is as good as Ctrl-C: what is half done is undone.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+        names = ", ".join(context.settings.stores) or "none"
+        raise UsageError(f"--to: {to!r} is not an S3 store; those are {names}")
 
 
-def _run(
-    context: Context, images: list[Image], *, source: str, to: str, dry_run: bool
-) -> bool:
-    rows = list(_rows(context, images, source, to, dry_run))
-    states = [row["state"] for row in rows]
-    what = "moved" if source else "copied"
-    if dry_run:
-        summary = f"{states.count(WOULD)} images would be {what} to {to}"
+def _plan(
+    found: Iterable[Image], source: str, to: str, limit: int | None = None
+) -> Plan:
+    images, unfit = [], []
+    for image in found:
+        try:
+            check(image)
+        except Unfit as why:
+            unfit.append(_outcome(image, SKIPPED, why.code, str(why)))
+        else:
+            images.append(image)
+    kept = images[:limit]
+    return Plan(source, to, kept, unfit, len(images) - len(kept))
+
+
+def _run(context: Context, plan: Plan) -> dict[str, int]:
+    """Do what is planned; print and return what came of it."""
+    if context.conf.command.dry_run:
+        done = [_outcome(image, PLANNED, PLANNED) for image in plan.images]
     else:
-        summary = f"{states.count(DONE)} images {what} to {to}"
-    summary += f", {states.count(SKIPPED)} skipped, {states.count(FAILED)} failed"
-    context.output.result(rows, _COLUMNS, summary)
-    return FAILED not in states and SKIPPED not in states
+        done = _carry_out(context, plan)
+    outcomes = [*plan.unfit, *done]
+    counts = collections.Counter(outcome.state for outcome in outcomes)
+    numbers = {state: counts[state] for state in STATES}
+    numbers["left"] = plan.left + len(plan.images) - len(done)
+    numbers["size_bytes"] = sum(outcome.size_bytes for outcome in done)
+    rate = context.conf.command.bandwidth
+    if rate:
+        numbers["estimated_seconds"] = plan.moved // rate
+    rows = [dataclasses.asdict(outcome) for outcome in outcomes]
+    context.output.result(rows, _COLUMNS, _summary(context, plan, numbers), numbers)
+    return numbers
 
 
-def _rows(
-    context: Context, images: Iterable[Image], source: str, to: str, dry_run: bool
-) -> Iterator[dict[str, str]]:
-    images = list(images)
-    copier = Copier(context, to)
-    total = 2 * sum(image.size or 0 for image in images)
-    with context.output.bar(total, "bytes") as bar:
-        for image in images:
-            try:
-                state, detail = _one(copier, image, source, bar.moved, dry_run)
-            except Unfit as unfit:
-                state, detail = SKIPPED, str(unfit)
-            except (GatewayError, Refused) as error:
-                state, detail = FAILED, str(error)
-            size = str(image.size or 0)
-            values = (image.id, size, state, detail)
-            yield dict(zip(_COLUMNS, values, strict=True))
+def _carry_out(context: Context, plan: Plan) -> list[Outcome]:
+    words, output = context.conf.command, context.output
+    copier = Copier(context, plan.to)
+    with output.bar(plan.moved, "bytes") as bar:
+        working = Work(
+            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
+        )
+
+        def bring(image: Image) -> Iterator[Outcome]:
+            yield _one(copier, image, plan.source, working)
+
+        return working.each(bring, plan.images, _line)
 
 
-def _one(
-    copier: Copier, image: Image, source: str, moved: Moved, dry_run: bool
-) -> tuple[str, str]:
-    """Copy or move one image; return the state and the detail of its row."""
-    check(image)
-    if dry_run:
-        return WOULD, ""
-    how = copier.copy(image.id, moved)
-    if source:
-        copier.leave(image.id, source)
-    return DONE, how
+def _one(copier: Copier, image: Image, source: str, working: Work) -> Outcome:
+    """Copy or move one image."""
+    try:
+        done = copier.copy(image.id, working.moved)
+        if source:
+            copier.leave(image.id, source)
+    except Unfit as unfit:  # it has become so meanwhile
+        return _outcome(image, SKIPPED, unfit.code, str(unfit))
+    except (GatewayError, Refused) as error:
+        return _outcome(image, FAILED, code_of(error), str(error))
+    return _outcome(image, DONE, done.code, done.how)
+
+
+def _outcome(image: Image, state: str, code: str, detail: str = "") -> Outcome:
+    return Outcome(image.id, image.size or 0, state, code, detail)
+
+
+def _line(outcome: Outcome) -> str:
+    size = f"{outcome.size_bytes / MIB:.1f} MiB"
+    return f"{outcome.image} {outcome.state} ({size}): {outcome.detail}"
+
+
+def _summary(context: Context, plan: Plan, counts: dict[str, int]) -> str:
+    what = "moved" if plan.source else "copied"
+    if context.conf.command.dry_run:
+        summary = f"{counts[PLANNED]} images would be {what} to {plan.to}"
+    else:
+        summary = f"{counts[DONE]} images {what} to {plan.to}"
+    summary += f", {counts[SKIPPED]} skipped, {counts[FAILED]} failed"
+    if counts["left"]:
+        summary += f", {counts['left']} left"
+    return summary + (_estimate(plan, counts) if context.conf.command.dry_run else "")
+
+
+def _estimate(plan: Plan, counts: dict[str, int]) -> str:
+    size = f"; {plan.size / MIB:.1f} MiB, each copied and read back"
+    seconds = counts.get("estimated_seconds")
+    if seconds is None:
+        return f"{size}; how long that takes is not known without --bandwidth"
+    return f"{size}: at least {datetime.timedelta(seconds=seconds)} at --bandwidth"
 
 
 def _is_in(image: Image, store: str) -> bool:

@@ -181,8 +181,7 @@ def of_installed_glance(conf: cfg.ConfigOpts) -> Operator:
         raise
     except Exception as error:
         # It is not ours: whatever it raises, it is not there to be asked.
-        LOG.exception("Glance cannot be set up")
-        raise GlanceError(f"Glance cannot be set up: {type(error).__name__}") from None
+        raise GlanceError("Glance cannot be set up.") from error
 
 
 def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:

@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the commands print: tables and progress for people, JSON for programs."""
+"""What the commands print: a table, CSV or one JSON document, and progress beside it.
+
+The document is described in ``docs/source/cli/result.schema.json``.
+"""
 
 from __future__ import annotations
 
+import collections
+import contextlib
+import csv
 import datetime
 import json
 import sys
-import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,87 +19,92 @@ from collections.abc import Sequence
 from typing import Any
 from typing import TypeVar
 
-from s3gateway.config.stores import MIB
+from s3gateway.manage.progress import Bar
+from s3gateway.manage.progress import Teller
 
 T = TypeVar("T")
+Row = Mapping[str, Any]
 
-_REDRAW = 0.2  # seconds
-_WIDTH = 30  # characters
+#: The version of the JSON document; a key that goes or means something else moves it.
+SCHEMA = 1
 
-
-class Bar:
-    """Shows on a terminal how far a piece of work has come, and how fast it goes.
-
-    :param total: the size of the work, in ``unit``
-    """
-
-    def __init__(self, total: int, unit: str, *, drawn: bool) -> None:
-        self._total = total
-        self._unit = unit
-        self._drawn = drawn
-        self._done = 0
-        self._began = time.monotonic()
-        self._shown = 0.0
-
-    def moved(self, more: int) -> None:
-        """Take note that more of the work is done."""
-        self._done += more
-        if self._drawn and time.monotonic() - self._shown > _REDRAW:
-            self._shown = time.monotonic()
-            print(f"\r{self.line()}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def line(self) -> str:
-        """Return what is shown: ``[#####.....]  50%, 812.4 MiB/s, 0:01:12 left``."""
-        done = min(self._done / self._total, 1) if self._total else 1
-        bar = "#" * round(_WIDTH * done)
-        rate = self._done / max(time.monotonic() - self._began, 1e-6)
-        left = max(self._total - self._done, 0) / rate if rate else 0
-        by_bytes = self._unit == "bytes"
-        speed = f"{rate / MIB:.1f} MiB/s" if by_bytes else f"{rate:.0f} {self._unit}/s"
-        time_left = datetime.timedelta(seconds=round(left))
-        return f"[{bar:.<{_WIDTH}}] {done:4.0%}, {speed}, {time_left} left"
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._drawn:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+TABLE, JSON, CSV = FORMS = ("table", "json", "csv")
 
 
 class Output:
     """Writes results to standard output, everything else to standard error.
 
-    :param as_json: whether results are one JSON document
+    :ivar command: which one runs, as the results name it
+    :ivar interrupted: whether work was ended before it was done
+    :param form: of the results, one of ``FORMS``
     """
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._printed = False
+    def __init__(self, form: str = TABLE) -> None:
+        self.command = ""
+        self.interrupted = False
+        self._form = form
+        self._began = datetime.datetime.now(datetime.timezone.utc)
+        self._result: dict[str, Any] = {"counts": {}, "rows": []}
+        self._error = ""
+
+    @property
+    def for_people(self) -> bool:
+        """Whether results are read by people."""
+        return self._form == TABLE
 
     def result(
-        self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], summary: str
+        self,
+        rows: Sequence[Row],
+        columns: Sequence[str],
+        summary: str,
+        counts: Mapping[str, int] | None = None,
     ) -> None:
-        """Print rows as a table and what they add up to, or all of it as JSON."""
-        self._printed = True
-        if self._as_json:
-            print(json.dumps({"rows": list(rows), "summary": summary}, indent=2))
-            return
-        for line in _table(rows, columns):
-            print(line)
-        print(summary)
+        """Print rows and what they add up to; JSON once the command is over.
+
+        :param columns: the keys of the rows that a table has
+        :param counts: what is counted; the rows by their ``state`` if not given
+        """
+        if counts is None:
+            counts = collections.Counter(row["state"] for row in rows if "state" in row)
+        self._result = {
+            "counts": dict(counts),
+            "rows": list(rows),
+            "summary": summary,
+        }
+        if self._form == TABLE:
+            for line in _table(rows, columns):
+                print(line)
+            print(summary)
+        elif self._form == CSV:
+            _csv(rows, columns)
+            self.note(summary)
+
+    def finish(self) -> None:
+        """Print the JSON document: after this nothing is added to it."""
+        if self._form == JSON:
+            print(json.dumps(self._document(), indent=2))
+
+    def _document(self) -> dict[str, Any]:
+        document = {
+            "schema": SCHEMA,
+            "command": self.command,
+            "started_at": iso(self._began),
+            "finished_at": iso(datetime.datetime.now(datetime.timezone.utc)),
+            **self._result,
+        }
+        if self.interrupted:
+            document["interrupted"] = True
+        if self._error:
+            document["error"] = self._error
+        return document
 
     def note(self, text: str) -> None:
         """Say something that is not a result."""
         print(text, file=sys.stderr, flush=True)
 
     def failure(self, text: str) -> None:
-        """Say why there is no result, for programs in the place of one.
-
-        After a result it is why it is not complete; standard output has one document.
-        """
-        if self._as_json and not self._printed:
-            print(json.dumps({"error": text}, indent=2))
+        """Say why there is no result, or why it is not complete."""
+        self._error = text
         print(f"s3gateway-manage: {text}", file=sys.stderr)
 
     def bar(self, total: int, unit: str) -> Bar:
@@ -105,25 +115,58 @@ class Output:
         return Bar(total, unit, drawn=sys.stderr.isatty())
 
     def progress(self, items: Iterable[T], what: str) -> Iterator[T]:
-        """Yield the items, counting them on a terminal."""
-        shown = 0.0
-        terminal = sys.stderr.isatty()
-        count = 0
+        """Yield the items, and count them where it takes long."""
+        teller = Teller(drawn=sys.stderr.isatty())
         for count, item in enumerate(items, 1):
             yield item
-            if terminal and time.monotonic() - shown > _REDRAW:
-                shown = time.monotonic()
-                print(f"\r{count} {what}", end="", file=sys.stderr, flush=True)
-        if terminal and count:
-            print(f"\r{count} {what}", file=sys.stderr)
+            teller.tell(lambda count=count: f"{count} {what}")  # type: ignore[misc]
+        teller.wipe()
+
+    def finished(self, line: str) -> None:
+        """Tell a log of a piece of long work that is done; a terminal has the bar."""
+        if not sys.stderr.isatty():
+            self.note(f"{iso(datetime.datetime.now(datetime.timezone.utc))} {line}")
+
+    @contextlib.contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Do work that Ctrl-C ends, after which its results so far are printed."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.interrupted = True
+            self.note("interrupted; run it again to go on")
 
 
-def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[str]:
+def iso(time: datetime.datetime) -> str:
+    """Return a time as ISO 8601 has it, in UTC."""
+    utc = time.astimezone(datetime.timezone.utc)
+    return utc.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _table(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
     if not rows:
         return
-    cells = [list(columns)] + [[str(row[name]) for name in columns] for row in rows]
+    head = [name.replace("_", " ") for name in columns]
+    cells = [head] + [[_cell(row[name]) for name in columns] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
         yield "  ".join(
             cell.ljust(width) for cell, width in zip(line, widths, strict=True)
         ).rstrip()
+
+
+def _cell(value: object) -> str:
+    return "(none)" if value is None else str(value)
+
+
+def _csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print rows with all their keys, those of the table first."""
+    keys = dict.fromkeys([*columns, *(key for row in rows for key in row)])
+    written = csv.DictWriter(sys.stdout, list(keys), lineterminator="\n")
+    written.writeheader()
+    for row in rows:
+        written.writerow({key: _plain(value) for key, value in row.items()})
+
+
+def _plain(value: object) -> object:
+    return json.dumps(value) if isinstance(value, (dict, list)) else value

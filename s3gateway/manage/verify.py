@@ -5,97 +5,121 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from s3gateway.download.failover import Copy
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import UsageError
 from s3gateway.glance.api import Image
+from s3gateway.manage import arguments
 from s3gateway.manage import copies
+from s3gateway.manage import selection
+from s3gateway.manage import work
+from s3gateway.manage.codes import code_of
 from s3gateway.manage.context import Context
+from s3gateway.manage.work import Work
 
-_COLUMNS = ("image", "store", "state", "detail")
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_TEXT = """
+Check that each image's objects are in S3 and have the size that Glance shows. With
+--deep, read each object and compare its digest; that takes as long as downloading it.
+Choose images with --all or by filters; filters are combined.
+Exit code 1: an object is missing, or has another size or other data.
+
+  s3gateway-manage verify --all
+  s3gateway-manage verify --deep --image 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11
+  s3gateway-manage verify --deep --store fast --concurrency 4 --bandwidth 200MiB
+"""
+
+_COLUMNS = ("image", "store", "state", "code", "detail")
 
 Moved = Callable[[int], None]
 
-OK, BAD, UNKNOWN = "ok", "bad", "unknown"
-ELSEWHERE, HIDDEN = "not in S3", "not shown"
+OK, BAD, UNKNOWN, SKIPPED = STATES = ("ok", "bad", "unknown", "skipped")
 
 _WITHOUT_DATA = ("queued", "saving", "importing", "killed", "deleted")
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What was found out about one copy of an image."""
+    """What was found out about one copy of an image.
+
+    :ivar code: which does not change; ``ok``, or why the state is another
+    """
 
     image: str
     store: str
     state: str
+    code: str
     detail: str = ""
 
 
 class Verifier:
-    """Looks at copies; a store that says no to all is asked no more."""
+    """Looks at copies; a store that says no to all is asked no more.
 
-    def __init__(self, context: Context, *, deep: bool) -> None:
+    :param names: of the stores to look at
+    :param moved: called with the number of bytes whenever some were read
+    """
+
+    def __init__(
+        self, context: Context, *, names: Collection[str], deep: bool, moved: Moved
+    ) -> None:
         self._context = context
+        self._names = names
         self._deep = deep
-        self._down: dict[str, str] = {}
+        self._moved = moved
+        self._down: dict[str, tuple[str, str]] = {}
 
-    def verdicts(self, images: list[Image]) -> Iterator[Verdict]:
-        """Yield a verdict for each copy of the images."""
-        total = sum(image.size or 0 for image in images) if self._deep else len(images)
-        unit = "bytes" if self._deep else "images"
-        with self._context.output.bar(total, unit) as bar:
-            for image in images:
-                yield from self._of_image(image, bar.moved)
-                if not self._deep:
-                    bar.moved(1)
-
-    def _of_image(self, image: Image, moved: Moved) -> Iterator[Verdict]:
+    def verdicts(self, image: Image) -> Iterator[Verdict]:
+        """Yield a verdict for each copy of an image."""
         if image.status in _WITHOUT_DATA or image.size == 0:
             return
         if not image.locations:
             why = f"Glance shows no location of an image that is {image.status}"
-            yield Verdict(image.id, "", HIDDEN, why)
+            yield Verdict(image.id, "", SKIPPED, "not_shown", why)
         for location in image.locations:
             copy = copies.copy_at(location, self._context.stores)
             if copy is None:
                 named = str(location.metadata.get("store", ""))
-                yield Verdict(image.id, named, ELSEWHERE)
-            else:
-                yield self._of_copy(image, copy, moved)
+                yield Verdict(image.id, named, SKIPPED, "not_in_s3")
+            elif copy.store.name in self._names:
+                yield self._of_copy(image, copy)
 
-    def _of_copy(self, image: Image, copy: Copy, moved: Moved) -> Verdict:
+    def _of_copy(self, image: Image, copy: Copy) -> Verdict:
         name = copy.store.name
         if name in self._down:
-            return Verdict(image.id, name, UNKNOWN, self._down[name])
+            return Verdict(image.id, name, UNKNOWN, *self._down[name])
         try:
-            problem = self._problem(image, copy, moved)
+            code, detail = self._problem(image, copy)
         except StoreError as error:
+            code, detail = code_of(error), str(error)
             if error.store_wide:
-                self._down[name] = str(error)
+                self._down[name] = (code, detail)
             state = UNKNOWN if error.store_wide or _may_pass(error) else BAD
-            return Verdict(image.id, name, state, str(error))
-        return Verdict(image.id, name, BAD if problem else OK, problem)
+            return Verdict(image.id, name, state, code, detail)
+        return Verdict(image.id, name, BAD if code else OK, code or "ok", detail)
 
-    def _problem(self, image: Image, copy: Copy, moved: Moved) -> str:
+    def _problem(self, image: Image, copy: Copy) -> tuple[str, str]:
+        """Return the code of what is wrong with a copy, and a few words; or empty."""
         copies.has_size(image, copy)
         if not self._deep:
-            return ""
+            return "", ""
         if not copies.digest_of(image)[1]:
-            return "Glance knows no digest of it"
+            return "no_digest", "Glance knows no digest of it"
         retry_time = self._context.settings.transfer.retry_time
-        same = copies.has_digest(
-            image,
-            copy,
-            retry_time=retry_time,
-            moved=moved,
-        )
-        return "" if same else "its digest is another one"
+        if copies.has_digest(image, copy, retry_time=retry_time, moved=self._moved):
+            return "", ""
+        return "digest", "its digest is another one"
 
 
 def _may_pass(error: StoreError) -> bool:
@@ -103,30 +127,90 @@ def _may_pass(error: StoreError) -> bool:
     return isinstance(error, (StoreUnavailable, StoreDenied))
 
 
+def declare(commands: Commands) -> None:
+    """Declare the command."""
+    summary = "Verify image data in S3"
+    parser = arguments.add(commands, "verify", run, summary=summary, text=_TEXT)
+    group = selection.declare(parser)
+    group.add_argument("--all", action="store_true", help="all images")
+    group.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="only copies in this S3 store; may be repeated",
+    )
+    parser.add_argument(
+        "--deep", action="store_true", help="read them and compare their digests"
+    )
+    work.declare(parser)
+
+
 def run(context: Context) -> bool:
     """Print what is not as it should be; return whether all is.
 
+    :raises UsageError: if no image was chosen
     :raises GatewayError: if nothing is wrong but not all could be looked at, or nothing
         was there to be looked at
     """
-    context.need_locations()
     words = context.conf.command
-    images = (
-        [context.glance.show(image_id) for image_id in words.image]
-        if words.image
-        else list(context.output.progress(context.glance.images(), "images"))
-    )
-    verdicts = list(Verifier(context, deep=words.deep).verdicts(images))
+    if words.all and words.image:
+        raise UsageError("--all cannot be combined with --image")
+    if not (words.all or words.store or selection.is_narrow(words)):
+        raise UsageError("choose images: --all, --image, or one of the other filters")
+    context.need_locations()
+    names = selection.stores(context)
+    images = list(itertools.islice(selection.images(context), words.limit))
+    verdicts = _verdicts(context, images, names)
+    _report(context, len(images), verdicts)
     counts = collections.Counter(verdict.state for verdict in verdicts)
-    shown = [v for v in verdicts if words.image or v.state in (BAD, UNKNOWN)]
-    summary = (
-        f"{len(images)} images: {counts[OK]} copies in S3 are as they should be, "
-        f"{counts[BAD]} are not, {counts[UNKNOWN]} could not be looked at, "
-        f"{counts[ELSEWHERE]} are not in S3, {counts[HIDDEN]} images do not show theirs"
-    )
-    context.output.result([vars(v) for v in shown], _COLUMNS, summary)
+    if context.output.interrupted:
+        return False
     if not counts[OK] + counts[BAD] + counts[UNKNOWN]:
         raise GatewayError("Nothing was looked at: no image has a copy in S3.")
     if counts[UNKNOWN] and not counts[BAD]:
         raise GatewayError(f"{counts[UNKNOWN]} copies could not be looked at.")
     return not counts[BAD]
+
+
+def _verdicts(
+    context: Context, images: Sequence[Image], names: Collection[str]
+) -> list[Verdict]:
+    words, output = context.conf.command, context.output
+    size = sum(image.size or 0 for image in images)
+    total, unit = (size, "bytes") if words.deep else (len(images), "images")
+    with output.bar(total, unit) as bar:
+        working = Work(
+            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
+        )
+        verifier = Verifier(context, names=names, deep=words.deep, moved=working.moved)
+
+        def verify(image: Image) -> Iterator[Verdict]:
+            yield from verifier.verdicts(image)
+            if not words.deep:
+                bar.moved(1)
+
+        return working.each(verify, images, _line)
+
+
+def _line(verdict: Verdict) -> str:
+    where = f" in {verdict.store}" if verdict.store else ""
+    detail = f": {verdict.detail}" if verdict.detail else ""
+    return f"{verdict.image}{where} {verdict.state} {verdict.code}{detail}"
+
+
+def _report(context: Context, images: int, verdicts: Sequence[Verdict]) -> None:
+    """Print those that are not as they should be; of images that were named, all."""
+    counts = collections.Counter(verdict.state for verdict in verdicts)
+    codes = collections.Counter(verdict.code for verdict in verdicts)
+    everything = context.conf.command.image or not context.output.for_people
+    shown = [v for v in verdicts if everything or v.state in (BAD, UNKNOWN)]
+    summary = (
+        f"{images} images: {counts[OK]} copies in S3 are as they should be, "
+        f"{counts[BAD]} are not, {counts[UNKNOWN]} could not be looked at, "
+        f"{codes['not_in_s3']} are not in S3, "
+        f"{codes['not_shown']} images do not show theirs"
+    )
+    numbers = {"images": images, **{state: counts[state] for state in STATES}}
+    rows = [dataclasses.asdict(verdict) for verdict in shown]
+    context.output.result(rows, _COLUMNS, summary, numbers)

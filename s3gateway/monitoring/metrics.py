@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prometheus metrics; no other module makes one.
 
-Labels are operations, stores and outcomes, of which there are few.  No label holds an
-image, a project or a name of S3.  If several processes serve, they write into one
-directory (``PROMETHEUS_MULTIPROC_DIR``), and each can show the sum of all.
+Labels are operations, stores and outcomes, of which there are few, and the version.  No
+label holds an image, a project or a name of S3.  If several processes serve, they write
+into one directory (``PROMETHEUS_MULTIPROC_DIR``), and each can show the sum of all.
 
 An error in a metric never fails a transfer: the directory may be gone, or the process
 may have too many open files.
@@ -36,6 +36,9 @@ REGISTRY = prometheus.CollectorRegistry()
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 1800, 3600)
 _OF_LIVE_PROCESS = re.compile(r"gauge_live[a-z]+_(\d+)\.db")
+
+#: The name of the samples of ``BUILD_INFO``.
+BUILD_INFO_NAME = "s3gateway_build_info"
 
 #: Set when a metric has failed; the log says so once.
 _failed = threading.Event()
@@ -179,6 +182,13 @@ STORE_UP = _gauge(
     "1 if the health check counts the store as up, else 0.",
     "store",
     mode="livemostrecent",
+)
+
+BUILD_INFO = _gauge(
+    "build_info",
+    "Always 1; the label is the version of the gateway that runs.",
+    "version",
+    mode="livemax",
 )
 
 

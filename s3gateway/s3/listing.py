@@ -17,7 +17,7 @@ from s3gateway.s3.bucket import Bucket
 from s3gateway.store import Listed
 
 Page = dict[str, Any]
-Where = dict[str, str]
+Where = dict[str, Any]
 
 
 def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
@@ -39,6 +39,13 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
             yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
 
 
+def received(bucket: Bucket, key: str, upload_id: str) -> int:
+    """Return how many bytes of a multipart upload have come; only whole parts count."""
+    where = {"Key": key, "UploadId": upload_id}
+    pages = _pages(bucket, "list_parts", where, _behind_parts)
+    return sum(part["Size"] for page in pages for part in page.get("Parts", []))
+
+
 def _pages(
     bucket: Bucket, operation: str, where: Where, behind: Callable[[Page], Where]
 ) -> Iterator[Page]:
@@ -58,6 +65,13 @@ def _behind_objects(page: Page) -> Where:
         return {"ContinuationToken": token}
     entries = page.get("Contents")
     return {"StartAfter": entries[-1]["Key"]} if entries else {}
+
+
+def _behind_parts(page: Page) -> Where:
+    if marker := page.get("NextPartNumberMarker"):
+        return {"PartNumberMarker": int(marker)}
+    parts = page.get("Parts")
+    return {"PartNumberMarker": parts[-1]["PartNumber"]} if parts else {}
 
 
 def _behind_uploads(page: Page) -> Where:

@@ -105,6 +105,10 @@ class S3Store:
     def uploads(self) -> Iterator[Listed]:
         return listing.uploads(self.bucket)
 
+    def received(self, key: str, upload_id: str) -> int:
+        """Return how many bytes of a multipart upload are there."""
+        return listing.received(self.bucket, key, upload_id)
+
     def abandon(self, key: str, upload_id: str = "") -> None:
         writer.abandon(self.bucket, key, upload_id)
 

@@ -54,6 +54,7 @@ class Recorded:
 
     :ivar age: seconds since the last progress of its upload, by the store's clock
     :ivar is_over: whether its upload has ended and left something
+    :ivar gateway: the host that wrote it, empty if it does not say
     """
 
     nonce: str
@@ -61,6 +62,7 @@ class Recorded:
     age: float
     etag: str
     is_over: bool = False
+    gateway: str = ""
 
     def is_dead(self, grace: float) -> bool:
         """Whether its upload has ended or died."""
@@ -89,8 +91,14 @@ def read(store: ObjectStore, key: str, *, cleaning: bool = False) -> Recorded:
     try:
         content = json.loads(note.data)
         attempts = tuple(Attempt(**attempt) for attempt in content["attempts"])
-        over = bool(content.get("over"))
-        return Recorded(str(content["nonce"]), attempts, note.age, note.etag, over)
+        return Recorded(
+            str(content["nonce"]),
+            attempts,
+            note.age,
+            note.etag,
+            is_over=bool(content.get("over")),
+            gateway=str(content.get("gateway") or ""),
+        )
     except (ValueError, KeyError, TypeError):
         LOG.warning("Object %s is not a readable claim", key)
         return Recorded("", (), note.age, note.etag)

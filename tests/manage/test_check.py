@@ -10,11 +10,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.hidden import Hidden
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
 from tests.support.servers import web
 from tests.support.servers.glance import Config
 from tests.support.servers.glance import s3_store
 from tests.support.servers.manage import Manage
 from tests.support.servers.manage import Result
+from tests.support.servers.manage import user
 from tests.support.servers.processes import free_port
 
 WRONG_SECRET = "wrong/secret+key=0123456789abcdef"
@@ -76,6 +79,9 @@ def test_a_good_set_up(managed: Manage) -> None:
     found = [row["found"] for row in done.about("store cheap")]
     assert "access: yes" in found
     assert any(text.startswith("conditional PUT: ") for text in found)
+    found = [row["found"] for row in done.about("paste file")]
+    assert found[0] == "s3gateway stands last in pipeline keystone, which is used"
+    assert "s3gateway stands last in pipeline keystone+caching" in found
     left = [*managed.cloud.objects("fast"), *managed.cloud.objects("cheap")]
     assert not [key for key in left if key.startswith("00000000-")]
 
@@ -95,7 +101,7 @@ def test_broken_stores_each_have_their_sentence(
     }
     for store, words in advice.items():
         [row] = [r for r in done.about(f"store {store}") if r["state"] == "error"]
-        assert words in row["what to do"], row
+        assert words in row["detail"], row
     s3 = managed.cloud.s3
     secrets = Hidden(
         s3.access_key, s3.secret_key, s3.endpoint.partition("//")[2], "check-wrongkey"
@@ -132,8 +138,32 @@ def test_a_broken_glance_and_pipeline(managed: Manage) -> None:
         errors = [row for row in done.about(subject) if row["state"] == "error"]
         assert len(errors) == 1, (subject, done.text)
         [row] = errors
-        assert words in row["what to do"], row
+        assert words in row["detail"], row
     assert WRONG_SECRET not in done.text
+
+
+def test_the_glance_that_runs(managed: Manage) -> None:
+    """It is asked as an admin, with and without the gateway in its pipeline."""
+    words = ("check", "--store", "fast", "--no-write")
+    before = managed.cloud.kept()
+    done = managed(*words, env=user(managed.glance.url, ADMIN))
+    assert done.code == 0, done.text
+    [row] = done.about("running Glance")
+    assert row["state"] == "ok", row
+    assert re.fullmatch(r"has s3gateway \d.*", row["found"]), row
+    assert not done.about("store cheap")
+    stock = managed.cloud.glance(gateway=False)
+    [row] = managed(*words, env=user(stock.url, ADMIN)).about("running Glance")
+    assert (row["state"], row["found"]) == (
+        "warning",
+        "does not say that it has s3gateway",
+    )
+    [row] = managed(*words, env=user(managed.glance.url, ALICE)).about("running Glance")
+    assert (row["state"], row["found"]) == (
+        "note",
+        "whether it has s3gateway is not known",
+    )
+    assert managed.cloud.kept() == before
 
 
 @pytest.mark.full

@@ -58,10 +58,10 @@ def test_audit_counts_keys_and_shows_no_secret(
     old_images: Callable[[int], Cloud], release: int
 ) -> None:
     cloud = old_images(release)
-    done = manage(cloud.glance(gateway=True), cloud, "--json", "locations", "audit")
+    done = manage(cloud.glance(gateway=True), cloud, "locations", "audit", "--json")
     assert done.returncode == 1, done.stdout
     found = result(done)
-    assert {"store": "fast", "key id": "OLDKEYID", "locations": 2} in found["rows"]
+    assert {"store": "fast", "key_id": "OLDKEYID", "locations": 2} in found["rows"]
     assert found["summary"] == "2 of 4 S3 locations hold credentials"
     assert "old/secret" not in done.stdout
     table = manage(cloud.glance(gateway=True), cloud, "locations", "audit").stdout

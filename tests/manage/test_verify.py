@@ -46,15 +46,16 @@ def test_verify(managed: Manage, images: dict[str, str]) -> None:
     assert managed.cloud.s3.endpoint.partition("//")[2] not in str(shallow.rows)
 
     named = [word for image in images.values() for word in ("--image", image)]
-    deep = managed("verify", "--deep", *named)
+    fast = ("--concurrency", "3", "--bandwidth", "100MiB")
+    deep = managed("verify", "--deep", *named, *fast)
     assert deep.code == 1, deep.text
-    states = {row["image"]: row["state"] for row in deep.rows}
-    assert states == {
-        images["whole"]: "ok",
-        images["gone"]: "bad",
-        images["short"]: "bad",
-        images["other"]: "bad",
-        images["file"]: "not in S3",
+    codes = {row["image"]: (row["state"], row["code"]) for row in deep.rows}
+    assert codes == {
+        images["whole"]: ("ok", "ok"),
+        images["gone"]: ("bad", "missing"),
+        images["short"]: ("bad", "size"),
+        images["other"]: ("bad", "digest"),
+        images["file"]: ("skipped", "not_in_s3"),
     }
     [other] = deep.about(images["other"])
     assert other["detail"] == "its digest is another one"
@@ -68,4 +69,5 @@ def test_what_cannot_be_looked_at_is_not_called_whole(
     down = managed(*words, config=NOWHERE)
     assert down.code == 3, down.text
     assert "could not be looked at" in down.text
+    assert down.rows[0]["code"] == "unreachable"
     assert managed.text(*words).returncode == 0

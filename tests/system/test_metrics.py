@@ -69,6 +69,7 @@ def test_what_two_processes_did_is_one_sum(cloud: Cloud, wsgi: str) -> None:
         assert now[uploads] - before.get(uploads, 0) == count
         assert now[received] - before.get(received, 0) == count * len(DATA)
         assert now[sent] - before.get(sent, 0) == count * len(DATA)
+        assert [v for name, v in now.items() if "s3gateway_build_info" in name] == [1]
 
 
 def test_what_went_wrong_is_counted(cloud: Cloud, running: Glance) -> None:

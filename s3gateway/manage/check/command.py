@@ -4,24 +4,69 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from s3gateway.config import remote as remote_glance
 from s3gateway.config.settings import Settings
+from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Refused
+from s3gateway.manage import arguments
+from s3gateway.manage import selection
+from s3gateway.manage import trouble
 from s3gateway.manage.check import botocore_data
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
+from s3gateway.manage.check import running
 from s3gateway.manage.check import uwsgi_files
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
+
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
+
+_TEXT = """
+Check the configuration, every pipeline of the paste file, Keystone (where
+[keystone_authtoken] is set), each S3 store and Glance. Each problem is shown with what
+to do about it. Small objects are written to each bucket and deleted again.
+
+Whether the running Glance has the gateway, and in which version, it tells admins only:
+it is asked as the user of --os-cloud or OS_*, [service_user] or [keystone_authtoken].
+To see what users see, run "selftest".
+
+  s3gateway-manage check
+  s3gateway-manage check --store fast --no-write
+  s3gateway-manage check --json | jq '.rows[] | select(.state == "error")'
+"""
+
+
+def declare(commands: Commands) -> None:
+    """Declare the command."""
+    summary = "Check configuration and connectivity"
+    parser = arguments.add(commands, "check", run, summary=summary, text=_TEXT)
+    parser.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="of the stores, look at this one only; may be repeated",
+    )
+    parser.add_argument(
+        "--no-write",
+        action="store_true",
+        help="write to no bucket, and create no image",
+    )
+    parser.add_argument(
+        "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
+    )
 
 
 def run(context: Context) -> bool:
@@ -41,10 +86,23 @@ def _all(context: Context) -> Iterator[Finding]:
     yield from uwsgi_files.check(context.conf)
     yield from botocore_data.check()
     yield from keystone.check(context.conf)
-    for store in context.settings.stores.values():
-        yield from check_store(store, context.settings.transfer)
+    words = context.conf.command
+    for store in _stores(context):
+        transfer = context.settings.transfer
+        yield from check_store(store, transfer, write=not words.no_write)
     yield from _glance(context)
-    yield from member.check(context.conf)
+    yield from running.check(context.conf, words.os_cloud)
+    yield from member.check(context.conf, write=not words.no_write)
+
+
+def _stores(context: Context) -> Sequence[StoreSettings]:
+    """Return the stores to look at.
+
+    :raises UsageError: if there is none of a name
+    """
+    found = context.settings.stores
+    wanted = selection.stores(context) if context.conf.command.store else found
+    return [found[name] for name in wanted]
 
 
 def _configuration(settings: Settings) -> Iterator[Finding]:
@@ -122,7 +180,7 @@ def _glance(context: Context) -> Iterator[Finding]:
     except (Refused, GlanceError) as error:
         yield findings.error(
             "Glance",
-            str(error),
+            trouble.told(error),
             "Its API does not list images: look at [database] connection, whether the "
             "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
         )

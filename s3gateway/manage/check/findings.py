@@ -8,7 +8,7 @@ import enum
 
 from s3gateway.errors import StoreError
 
-COLUMNS = ("state", "subject", "found", "what to do")
+COLUMNS = ("state", "subject", "found", "detail")
 
 
 class Severity(enum.IntEnum):

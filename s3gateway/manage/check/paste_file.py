@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the gateway stands where it should in Glance's paste file."""
+"""Whether the gateway stands where it should in each pipeline of a paste file."""
 
 from __future__ import annotations
 
 import configparser
+import dataclasses
 import pathlib
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from oslo_config import cfg
 
@@ -14,6 +16,13 @@ from s3gateway.manage.check.findings import Finding
 
 _OURS = ("egg:s3gateway#s3gateway", "s3gateway.factory:filter_factory")
 _SUBJECT = "paste file"
+#: Which section has the pipelines by flavor; older files have a section for each.
+_COMPOSITE, _PIPELINE = "composite:api", "pipeline:glance-api"
+_DEFAULT = "default"
+
+#: Where Glance looks beside the directories of its configuration files.
+_DIRECTORIES = ("~/.glance", "~", "/etc/glance", "/etc")
+_NAMES = "glance*paste*.ini"
 
 _OPTS = [
     cfg.StrOpt("flavor", help="Which of Glance's pipelines is used."),
@@ -21,8 +30,30 @@ _OPTS = [
 ]
 
 
+@dataclasses.dataclass(frozen=True)
+class _Pipeline:
+    """A pipeline.
+
+    :ivar names: of its filters, and of the app behind them
+    :ivar ours: which of them are the gateway
+    """
+
+    flavor: str
+    names: Sequence[str]
+    ours: Sequence[str]
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with where the gateway stands, empty if nothing is."""
+        if not self.ours:
+            return "s3gateway is not in"
+        if self.names[-2:-1] != self.ours:
+            return "s3gateway is not the last filter of"
+        return ""
+
+
 def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
-    """Yield what is found out about the pipeline that Glance runs with."""
+    """Yield what is found out about the pipelines that Glance may run with."""
     conf.register_opts(_OPTS, group="paste_deploy")
     named = conf.paste_deploy.config_file or "glance-api-paste.ini"
     found = conf.find_file(named)
@@ -33,41 +64,115 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
             "Set [paste_deploy] config_file to Glance's paste file.",
         )
         return
-    parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(pathlib.Path(found).read_text(encoding="utf-8"))
+        pipelines = _pipelines(pathlib.Path(found))
     except (OSError, configparser.Error, UnicodeDecodeError) as problem:
         what = type(problem).__name__
         yield findings.error(_SUBJECT, what, f"{found} cannot be read: mend it.")
         return
-    yield _position(parser, found, conf.paste_deploy.flavor or "default")
+    flavor = conf.paste_deploy.flavor or _DEFAULT
+    yield _used(pipelines, found, flavor)
+    for pipeline in pipelines.values():
+        if pipeline.flavor != flavor:
+            yield _unused(pipeline, found)
+    for other in _others(conf, pathlib.Path(found)):
+        yield _second(other, found)
 
 
-def _position(parser: configparser.RawConfigParser, file: str, flavor: str) -> Finding:
-    pipeline = parser.get("composite:api", flavor, fallback="").split()
-    if not pipeline:
+def _pipelines(file: pathlib.Path) -> dict[str, _Pipeline]:
+    """Return the pipelines of a file by their flavors."""
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(file.read_text(encoding="utf-8"))
+    found: dict[str, str] = {}
+    if parser.has_section(_COMPOSITE):
+        options = dict(parser.items(_COMPOSITE))
+        found = {
+            name: words
+            for name, words in options.items()
+            if name not in parser.defaults()
+            and not name.startswith("paste.")
+            and name != "use"
+        }
+    for section in parser.sections():
+        if section == _PIPELINE or section.startswith(f"{_PIPELINE}-"):
+            flavor = section.removeprefix(_PIPELINE).removeprefix("-") or _DEFAULT
+            found[flavor] = parser.get(section, "pipeline", fallback="")
+    return {
+        flavor: _Pipeline(
+            flavor,
+            words.split(),
+            [name for name in words.split() if _is_ours(parser, name)],
+        )
+        for flavor, words in found.items()
+    }
+
+
+def _used(pipelines: dict[str, _Pipeline], file: str, flavor: str) -> Finding:
+    pipeline = pipelines.get(flavor)
+    if pipeline is None or not pipeline.names:
         return findings.error(
             _SUBJECT,
             f"no pipeline {flavor}",
             f"[composite:api] of {file} has none of that name: look at [paste_deploy] "
             "flavor.",
         )
-    names = [name for name in pipeline if _is_ours(parser, name)]
-    if not names:
+    if not pipeline.ours:
         return findings.error(
             _SUBJECT,
-            f"s3gateway is not in pipeline {flavor}",
-            f"Put it before {pipeline[-1]} in {file}, add [filter:s3gateway] with "
-            f"use = {_OURS[0]}, and restart Glance.",
+            f"{pipeline.problem} pipeline {flavor}, which is used",
+            f"Put it before {pipeline.names[-1]} in {file}, add [filter:s3gateway] "
+            f"with use = {_OURS[0]}, and restart Glance.",
         )
-    if pipeline[-2:-1] != names:
+    if pipeline.problem:
         return findings.warning(
             _SUBJECT,
-            f"s3gateway is not the last filter of pipeline {flavor}",
-            f"Put it once, directly before {pipeline[-1]} in {file}: filters behind it "
-            "see neither its uploads nor its downloads.",
+            f"{pipeline.problem} pipeline {flavor}, which is used",
+            f"Put it once, directly before {pipeline.names[-1]} in {file}: filters "
+            "behind it see neither its uploads nor its downloads.",
         )
-    return findings.ok(_SUBJECT, f"s3gateway stands last in pipeline {flavor}")
+    found = f"s3gateway stands last in pipeline {flavor}, which is used"
+    return findings.ok(_SUBJECT, found)
+
+
+def _unused(pipeline: _Pipeline, file: str) -> Finding:
+    if not pipeline.problem:
+        found = f"s3gateway stands last in pipeline {pipeline.flavor}"
+        return findings.ok(_SUBJECT, found)
+    return findings.note(
+        _SUBJECT,
+        f"{pipeline.problem} pipeline {pipeline.flavor}",
+        f"It is not used. A Glance whose [paste_deploy] flavor names it shows hosts, "
+        f"buckets and keys, if locations are shown: put the filter there as well in "
+        f"{file}.",
+    )
+
+
+def _others(conf: cfg.ConfigOpts, used: pathlib.Path) -> list[pathlib.Path]:
+    """Return the other paste files in the directories that Glance looks into."""
+    beside = [pathlib.Path(name).parent for name in conf.config_file]
+    named = [pathlib.Path(name) for name in (*conf.config_dirs, *_DIRECTORIES)]
+    found = {
+        path.resolve()
+        for directory in (*beside, *named)
+        for path in directory.expanduser().glob(_NAMES)
+    }
+    return sorted(found - {used.resolve()})
+
+
+def _second(path: pathlib.Path, used: str) -> Finding:
+    try:
+        pipelines = _pipelines(path).values()
+        words = "every" if all(p.ours for p in pipelines) else "not every"
+        what = f"{words} pipeline of it has s3gateway"
+    except (OSError, configparser.Error, UnicodeDecodeError):
+        what = "it cannot be read"
+    return findings.warning(
+        _SUBJECT,
+        f"a second one: {what}",
+        f"A Glance that is started with other configuration files may read {path} in "
+        f"place of {used}: remove the one that is not used, or set [paste_deploy] "
+        "config_file.",
+    )
 
 
 def _is_ours(parser: configparser.RawConfigParser, name: str) -> bool:

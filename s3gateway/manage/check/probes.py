@@ -247,6 +247,10 @@ ALL: dict[Probe, tuple[str, str]] = {
 }
 
 
+#: Those that need no object.
+READING: tuple[Probe, ...] = (versioning, lifecycle)
+
+
 @contextlib.contextmanager
 def _upload(store: S3Store, key: str) -> Iterator[str]:
     """Begin an upload, and abort it in the end."""

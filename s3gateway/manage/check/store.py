@@ -35,8 +35,13 @@ _MEBIBYTE = memoryview(bytes(MIB))
 _ODD = re.compile(r"""[<>'"\\\s]""")
 
 
-def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]:
-    """Yield what is found out about a store, for the report."""
+def check(
+    store: StoreSettings, transfer: TransferSettings, *, write: bool = True
+) -> Iterator[Finding]:
+    """Yield what is found out about a store, for the report.
+
+    :param write: whether objects may be written to it
+    """
     subject = f"store {store.name}"
     impatient = dataclasses.replace(
         transfer,
@@ -45,10 +50,10 @@ def check(store: StoreSettings, transfer: TransferSettings) -> Iterator[Finding]
         retry_time=_RETRY_TIME,
     )
     tried = S3Store(store, impatient)
-    found = examine(tried)
+    found = examine(tried) if write else look_at(tried)
     for each in found:
         yield each.of(subject)
-    if len(found) > 1 and unsigned.wanted(tried.bucket):
+    if write and len(found) > 1 and unsigned.wanted(tried.bucket):
         yield _unsigned(subject, tried)
     yield from _of_configuration(subject, store)
 
@@ -118,6 +123,17 @@ def examine(store: S3Store) -> list[Finding]:
     if problem := failure or left:
         return [problem]
     return [access, *probed]
+
+
+def look_at(store: S3Store) -> list[Finding]:
+    """Find out what can be known without a write.  Never raises a ``StoreError``."""
+    access = _access(store)
+    if access.severity is Severity.ERROR or access.found == "no bucket":
+        return [access]
+    untried = findings.note(
+        "writing", "not tried", "--no-write: all that needs an object is not known."
+    )
+    return [access, untried, *(_probe(store, each, "") for each in probes.READING)]
 
 
 def _access(store: S3Store) -> Finding:

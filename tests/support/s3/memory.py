@@ -124,6 +124,12 @@ class MemoryStore:
             key = upload_id.removeprefix("upload-of-")
             yield Listed(key, self.now, upload_id=upload_id)
 
+    def received(self, key: str, upload_id: str) -> int:
+        self.count("received", key)
+        if upload_id not in self.open_uploads:
+            raise ObjectNotFound(f"Store {self.name} has no such upload")
+        return sum(map(len, self.open_uploads[upload_id].parts.values()))
+
     def abandon(self, key: str, upload_id: str = "") -> None:
         self.count("abandon", key)
         self.open_uploads.pop(f"upload-of-{key}", None)
@@ -177,7 +183,9 @@ class MemoryStore:
 
     def _object(self, key: str) -> bytes:
         if key not in self.objects_by_key:
-            raise ObjectNotFound(f"Store {self.name} has no such object")
+            error = ObjectNotFound(f"Store {self.name} has no such object")
+            error.code = "NoSuchKey"
+            raise error
         return self.objects_by_key[key]
 
 

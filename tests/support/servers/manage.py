@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from tests.support import schema
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Glance
 from tests.support.servers.glance import ini
@@ -55,14 +56,22 @@ class Manage:
         return [self.cloud.bin_dir / "s3gateway-manage", *named, *words]
 
     def __call__(
-        self, *words: str, config: Mapping[str, Mapping[str, str]] | None = None
+        self,
+        *words: str,
+        config: Mapping[str, Mapping[str, str]] | None = None,
+        env: Mapping[str, str] | None = None,
     ) -> Result:
-        done = run(self.words("--json", *words, config=config), check=False)
-        return parsed(done)
+        line = self.words("--json", *words, config=config)
+        return parsed(run(line, check=False, env=env))
 
     def text(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run it without ``--json``."""
         return run(self.words(*words), check=False)
+
+
+def user(url: str, token: str) -> dict[str, str]:
+    """Return the variables of a user of the image API at a URL."""
+    return {"OS_AUTH_TYPE": "admin_token", "OS_ENDPOINT": url, "OS_TOKEN": token}
 
 
 def parsed(done: subprocess.CompletedProcess[str]) -> Result:
@@ -71,7 +80,7 @@ def parsed(done: subprocess.CompletedProcess[str]) -> Result:
     found: dict[str, Any] = {}
     for line_start in [0, *(i + 1 for i, c in enumerate(done.stdout) if c == "\n")]:
         if done.stdout.startswith("{\n", line_start):
-            found = decoder.raw_decode(done.stdout, line_start)[0]
+            found = schema.valid(decoder.raw_decode(done.stdout, line_start)[0])
     return Result(
         done.returncode,
         found.get("rows", []),

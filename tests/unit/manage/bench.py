@@ -21,6 +21,7 @@ from s3gateway.manage import gc
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
+from tests.support import schema
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 
@@ -187,15 +188,22 @@ class Bench:
             for key in (*store.objects_by_key, *store.open_uploads)
         }
 
-    def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
-        conf = commands.parse([f"--config-file={self._config}", "gc", *words])
-        context = Context(conf, Output(as_json=True))
+    def context(self, *words: str) -> Context:
+        """Return what a command has to work with here."""
+        conf = commands.parse([f"--config-file={self._config}", *words])
+        context = Context(conf, Output("json"))
+        context.output.command = conf.command.title
         database = None if self.remote else self.glance
         operator = Operator(self.glance, lambda asked: asked, Traits(), database)
         vars(context).update(stores=self.stores, glance=operator)
+        return context
+
+    def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
+        context = self.context("gc", *words)
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             well = gc.run(context)
-        return well, json.loads(printed.getvalue())
+            context.output.finish()
+        return well, schema.valid(json.loads(printed.getvalue()))
 
     def spares(self, *keys: str, words: tuple[str, ...] = ()) -> str:
         """Make sure that these are not collected; return the summary."""

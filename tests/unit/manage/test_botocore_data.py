@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
+from s3gateway.errors import UsageError
 from s3gateway.manage import botocore_data
 from s3gateway.manage.check import botocore_data as checking
 from s3gateway.manage.check.findings import Severity
@@ -185,7 +185,7 @@ def test_a_directory_with_other_things(
     else:
         other.write_text("precious")
     before = tree(tmp_path)
-    with pytest.raises(ConfigError, match="holds other things; name one that is new"):
+    with pytest.raises(UsageError, match="holds other things; name one that is new"):
         botocore_data.make(directory, FILES, "1.1")
     assert tree(tmp_path) == before
     assert other.exists()
@@ -193,7 +193,7 @@ def test_a_directory_with_other_things(
 
 def test_a_file_is_no_directory(tmp_path: pathlib.Path) -> None:
     (tmp_path / "here").write_text("precious")
-    with pytest.raises(ConfigError, match="holds other things"):
+    with pytest.raises(UsageError, match="holds other things"):
         botocore_data.make(tmp_path / "here", FILES, "1.0")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from s3gateway.config.stores import MIB
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
 from s3gateway.glance.releases import Traits
@@ -120,3 +121,13 @@ def test_no_location_is_deleted_during_an_import(tmp_path: pathlib.Path) -> None
     with pytest.raises(Unfit):
         copying.leave(ID, "fast")
     assert glance.asked == []
+
+
+def test_a_claim_is_kept_however_slowly_a_copy_moves(tmp_path: pathlib.Path) -> None:
+    """Each step may have to wait for --bandwidth."""
+    events: list[str] = []
+    copying, _ = copier(Glance(quiet=0), tmp_path)
+    claim: Any = SimpleNamespace(keep=lambda: events.append("keep"))
+    count = copying._alive(claim, lambda more: events.append(f"{more / MIB:.0f}"))
+    count(20 * MIB)
+    assert events == ["keep", "8", "keep", "8", "keep", "4"]

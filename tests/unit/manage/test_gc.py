@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import UsageError
 from tests.unit.manage.bench import DAY
 from tests.unit.manage.bench import HOUR
 from tests.unit.manage.bench import Bench
@@ -37,10 +37,9 @@ def test_what_died_is_collected(bench: Bench) -> None:
         named,
         bench.claim(bench.glance.gone(), named),
     )
-    assert bench("--delete") == (
-        True,
-        {"rows": [], "summary": "0 collected, 0 left"},
-    )
+    well, shown = bench("--delete")
+    assert (well, shown["rows"]) == (True, [])
+    assert shown["summary"] == "0 collected, 0 left"
 
 
 @pytest.mark.parametrize("store", ["fast", "cheap"])
@@ -211,7 +210,7 @@ def test_where_and_how_many_and_how_old(bench: Bench) -> None:
     bench("--delete", "--limit", "1")
     bench("--delete", "--limit", "1")
     assert young not in bench.left()
-    with pytest.raises(ConfigError, match="'slow' is no S3 store"):
+    with pytest.raises(UsageError, match="--store: 'slow' is not an S3 store"):
         bench("--store", "slow")
 
 
@@ -340,3 +339,52 @@ def test_an_image_that_stays_saving(bench: Bench) -> None:
     image_id = bench.waiting(since=2 * DAY)
     bench.glance.stubborn = True
     bench.spares(bench.object(image_id))
+
+
+def test_each_leftover_says_what_became_of_it(bench: Bench) -> None:
+    old = bench.object(bench.glance.gone(), age=9 * DAY)
+    kept = bench.object(bench.waiting(since=60.0))
+    later = bench.object(bench.glance.gone(), store="cheap")
+    well, shown = bench("--delete", "--limit", "2")
+    assert not well
+    rows = {row["key"]: row for row in shown["rows"]}
+    assert {key: row["state"] for key, row in rows.items()} == {
+        old: "collected",
+        kept: "kept",
+        later: "found",
+    }
+    assert {row["code"] for row in rows.values()} == {"object"}
+    assert rows[old]["age_seconds"] == 9 * DAY
+    assert shown["counts"] == {
+        "found": 3, "collected": 1, "kept": 1,
+        "spared_foreign": 0, "spared_nameless": 0, "spared_newer": 0,
+        "spared_unheard_of": 0, "spared_unreadable": 0,
+    }  # fmt: skip
+
+
+def test_what_is_beyond_the_limit_is_no_problem(bench: Bench) -> None:
+    for _ in range(2):
+        bench.object(bench.glance.gone())
+    well, shown = bench("--delete", "--limit", "1")
+    assert (well, shown["summary"]) == (True, "1 collected, 1 left")
+    well, _ = bench()
+    assert not well
+
+
+def test_who_is_interrupted_says_what_was_collected(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [bench.object(bench.glance.gone()) for _ in range(3)]
+
+    def before(request: str, key: str) -> None:
+        if request == "delete" and len(bench.left() & set(keys)) == 2:
+            raise KeyboardInterrupt
+
+    bench.stores["fast"].before = before
+    _, shown = bench("--delete")
+    assert shown["interrupted"] is True
+    assert shown["counts"]["collected"] == 1
+    [gone] = set(keys) - bench.left()
+    states = {row["key"]: row["state"] for row in shown["rows"]}
+    assert states == {key: "collected" if key == gone else "found" for key in keys}
+    assert f"object {gone} in fast collected" in capsys.readouterr().err

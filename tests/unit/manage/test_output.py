@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
+import pathlib
+import re
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from s3gateway.manage import main
-from s3gateway.manage.output import Bar
 from s3gateway.manage.output import Output
+from s3gateway.manage.progress import Bar
+from tests.support import schema
 
 
 def test_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("s3gateway.manage.output.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("s3gateway.manage.progress.time.monotonic", lambda: clock[0])
     bar = Bar(8 * 1024**2, "bytes", drawn=False)
     clock[0] += 2
     bar.moved(2 * 1024**2)
@@ -26,7 +33,7 @@ def test_a_bar_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_nothing_is_drawn_where_there_is_no_terminal(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with Output(as_json=False).bar(10, "images") as bar:
+    with Output().bar(10, "images") as bar:
         bar.moved(10)
     assert capsys.readouterr().err == ""
 
@@ -39,22 +46,98 @@ def test_a_bar_is_drawn_and_wiped_off(capsys: pytest.CaptureFixture[str]) -> Non
     assert shown.endswith("\r\x1b[K")
 
 
-def test_a_failure_is_json_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--json", "--config-file", "/nowhere.conf", "check"]) == 2
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "--config-file", "/nowhere.conf", "check"],
+        ["--config-file", "/nowhere.conf", "check", "--json"],
+        ["--config-file", "/nowhere.conf", "--format", "json", "check"],
+        ["--config-file", "/nowhere.conf", "locations", "audit", "--format=json"],
+        ["--config-file", "/nowhere.conf", "locations", "--json", "audit"],
+    ],
+)
+def test_a_failure_is_json_wherever_json_is_asked_for(
+    capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main(words) == 2
     printed = capsys.readouterr()
-    assert "/nowhere.conf" in json.loads(printed.out)["error"]
+    document = schema.valid(json.loads(printed.out))
+    assert "/nowhere.conf" in document["error"]
+    assert (document["schema"], document["rows"]) == (1, [])
     assert "/nowhere.conf" in printed.err
 
 
 def test_a_result_that_is_not_complete_is_one_document_nevertheless(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    output = Output(as_json=True)
-    output.result([{"a": 1}], ("a",), "one row")
+    output = Output("json")
+    output.command = "gc"
+    output.result([{"a": 1}], ("a",), "one row", {"found": 1})
     output.failure("two could not be looked at")
+    output.finish()
     printed = capsys.readouterr()
-    assert json.loads(printed.out) == {"rows": [{"a": 1}], "summary": "one row"}
+    document = json.loads(printed.out)
+    for name in ("started_at", "finished_at"):
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", document.pop(name))
+    assert document == {
+        "schema": 1,
+        "command": "gc",
+        "counts": {"found": 1},
+        "rows": [{"a": 1}],
+        "summary": "one row",
+        "error": "two could not be looked at",
+    }
     assert "two could not be looked at" in printed.err
+
+
+def test_rows_are_counted_by_their_state(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output("json")
+    rows = [{"state": state} for state in ("ok", "error", "ok")]
+    output.result(rows, ("state",), "three rows")
+    output.finish()
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert counts == {"ok": 2, "error": 1}
+
+
+def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"key_id": None, "locations": 3, "more": "not shown"}]
+    output = Output()
+    output.result(rows, ("key_id", "locations"), "three locations")
+    output.finish()
+    assert capsys.readouterr().out.splitlines() == [
+        "key id  locations",
+        "(none)  3",
+        "three locations",
+    ]
+
+
+def test_csv_has_all_keys_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"more": {"a": 1}, "key_id": "a,b", "locations": 3}]
+    output = Output("csv")
+    output.result(rows, ("key_id", "locations"), "three locations")
+    output.finish()
+    printed = capsys.readouterr()
+    assert printed.out.splitlines() == [
+        "key_id,locations,more",
+        '"a,b",3,"{""a"": 1}"',
+    ]
+    assert "three locations" in printed.err
+
+
+def test_a_form_that_there_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["check", "--format", "xml"], ["--format", "xml", "check"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+        assert "xml" in capsys.readouterr().err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--version"])
+    assert stopped.value.code == 0
+    printed = capsys.readouterr().out.strip()
+    assert printed == importlib.metadata.version("s3gateway")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +158,7 @@ def test_every_command_explains_itself(
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["burn"], ["verify"], ["verify", "--all", "--image", "x"], ["copy", "x"]],
+    [[], ["burn"], ["verify", "--limit", "0"], ["gc", "--limit"], ["copy", "x"]],
 )
 def test_a_wrong_command_line(words: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -89,3 +172,53 @@ def test_metrics_need_a_directory(
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     assert main(["metrics"]) == 2
     assert "PROMETHEUS_MULTIPROC_DIR" in capsys.readouterr().err
+
+
+def test_metrics_as_a_document(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path,
+) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    assert main(["metrics", "--json"]) == 0
+    document = schema.valid(json.loads(capsys.readouterr().out))
+    assert document["counts"]["samples"] == len(document["rows"])
+
+
+def test_metrics_are_served_until_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: pathlib.Path,
+) -> None:
+    def wait(self: threading.Event) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    monkeypatch.setattr(
+        "prometheus_client.start_http_server", lambda *args, **kwargs: None
+    )
+    monkeypatch.setattr("threading.Event.wait", wait)
+    assert main(["metrics", "--listen", "127.0.0.1:9309"]) == 0
+    assert "http://127.0.0.1:9309/metrics" in capsys.readouterr().err
+    assert main(["metrics", "--listen", "9309"]) == 2
+    assert "--listen: '9309' is not ADDRESS:PORT" in capsys.readouterr().err
+
+
+def test_verify_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify"]) == 2
+    assert "choose images" in capsys.readouterr().err
+
+
+def test_who_reads_results_may_go() -> None:
+    code = "import sys; from s3gateway.manage import main; sys.exit(main())"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "completion", "bash", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 3

@@ -118,7 +118,7 @@ def test_check_sees_what_the_tool_has_written(
         words += [named] * (named not in words)
     (tmp_path / "database.conf").write_text(_IDENTITY)
     words.append(f"--config-file={tmp_path / 'database.conf'}")
-    context = Context(commands.parse([*words, "check"]), Output(as_json=True))
+    context = Context(commands.parse([*words, "check"]), Output("json"))
     assert list(context.settings.stores) == stores
     assert context.settings.default_store == default
     found = list(_configuration(context.settings))

@@ -3,6 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
 import pathlib
 import uuid
 from types import SimpleNamespace
@@ -14,13 +19,19 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.errors import UsageError
 from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
 from s3gateway.glance.api import image_from
+from s3gateway.http import wsgi
+from s3gateway.manage import commands
 from s3gateway.manage import verify
 from s3gateway.manage.main import USAGE
 from s3gateway.manage.main import main
 from s3gateway.manage.output import Output
+from s3gateway.manage.verify import Verdict
 from s3gateway.manage.verify import Verifier
+from tests.support import schema
 from tests.support.s3.memory import MemoryStore
 
 
@@ -35,9 +46,10 @@ class Bench:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.images = [self.image() for _ in range(5)]
-        self.output = Output(as_json=True)
+        self.output = Output()
         self.stores = {"fast": self.store}
         self.asked = 0
+        self.settings = SimpleNamespace(transfer=SimpleNamespace(retry_time=0.0))
 
     def image(self) -> Image:
         image_id = str(uuid.uuid4())
@@ -45,8 +57,9 @@ class Bench:
         self.store.write(key, b"data")
         url = f"s3://s3.example:9000/fast/{key}"
         place = {"url": url, "metadata": {"store": "fast"}}
+        checksum = hashlib.md5(b"data", usedforsecurity=False).hexdigest()
         shown = {"id": image_id, "status": "active", "size": 4, "locations": [place]}
-        return image_from(shown)
+        return image_from({**shown, "checksum": checksum})
 
     def break_(self, number: int, error: StoreError) -> None:
         broken = self.images[number].id
@@ -58,9 +71,15 @@ class Bench:
 
         self.store.before = before
 
-    def states(self) -> list[str]:
+    def verdicts(self) -> list[Verdict]:
         context: Any = self
-        return [v.state for v in Verifier(context, deep=False).verdicts(self.images)]
+        verifier = Verifier(
+            context, names=["fast"], deep=False, moved=lambda count: None
+        )
+        return [found for image in self.images for found in verifier.verdicts(image)]
+
+    def states(self) -> list[str]:
+        return [verdict.state for verdict in self.verdicts()]
 
 
 @pytest.fixture
@@ -94,30 +113,113 @@ def test_a_store_that_cannot_be_read(bench: Bench, kind: type[StoreError]) -> No
 
 
 class Listing:
-    """A command line, and a Glance that shows some images."""
+    """A Glance that shows some images."""
 
     def __init__(self, *shown: Image) -> None:
-        self.shown = list(shown)
+        self.shown = {image.id: image for image in shown}
 
     def images(self) -> list[Image]:
-        return self.shown
+        return list(self.shown.values())
+
+    def show(self, image_id: str) -> Image:
+        if image_id not in self.shown:
+            raise Refused(wsgi.Answer("404 Not Found", [], []))
+        return self.shown[image_id]
 
 
-def run(bench: Bench, *images: Image) -> bool:
+def run(bench: Bench, images: list[Image], *words: str) -> bool:
     context: Any = bench
     context.glance = Listing(*images)
-    words = SimpleNamespace(image=[], deep=False)
-    context.conf = SimpleNamespace(command=words)
+    context.conf = commands.parse(["verify", *(words or ["--all"])])
     context.need_locations = lambda: None
     return verify.run(context)
 
 
+def shown(bench: Bench, images: list[Image], *words: str) -> dict[str, Any]:
+    """Return the document of a run."""
+    bench.output = Output("json")
+    bench.output.command = "verify"
+    run(bench, images, *words)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        bench.output.finish()
+    return schema.valid(json.loads(printed.getvalue()))
+
+
 def test_who_looked_at_nothing_did_not_find_all_in_order(bench: Bench) -> None:
-    assert run(bench, *bench.images)
+    assert run(bench, bench.images)
     elsewhere = image_from({"id": "1", "status": "active", "size": 4})
-    for images in ((), (elsewhere,)):
+    for images in ([], [elsewhere]):
         with pytest.raises(GatewayError, match="Nothing was looked at"):
-            run(bench, *images)
+            run(bench, images)
+
+
+def test_each_fault_has_a_code(bench: Bench) -> None:
+    ok, gone, short, other, denied = bench.images
+    objects = bench.store.objects_by_key
+    for image, data in ((gone, None), (short, b"dat"), (other, b"atad")):
+        [key] = [key for key in objects if key.startswith(image.id)]
+        del objects[key]
+        if data:
+            objects[key] = data
+    bench.break_(4, StoreDenied("Store fast answered 403 AccessDenied"))
+    document = shown(bench, bench.images, "--all", "--deep")
+    codes = {row["image"]: (row["state"], row["code"]) for row in document["rows"]}
+    assert codes == {
+        ok.id: ("ok", "ok"),
+        gone.id: ("bad", "missing"),
+        short.id: ("bad", "size"),
+        other.id: ("bad", "digest"),
+        denied.id: ("unknown", "denied"),
+    }
+    assert document["counts"] == {
+        "images": 5, "ok": 1, "bad": 3, "unknown": 1, "skipped": 0,
+    }  # fmt: skip
+
+
+def test_images_of_filters(bench: Bench) -> None:
+    a, b, c, d, e = bench.images
+    a = changed_at(a, updated_at="2020-01-01T00:00:00Z")
+    b = changed_at(b, updated_at="2999-01-01T00:00:00Z")
+    c = changed_at(c, owner="p1", visibility="public")
+    d = changed_at(d, owner="p1", visibility="private")
+    e = changed_at(e, owner="p2", visibility="public")
+    images = [a, b, c, d, e]
+
+    def chosen(*words: str) -> list[str]:
+        return [row["image"] for row in shown(bench, images, *words)["rows"]]
+
+    assert chosen("--project", "p1") == [c.id, d.id]
+    assert chosen("--project", "p1", "--project", "p2") == [c.id, d.id, e.id]
+    assert chosen("--project", "p1", "--visibility", "public") == [c.id]
+    assert chosen("--image", a.id, "--image", e.id) == [a.id, e.id]
+    assert chosen("--image", a.id, "--older-than", "1d") == [a.id]
+    assert chosen("--image", b.id, "--image", c.id, "--limit", "1") == [b.id]
+    assert chosen("--limit", "2") == [a.id, b.id]
+    assert chosen("--store", "fast") == [image.id for image in images]
+
+
+def changed_at(image: Image, **properties: str) -> Image:
+    now = {"updated_at": "2026-01-01T00:00:00Z"}
+    properties = {**image.properties, **now, **properties}
+    return dataclasses.replace(image, properties=properties)
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--deep"], "choose images"),
+        (["--all", "--image", "x"], "--all cannot be combined"),
+        (["--store", "slow"], "--store: 'slow' is not an S3 store; those are fast"),
+    ],
+)
+def test_words_that_make_no_sense(bench: Bench, words: list[str], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        run(bench, bench.images, *words)
+
+
+def test_an_image_that_there_is_not(bench: Bench) -> None:
+    with pytest.raises(GatewayError, match="Image x: Glance says 404"):
+        run(bench, [], "--image", "x")
 
 
 def test_who_has_no_store_looks_at_nothing(tmp_path: pathlib.Path) -> None:

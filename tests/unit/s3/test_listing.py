@@ -75,6 +75,28 @@ def test_uploads(says: tuple[str, ...]) -> None:
     assert [each.upload_id for each in found] == [f"upload-{key}" for key in KEYS]
 
 
+@pytest.mark.parametrize("says", [("NextPartNumberMarker",), ()])
+def test_the_parts_of_an_upload(says: tuple[str, ...]) -> None:
+    class Parts(Bucket):
+        """A server with seven parts of an upload, three of them on a page."""
+
+        def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
+            assert operation == "list_parts"
+            assert (parameters["Key"], parameters["UploadId"]) == ("key", "id")
+            after = parameters.get("PartNumberMarker", 0)
+            numbers = range(after + 1, min(after + PAGE, 7) + 1)
+            markers = {"NextPartNumberMarker": str(after + PAGE)}
+            return {
+                "ResponseMetadata": {"HTTPHeaders": {}},
+                "IsTruncated": after + PAGE < 7,
+                "Parts": [{"PartNumber": n, "Size": 10**n} for n in numbers],
+                **{name: markers[name] for name in says},
+            }
+
+    server = Parts(store_settings(), TRANSFER)
+    assert listing.received(server, "key", "id") == 11_111_110
+
+
 def test_a_server_that_begins_again_and_again() -> None:
     server = Server()
     server.stuck = True

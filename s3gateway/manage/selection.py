@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images a command works on: what ``GET /v2/images`` shows, filtered."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from oslo_utils import timeutils
+
+from s3gateway.errors import GatewayError
+from s3gateway.errors import UsageError
+from s3gateway.glance.api import Image
+from s3gateway.glance.api import Refused
+from s3gateway.manage import arguments
+from s3gateway.manage.context import Context
+
+_VISIBILITIES = ("public", "community", "shared", "private")
+
+
+def declare(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Declare the filters; return the group that they are in."""
+    group = parser.add_argument_group("which images")
+    group.add_argument(
+        "--image",
+        action="append",
+        metavar="ID",
+        default=[],
+        help="only this image; may be repeated",
+    )
+    group.add_argument(
+        "--project",
+        action="append",
+        metavar="ID",
+        default=[],
+        help="only images of this project; may be repeated",
+    )
+    group.add_argument(
+        "--visibility", choices=_VISIBILITIES, help="only images of this visibility"
+    )
+    group.add_argument(
+        "--older-than",
+        type=arguments.age,
+        metavar="AGE",
+        default=0.0,
+        help="only images that were last changed before that: 90s, 30m, 12h or 7d",
+    )
+    group.add_argument(
+        "--limit", type=arguments.number, metavar="N", help="at most N images"
+    )
+    return group
+
+
+def is_narrow(words: argparse.Namespace) -> bool:
+    """Whether a command line has a filter."""
+    return bool(
+        words.image
+        or words.project
+        or words.visibility
+        or words.older_than
+        or words.limit
+    )
+
+
+def images(context: Context) -> Iterator[Image]:
+    """Yield the images of the filters, without regard to their limit.
+
+    :raises GatewayError: if Glance does not show one that was named
+    """
+    words = context.conf.command
+    found: Iterable[Image] = (named(context, image_id) for image_id in words.image)
+    if not words.image:
+        found = context.glance.images()
+    return filter(_filter(words), context.output.progress(found, "images"))
+
+
+def named(context: Context, image_id: str) -> Image:
+    """Return the image of an id.
+
+    :raises GatewayError: if Glance does not show it
+    """
+    try:
+        return context.glance.show(image_id)
+    except Refused as refused:
+        raise GatewayError(f"Image {image_id}: Glance says {refused}") from None
+
+
+def stores(context: Context) -> list[str]:
+    """Return the names of the S3 stores that were named, or of all.
+
+    :raises UsageError: if there is none of a name
+    """
+    wanted = context.conf.command.store
+    for name in wanted:
+        if name not in context.stores:
+            known = ", ".join(context.stores)
+            raise UsageError(f"--store: {name!r} is not an S3 store; those are {known}")
+    return wanted or list(context.stores)
+
+
+def _filter(words: argparse.Namespace) -> Callable[[Image], bool]:
+    def is_wanted(image: Image) -> bool:
+        shown = image.properties
+        return (
+            (not words.project or shown.get("owner") in words.project)
+            and words.visibility in (None, shown.get("visibility"))
+            and (not words.older_than or _age(image) >= words.older_than)
+        )
+
+    return is_wanted
+
+
+def _age(image: Image) -> float:
+    """Return how many seconds ago an image was last changed."""
+    changed = timeutils.parse_isotime(image.properties["updated_at"])
+    return (timeutils.utcnow(with_timezone=True) - changed).total_seconds()
