@@ -20,13 +20,16 @@ import tempfile
 from collections.abc import Iterator
 from importlib import metadata
 from importlib import util
+from typing import TYPE_CHECKING
 from typing import Any
 
 from s3gateway.errors import GatewayError
 from s3gateway.errors import UsageError
 from s3gateway.manage import arguments
-from s3gateway.manage.arguments import Commands
 from s3gateway.manage.context import Context
+
+if TYPE_CHECKING:
+    from s3gateway.manage.arguments import Commands
 
 #: Says which botocore a directory was made from, and which files belong to it.
 RECORD = "s3gateway.json"

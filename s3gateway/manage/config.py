@@ -19,6 +19,7 @@ from s3gateway.config import options
 from s3gateway.config import remote
 from s3gateway.config import settings
 from s3gateway.config.options import glance as glance_options
+from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.settings import SINGLE_STORE
 from s3gateway.errors import ConfigError
@@ -74,7 +75,7 @@ def run(context: Context) -> bool:
 
 
 def _all(conf: cfg.ConfigOpts) -> Iterator[Row]:
-    ours = [*options.GATEWAY_OPTS, *options.REMOTE_OPTS]
+    ours = [*options.GATEWAY_OPTS, *REMOTE_OPTS]
     for section, opts in (
         (_DEFAULT, glance_options.GLANCE_OPTS),
         ("glance_store", glance_options.GLANCE_STORE_OPTS),

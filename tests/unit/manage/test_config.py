@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from s3gateway.config import options
+from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.manage import main
 from tests.support import schema
@@ -50,7 +51,7 @@ def config(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> Config
 def test_every_option_is_there(config: Config) -> None:
     rows = config(CONFIG)
     assert config.code == 0, config.error
-    ours = [*options.GATEWAY_OPTS, *options.REMOTE_OPTS]
+    ours = [*options.GATEWAY_OPTS, *REMOTE_OPTS]
     assert {("s3gateway", opt.name) for opt in ours} <= rows.keys()
     for store in ("fast", "cheap"):
         assert {(store, opt.name) for opt in STORE_OPTS} <= rows.keys()
@@ -105,7 +106,7 @@ def test_a_user_in_a_url_is_hidden(config: Config, user: str) -> None:
     rows = config(text)
     assert rows["fast", "s3_store_host"]["value"] == "https://***@s3.example"
     assert config.code == 2
-    assert "[fast] s3_store_host: not a host" in config.error
+    assert "[fast] s3_store_host: must be a host" in config.error
 
 
 def test_a_value_that_is_not_of_its_kind(config: Config) -> None:
