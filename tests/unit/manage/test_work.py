@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -65,3 +69,23 @@ def test_a_log_has_a_line_a_minute(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "31%" in lines[0]
+
+
+def test_all_threads_stop_when_one_is_interrupted() -> None:
+    output = Output()
+    work = Work(output, Bar(10, "bytes", drawn=False), concurrency=2)
+    begun = threading.Event()
+
+    def do(name: str) -> Iterator[str]:
+        if name == "long":
+            begun.set()
+            for _ in range(600):  # half a minute, if nothing stops it
+                work.moved(1)
+                time.sleep(0.05)
+        else:
+            begun.wait(30)
+            os.kill(os.getpid(), signal.SIGINT)
+        yield name
+
+    assert "long" not in work.each(do, ["long", "short"], str)
+    assert output.interrupted
