@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -73,6 +72,7 @@ class Inside:
             "policy_enforcer": import_module("glance.api.policy").Enforcer(),
             "notifier": import_module("glance.notifier").Notifier(),
         }
+        self._duplicate: Any = import_module("oslo_db.exception").DBDuplicateEntry
         self._reading = self._image_data.ImageDataController(**self._parts)
 
     def knows(self, environ: Environ) -> bool:
@@ -118,22 +118,24 @@ class Inside:
         """
         mark = Mark(self._repo(environ), image, gone=self._not_found)
         stores = Stores(self._store_api, add, mark)
-        restore = functools.partial(self._restore, image, mark)
-        parts = {**self._parts, "store_api": stores}
-        parts["db_api"] = MarkingDatabase(self._parts["db_api"], mark)
+        database = MarkingDatabase(
+            self._parts["db_api"], mark, duplicate=self._duplicate
+        )
+        parts = {**self._parts, "store_api": stores, "db_api": database}
         resource = self._wsgi.Resource(
-            controller(self._image_data, restore)(**parts),
+            controller(self._image_data)(**parts),
             deserializer(self._image_data, data)(),
             self._image_data.ResponseSerializer(),
         )
         route = {"action": "upload", "image_id": image.id}
+        answer = None
         try:
             answer = wsgi.call(
                 resource, {**environ, "wsgiorg.routing_args": ((), route)}
             )
-        except BaseException:
-            restore()  # Glance itself restores after an Exception, and raises none
-            raise
+        finally:
+            if answer is None or answer.code != 204:
+                self._restore(image, mark)
         if stores.failure is not None:
             answer.close()
             raise stores.failure
@@ -153,10 +155,13 @@ class Inside:
         """Make an image what it was before, if it is being saved by this upload.
 
         Glance's own way back leaves the location and the digests with the image, or
-        leaves it ``saving`` for ever; and it does not look who is saving it.
+        leaves it ``saving`` for ever; and it does not look who is saving it.  It is not
+        gone at all where the caller lost the image meanwhile.
 
         :param image: as it was before; its status does not matter
         """
+        if mark.value is None:
+            return False
         try:
             # Not the caller's: an admin may have given the image to somebody else.
             repo = self._image_repo(self._context(is_admin=True), self._parts["db_api"])
@@ -168,6 +173,8 @@ class Inside:
             for name in _CHANGED:
                 setattr(found, name, image.properties[name])
             repo.save(found, from_state="saving")
+        except self._not_found:
+            return False
         except Exception:
             # It is not ours: whatever it raises, the image stays as it is.
             LOG.exception("Image %s was not restored to queued", image.id)
