@@ -18,7 +18,6 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
-from s3gateway.glance.marks import marked_since
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import DOUBTFUL
 from s3gateway.manage.leftovers import UNREADABLE
@@ -140,6 +139,8 @@ class Collector:
             images = self._shown(ids)
         if any(image.status == "saving" for image in images):
             return False
+        if leftover.kind == "image":
+            return True
         if not images and self._delayed_delete:
             return False
         kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
@@ -155,7 +156,7 @@ class Collector:
 
     def _is_stuck(self, image: Image) -> bool:
         """Whether a dead upload of ours has left an image ``saving``."""
-        since = marked_since(image)
+        since = self._operator.left_saving(image.id)
         return since is not None and time.time() - since >= self._grace
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import math
 import re
 import time
 from collections.abc import Collection
@@ -51,7 +52,7 @@ UNREADABLE = "that cannot be read"
 class Leftover:
     """Something that an upload left behind.
 
-    :ivar kind: ``claim``, ``upload`` or ``object``
+    :ivar kind: ``claim``, ``upload``, ``object`` or ``image``; the key is its id then
     :ivar age: in seconds
     """
 
@@ -102,6 +103,7 @@ class Finder:
         self._trusting = trusting
         self._began = time.monotonic()
         self._shown: set[str] = set()
+        self._saving: list[str] = []
 
     def find(self, names: Collection[str]) -> Iterator[Leftover]:
         """Yield what may be collected in some stores, claims before what they name.
@@ -130,6 +132,16 @@ class Finder:
                 continue
             if self._is_ours(leftover):
                 yield leftover
+        if len(names) == len(self._stores):  # a claim may be in any
+            yield from self._left_saving({c.image_id for c in (*claimed, *found)})
+
+    def _left_saving(self, others: Collection[str]) -> Iterator[Leftover]:
+        """Yield images that are ``saving`` for dead uploads, but for some others."""
+        for image_id in self._saving:
+            since = self._operator.left_saving(image_id) or math.inf
+            age = time.time() - since
+            if image_id.lower() not in others and self._is_old(age):
+                yield Leftover("image", Attempt("", image_id), age)
 
     def _claims(self) -> tuple[list[Leftover], list[str]]:
         """Return all claims, and the stores of which all claims are known."""
@@ -188,6 +200,8 @@ class Finder:
         for image in self._operator.images():
             changed = timeutils.parse_isotime(image.properties["updated_at"])
             self.last_change = max(self.last_change or changed, changed)
+            if image.status == "saving":
+                self._saving.append(image.id)
             # Whatever the image is called: what it refers to is needed.
             needed |= {objects[key] for key in keys_of(image) if key in objects}
             same_name = by_image.get(image.id.lower(), ())

@@ -24,6 +24,7 @@ from tests.support.people import ADMIN
 from tests.support.people import ALICE
 from tests.support.people import BOB
 from tests.support.servers.cloud import Cloud
+from tests.support.servers.manage import Manage
 
 MIB = 1024**2
 LARGE = random.Random(33).randbytes(17 * MIB)  # noqa: S311  four parts
@@ -76,6 +77,25 @@ def take_over(api: Api, image_id: str, data: bytes) -> None:
         time.sleep(0.5)
     assert status == 204
     assert api.download(image_id).body == data
+
+
+@pytest.mark.parametrize(
+    "stage", ["a small object is on its way", "a small object is there"]
+)
+def test_gc_makes_it_queued(through: Through, stage: str) -> None:
+    image_id = through.api.create()
+    where, done = STAGES[stage]
+    # Little, and by a worker that is warm: a slow upload has a claim that names it.
+    assert through.api.upload(through.api.create(), SMALL).status == 204
+    through.die_during(image_id, b"some data", where, done=done)
+    gc = Manage(through.cloud, through.glance)
+    deadline = time.monotonic() + 20 * GRACE
+    while through.api.show(image_id)["status"] == "saving":
+        assert time.monotonic() < deadline
+        time.sleep(GRACE)
+        gc("gc", "--delete", "--force")
+    assert through.api.show(image_id)["status"] == "queued"
+    assert not through.left(image_id)
 
 
 @pytest.fixture
