@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import functools
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -75,6 +74,7 @@ class Inside:
             "policy_enforcer": import_module("glance.api.policy").Enforcer(),
             "notifier": import_module("glance.notifier").Notifier(),
         }
+        self._duplicate: Any = import_module("oslo_db.exception").DBDuplicateEntry
         self._reading = self._image_data.ImageDataController(**self._parts)
 
     def knows(self, environ: Environ) -> bool:
@@ -120,22 +120,24 @@ class Inside:
         """
         mark = Mark(self._repo(environ), image, gone=self._not_found)
         stores = Stores(self._store_api, add, mark)
-        restore = functools.partial(self._restore, image, mark)
-        parts = {**self._parts, "store_api": stores}
-        parts["db_api"] = MarkingDatabase(self._parts["db_api"], mark)
+        database = MarkingDatabase(
+            self._parts["db_api"], mark, duplicate=self._duplicate
+        )
+        parts = {**self._parts, "store_api": stores, "db_api": database}
         resource = self._wsgi.Resource(
-            controller(self._image_data, restore)(**parts),
+            controller(self._image_data)(**parts),
             deserializer(self._image_data, data)(),
             self._image_data.ResponseSerializer(),
         )
         route = {"action": "upload", "image_id": image.id}
+        answer = None
         try:
             answer = wsgi.call(
                 resource, {**environ, "wsgiorg.routing_args": ((), route)}
             )
-        except BaseException:
-            restore()  # after an Exception, Glance itself has restored it and answered
-            raise
+        finally:
+            if answer is None or answer.code != 204:
+                self._restore(image, mark)
         if stores.failure is not None:
             answer.close()
             raise stores.failure
@@ -156,10 +158,13 @@ class Inside:
         """Set an image back to its state before, if this upload is saving it.
 
         Glance's own undo can leave the location and the digests in the image, or leave
-        it ``saving`` for ever.  It also does not check which upload is saving it.
+        it ``saving`` for ever.  It also does not check which upload is saving it, and
+        does not run at all if the caller lost the image meanwhile.
 
         :param image: as it was before; its status is ignored
         """
+        if mark.value is None:
+            return False
         try:
             # As admin, not as the caller: the image may have a new owner by now.
             repo = self._image_repo(self._context(is_admin=True), self._parts["db_api"])
@@ -171,6 +176,8 @@ class Inside:
             for name in _CHANGED:
                 setattr(found, name, image.properties[name])
             repo.save(found, from_state="saving")
+        except self._not_found:
+            return False
         except Exception:
             # Glance's code may raise anything: the image stays as it is.
             LOG.exception("Image %s was not set back to queued", image.id)

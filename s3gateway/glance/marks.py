@@ -9,8 +9,10 @@ old mark: so a mark is valid only while nothing else has changed in the image.
 from __future__ import annotations
 
 import contextlib
+import datetime
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from oslo_utils import timeutils
@@ -25,18 +27,24 @@ MARK = "os_glance_s3gateway_upload"
 #: are taken one after the other, and databases keep whole seconds.
 _SLACK = 1.0
 
+#: How often a mark is written again if the database was too slow for that.
+_TRIES = 3
+
 
 class Mark:
     """The mark of one upload.
 
     Glance itself notices an image that is deleted meanwhile, when it saves the image.
 
-    :ivar value: the property's value, empty if it was not written
+    :ivar value: the property's value, empty if the image could not be marked, ``None``
+        if the upload has not begun
     :param repo: Glance's repository of images
     :param gone: the exception of the repository for a missing image
     """
 
-    def __init__(self, repo: Any, image: Image, value: str = "", *, gone: Any) -> None:
+    def __init__(
+        self, repo: Any, image: Image, value: str | None = None, *, gone: Any
+    ) -> None:
         self.value = value
         self._repo = repo
         self._image = image
@@ -55,16 +63,20 @@ class Mark:
                 raise Conflict("Another upload to the image has taken over.")
 
     def is_on(self, found: Any) -> bool:
-        """Whether an image has this mark, or none if none was written."""
+        """Whether an image has this mark, or none if it could not be marked."""
         return bool(found.extra_properties.get(MARK, "") == self.value)
 
 
 class MarkingDatabase:
-    """Glance's database API; it marks an image as long as it is ``saving``."""
+    """Glance's database API; it marks an image as long as it is ``saving``.
 
-    def __init__(self, database: Any, mark: Mark) -> None:
+    :param duplicate: what the database raises if there is a property of a name
+    """
+
+    def __init__(self, database: Any, mark: Mark, *, duplicate: Any) -> None:
         self._database = database
         self._mark = mark
+        self._duplicate = duplicate
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
@@ -73,17 +85,49 @@ class MarkingDatabase:
         self, context: Any, image_id: str, values: dict[str, Any], **how: Any
     ) -> Any:
         """Write an image, and set or remove its mark."""
+
+        def write(marked: dict[str, str]) -> Any:
+            written = {**values, "properties": {**properties, **marked}}
+            return self._database.image_update(context, image_id, written, **how)
+
         state = how.get("from_state")
-        marked = ""
-        if state in ("queued", "saving") and "properties" in values:
-            properties = dict(values["properties"])
-            properties.pop(MARK, None)
-            if state == "queued" and _has_room(properties):
-                marked = f"{secrets.token_hex(8)} {time.time():.0f}"
-                properties[MARK] = marked
-            values = {**values, "properties": properties}
-        written = self._database.image_update(context, image_id, values, **how)
-        self._mark.value = marked or self._mark.value
+        if state not in ("queued", "saving") or "properties" not in values:
+            return self._database.image_update(context, image_id, values, **how)
+        properties = dict(values["properties"])
+        properties.pop(MARK, None)
+        if state == "saving":
+            return write({})
+        return self._kept_together(context, image_id, self._begun(write))
+
+    def _begun(self, write: Callable[[dict[str, str]], Any]) -> Any:
+        """Write the mark with the status.
+
+        There is none if the database takes the name of a property of the user for the
+        same.  What that is depends on its collation: letters of another case or with an
+        accent, and blanks at the end.
+        """
+        self._mark.value = _new_value()
+        try:
+            return write({MARK: self._mark.value})
+        except self._duplicate:
+            written = write({})
+            self._mark.value = ""
+            return written
+
+    def _kept_together(self, context: Any, image_id: str, written: Any) -> Any:
+        """Write the mark again if the image was written so late that it does not count.
+
+        Glance tries again after a deadlock, with another ``updated_at`` each time.
+        """
+        for _ in range(_TRIES):
+            changed = written["updated_at"].replace(tzinfo=datetime.timezone.utc)
+            if not self._mark.value or _belong(self._mark.value, changed):
+                break
+            value = _new_value()
+            written = self._database.image_update(
+                context, image_id, {"properties": {MARK: value}}, from_state="saving"
+            )
+            self._mark.value = value
         return written
 
 
@@ -92,18 +136,26 @@ def marked_since(image: Image) -> float | None:
 
     :return: seconds since the epoch, by the clock of that gateway
     """
-    moment = str(image.properties.get(MARK) or "").partition(" ")[2]
-    if image.status != "saving" or image.locations or not moment.isdecimal():
+    value = str(image.properties.get(MARK) or "")
+    if image.status != "saving" or image.locations:
         return None
     changed = timeutils.parse_isotime(str(image.properties["updated_at"]))
-    if abs(changed.timestamp() - float(moment)) > _SLACK:
+    if not _belong(value, changed):
         return None  # somebody has changed the image, or begun another upload
-    return float(moment)
+    return float(_moment(value))
 
 
-def _has_room(properties: dict[str, Any]) -> bool:
-    """Whether no property has the mark's name in another case.
+def _new_value() -> str:
+    return f"{secrets.token_hex(8)} {time.time():.0f}"
 
-    MariaDB ignores the case of names, but Glance's check of names does not.
-    """
-    return not any(name.lower() == MARK for name in properties)
+
+def _moment(value: str) -> str:
+    return value.partition(" ")[2]
+
+
+def _belong(value: str, changed: datetime.datetime) -> bool:
+    """Whether a mark was written when the image was changed last."""
+    moment = _moment(value)
+    return moment.isdecimal() and (
+        abs(changed.replace(microsecond=0).timestamp() - float(moment)) <= _SLACK
+    )

@@ -21,19 +21,18 @@ from s3gateway.config.settings import Settings
 from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
-from s3gateway.glance.marks import marked_since
 from s3gateway.manage import arguments
 from s3gateway.manage import selection
 from s3gateway.manage.context import Context
-from s3gateway.manage.leftovers import DOUBTFUL
-from s3gateway.manage.leftovers import SPARED
-from s3gateway.manage.leftovers import UNREADABLE
 from s3gateway.manage.leftovers import Finder
 from s3gateway.manage.leftovers import Leftover
 from s3gateway.manage.leftovers import spelled
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Row
 from s3gateway.manage.output import iso
+from s3gateway.manage.reasons import DOUBTFUL
+from s3gateway.manage.reasons import SPARED
+from s3gateway.manage.reasons import UNREADABLE
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.holding import Claim
@@ -219,6 +218,8 @@ class Collector:
             images = self._shown(ids)
         if any(image.status == "saving" for image in images):
             return False
+        if leftover.kind == "image":
+            return True
         if not images and self._delayed_delete:
             return False
         kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
@@ -234,7 +235,7 @@ class Collector:
 
     def _is_stuck(self, image: Image) -> bool:
         """Whether a dead upload of ours has left an image ``saving``."""
-        since = marked_since(image)
+        since = self._operator.left_saving(image.id)
         return since is not None and time.time() - since >= self._grace
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import datetime
+import math
 import re
 import time
 from collections.abc import Collection
@@ -25,6 +26,12 @@ from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage.operator import Operator
+from s3gateway.manage.reasons import DOUBTFUL
+from s3gateway.manage.reasons import FOREIGN
+from s3gateway.manage.reasons import NAMELESS
+from s3gateway.manage.reasons import NEWER
+from s3gateway.manage.reasons import UNHEARD_OF
+from s3gateway.manage.reasons import UNREADABLE
 from s3gateway.s3 import trials
 from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
@@ -36,30 +43,12 @@ from s3gateway.upload.leftovers import keys_of
 # <image id>.<nonce>, as the upload's handler makes them; ids in any spelling
 _OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
 
-#: Why something is left alone.
-NAMELESS = "of no Glance that they name"
-FOREIGN = "of another Glance"
-#: The same, of what may be collected all the same if the operator says so.
-NEWER = "newer than the last change in Glance's database"
-UNHEARD_OF = "of images that Glance's database has never had"
-DOUBTFUL = (NEWER, UNHEARD_OF)
-#: The same, of what does not let itself be looked at.
-UNREADABLE = "that cannot be read"
-#: How results call these reasons; that does not change.
-SPARED = {
-    NAMELESS: "nameless",
-    FOREIGN: "foreign",
-    NEWER: "newer",
-    UNHEARD_OF: "unheard_of",
-    UNREADABLE: "unreadable",
-}
-
 
 @dataclasses.dataclass(frozen=True)
 class Leftover:
     """Something that an upload left behind.
 
-    :ivar kind: ``claim``, ``upload`` or ``object``
+    :ivar kind: ``claim``, ``upload``, ``object`` or ``image``; the key is its id then
     :ivar age: in seconds
     """
 
@@ -110,6 +99,7 @@ class Finder:
         self._trusting = trusting
         self._began = time.monotonic()
         self._shown: set[str] = set()
+        self._saving: list[str] = []
 
     def find(self, names: Collection[str]) -> Iterator[Leftover]:
         """Yield what may be collected in some stores, claims before what they name.
@@ -138,6 +128,16 @@ class Finder:
                 continue
             if self._is_ours(leftover):
                 yield leftover
+        if len(names) == len(self._stores):  # a claim may be in any
+            yield from self._left_saving({c.image_id for c in (*claimed, *found)})
+
+    def _left_saving(self, others: Collection[str]) -> Iterator[Leftover]:
+        """Yield images that are ``saving`` for dead uploads, but for some others."""
+        for image_id in self._saving:
+            since = self._operator.left_saving(image_id) or math.inf
+            age = time.time() - since
+            if image_id.lower() not in others and self._is_old(age):
+                yield Leftover("image", Attempt("", image_id), age)
 
     def _claims(self) -> tuple[list[Leftover], list[str]]:
         """Return all claims, and the stores of which all claims are known."""
@@ -196,6 +196,8 @@ class Finder:
         for image in self._operator.images():
             changed = timeutils.parse_isotime(image.properties["updated_at"])
             self.last_change = max(self.last_change or changed, changed)
+            if image.status == "saving":
+                self._saving.append(image.id)
             # Whatever the image is called: what it refers to is needed.
             needed |= {objects[key] for key in keys_of(image) if key in objects}
             same_name = by_image.get(image.id.lower(), ())

@@ -8,6 +8,7 @@ which the gateway stands alone, is asked as the ``[service_user]``.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from collections.abc import Iterator
 from importlib import import_module
@@ -31,6 +32,7 @@ from s3gateway.glance import releases
 from s3gateway.glance import relied_on
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Image
+from s3gateway.glance.marks import marked_since
 from s3gateway.glance.releases import Traits
 from s3gateway.http import wsgi
 from s3gateway.standalone.upstream import Upstream
@@ -54,6 +56,12 @@ class Database(Protocol):
 
     def remembers(self, image_id: str) -> bool:
         """Whether it has an image, deleted or not."""
+
+    def left_saving(self, image_id: str) -> float | None:
+        """Return when an upload of ours began to save an image, ``None`` if none did.
+
+        :return: in seconds since the epoch
+        """
 
     def restore(self, image_id: str) -> bool:
         """Make an image that is ``saving`` queued again; whether it was."""
@@ -95,6 +103,15 @@ class Operator:
         Of one that was deleted it knows until it is purged; the API does not show it.
         """
         return self._database.remembers(image_id) if self._database else None
+
+    def left_saving(self, image_id: str) -> float | None:
+        """Return when an upload of ours began to save an image, ``None`` if none did.
+
+        The API may not show that: a property protection file can be in the way.
+
+        :return: in seconds since the epoch
+        """
+        return self._database.left_saving(image_id) if self._database else None
 
     def restore(self, image_id: str) -> bool:
         """Make an image that a dead upload has left ``saving`` queued again.
@@ -229,15 +246,26 @@ class _Installed:
             return False
         return True
 
+    def left_saving(self, image_id: str) -> float | None:
+        image = self._image(image_id)
+        return marked_since(image) if image else None
+
     def restore(self, image_id: str) -> bool:
+        image = self._image(image_id)
+        return bool(self._inside and image and self._inside.restore(image))
+
+    def _image(self, image_id: str) -> Image | None:
+        if self._inside is None:
+            return None
+        return self._inside.image({wsgi.CONTEXT: {"context": self._context}}, image_id)
+
+    @functools.cached_property
+    def _inside(self) -> inside.Inside | None:
         try:
-            glance = inside.Inside()
+            return inside.Inside()
         except relied_on.Unfit as unfit:
-            LOG.warning("Image %s stays saving: %s", image_id, unfit)
-            return False
-        asked = {wsgi.CONTEXT: {"context": self._context}}
-        image = glance.image(asked, image_id)
-        return image is not None and glance.restore(image)
+            LOG.warning("Images that uploads have left saving stay so: %s", unfit)
+            return None
 
 
 def _create_stores(reserved: dict[str, str]) -> None:

@@ -22,7 +22,9 @@ from tests.support.faults.through import Through
 from tests.support.faults.through import through_proxy
 from tests.support.people import ADMIN
 from tests.support.people import ALICE
+from tests.support.people import BOB
 from tests.support.servers.cloud import Cloud
+from tests.support.servers.manage import Manage
 
 MIB = 1024**2
 LARGE = random.Random(33).randbytes(17 * MIB)  # noqa: S311  four parts
@@ -63,13 +65,66 @@ def test_the_next_upload_takes_over(through: Through, stage: str) -> None:
     image_id = api.create()
     data = die_during(through, image_id, stage)
     assert api.show(image_id)["status"] == "saving"
+    take_over(api, image_id, data)
+    assert through.cloud.api(ALICE, gateway=False).download(image_id).body == data
+
+
+def take_over(api: Api, image_id: str, data: bytes) -> None:
+    """Upload as soon as the one before counts as dead."""
     deadline = time.monotonic() + 10 * GRACE
     while (status := api.upload(image_id, in_chunks(data)).status) == 409:
         assert time.monotonic() < deadline
         time.sleep(0.5)
     assert status == 204
     assert api.download(image_id).body == data
-    assert through.cloud.api(ALICE, gateway=False).download(image_id).body == data
+
+
+@pytest.mark.parametrize(
+    "stage", ["a small object is on its way", "a small object is there"]
+)
+def test_gc_makes_it_queued(through: Through, stage: str) -> None:
+    image_id = through.api.create()
+    where, done = STAGES[stage]
+    # Little, and by a worker that is warm: a slow upload has a claim that names it.
+    assert through.api.upload(through.api.create(), SMALL).status == 204
+    through.die_during(image_id, b"some data", where, done=done)
+    gc = Manage(through.cloud, through.glance)
+    deadline = time.monotonic() + 20 * GRACE
+    while through.api.show(image_id)["status"] == "saving":
+        assert time.monotonic() < deadline
+        time.sleep(GRACE)
+        gc("gc", "--delete", "--force")
+    assert through.api.show(image_id)["status"] == "queued"
+    assert not through.left(image_id)
+
+
+@pytest.fixture
+def deadlocks(through: Through) -> Iterator[None]:
+    """MariaDB answers the first writes of properties with a deadlock."""
+    ask = through.cloud.rows
+    ask("CREATE TABLE deadlocks (many INT) ENGINE = MyISAM")  # is not rolled back
+    ask("INSERT INTO deadlocks VALUES (5)")
+    ask("""
+        CREATE TRIGGER deadlock BEFORE INSERT ON image_properties FOR EACH ROW
+        IF (SELECT many FROM deadlocks) > 0 THEN
+            UPDATE deadlocks SET many = many - 1;
+            SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213,
+                MESSAGE_TEXT = 'Deadlock found when trying to get lock';
+        END IF
+    """)
+    yield
+    left = ask("SELECT many FROM deadlocks")
+    ask("DROP TRIGGER deadlock")
+    ask("DROP TABLE deadlocks")
+    assert left == ((0,),)
+
+
+@pytest.mark.usefixtures("deadlocks")
+def test_the_next_upload_takes_over_after_deadlocks(through: Through) -> None:
+    """Glance tries again for seconds: the image is younger than its first mark."""
+    image_id = through.api.create()
+    data = die_during(through, image_id, "a small object is on its way")
+    take_over(through.api, image_id, data)
 
 
 @pytest.mark.parametrize("stage", tiers.but(["it is committed"], STAGES))
@@ -101,6 +156,43 @@ def test_it_is_deleted_meanwhile(through: Through) -> None:
     client.join()
     assert statuses == [410]
     assert not through.left(image_id)
+
+
+@pytest.mark.parametrize("visibility", ["private", "public"])
+def test_it_is_given_to_others_meanwhile(through: Through, visibility: str) -> None:
+    """Who uploads may write it no more: whose it is now, has to be able to."""
+    image_id = through.api.create()
+    admin = Api(through.api.url, ADMIN)
+    stall = through.proxy.add(s3_faults.Stall(), method="PUT", key=image_id)
+    with futures.ThreadPoolExecutor(1) as pool:
+        uploading = pool.submit(upload, through.api, image_id, SMALL)
+        assert stall.reached.wait(60)
+        time.sleep(2)  # longer than a mark and a change are taken for one
+        given = [{"op": "replace", "path": "/owner", "value": "globex"}]
+        given += [{"op": "replace", "path": "/visibility", "value": visibility}]
+        assert admin.patch(image_id, *given).status == 200
+        through.proxy.clear()
+        assert uploading.result() in (403, 410)
+    assert not through.left(image_id)
+    bob = Api(through.api.url, BOB)
+    assert bob.show(image_id)["status"] == "queued"
+    assert bob.upload(image_id, SMALL).status == 204
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "OS_GLANCE_S3GATEWAY_UPLOAD",
+        "\u00f6s_glance_s3gateway_upload",
+        "Os_glance_s3gateway_upload ",
+    ],
+)
+def test_a_name_that_the_database_takes_for_the_marks(
+    through: Through, name: str
+) -> None:
+    image_id = through.api.create(**{name: "a user's"})
+    assert through.api.upload(image_id, SMALL).status == 204
+    assert through.api.show(image_id)[name] == "a user's"
 
 
 Deed = Callable[[Api, str, bytes], int]

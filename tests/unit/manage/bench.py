@@ -14,7 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from s3gateway.config.stores import Writing
+from s3gateway.glance.api import image_from
 from s3gateway.glance.marks import MARK
+from s3gateway.glance.marks import marked_since
 from s3gateway.glance.releases import Traits
 from s3gateway.manage import commands
 from s3gateway.manage import gc
@@ -88,6 +90,9 @@ class Glance:
             "updated_at": (now - ago).strftime("%Y-%m-%dT%H:%M:%SZ"),
             **self.saving.get(image_id, {}),
         }
+
+    def left_saving(self, image_id: str) -> float | None:
+        return marked_since(image_from(self.image(image_id)))
 
     def restore(self, image_id: str) -> bool:
         if self.stubborn:

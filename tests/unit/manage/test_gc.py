@@ -324,6 +324,44 @@ def test_an_image_that_a_dead_upload_left_saving(bench: Bench, kind: str) -> Non
     assert bench.glance.image(image_id)["status"] == "queued"
 
 
+def test_an_image_that_is_saving_with_nothing_in_a_bucket(bench: Bench) -> None:
+    """The upload died before its first request to S3 was over."""
+    image_id = bench.waiting(since=2 * DAY)
+    well, shown = bench()
+    assert not well
+    assert [(row["kind"], row["key"]) for row in shown["rows"]] == [("image", image_id)]
+    well, _ = bench("--delete", "--store", "fast")
+    assert well  # the claim of an upload that is running may be in the other
+    assert bench.glance.image(image_id)["status"] == "saving"
+    well, shown = bench("--delete")
+    assert well, shown
+    assert bench.glance.image(image_id)["status"] == "queued"
+
+
+@pytest.mark.parametrize("since", [60.0, None])
+def test_nothing_in_a_bucket_and_somebody_may_be_saving(
+    bench: Bench, since: float | None
+) -> None:
+    image_id = bench.waiting(since=since)
+    assert bench("--delete")[0]
+    assert bench.glance.image(image_id)["status"] == "saving"
+
+
+@pytest.mark.parametrize("store", ["fast", "cheap"])
+def test_an_image_with_a_living_claim_stays_saving(bench: Bench, store: str) -> None:
+    image_id = bench.waiting(since=2 * DAY)
+    bench.spares(bench.claim(image_id, age=60.0, store=store))
+    assert bench.glance.image(image_id)["status"] == "saving"
+
+
+def test_an_image_that_stays_saving_whatever_is_done(bench: Bench) -> None:
+    bench.waiting(since=2 * DAY)
+    bench.glance.stubborn = True
+    well, shown = bench("--delete")
+    assert not well
+    assert shown["summary"].startswith("0 collected, 1 left")
+
+
 @pytest.mark.parametrize("since", [60.0, None])
 def test_an_image_that_somebody_may_be_saving(
     bench: Bench, since: float | None
