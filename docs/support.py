@@ -3,8 +3,8 @@
 
     .tox/unit/bin/python docs/support.py
 
-writes ``docs/source/tables/support-*.csv``; a test compares them with the tests.  What a
-test does not run is "not tested", unless ``BY_HAND`` says when somebody ran it.
+writes ``docs/source/tables/support-*.csv``; a test compares them with the tests.  What
+no test runs is "not tested", unless ``BY_HAND`` says when somebody ran it.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ _TOOLS = (
         "installed, loaded by paste",
         "tests.packaging.test_installation",
     ),
-    ("DevStack plugin", "each phase, systemd stood in for", "tests.devstack.test_phases"),
+    ("DevStack plugin", "each phase, without systemd", "tests.devstack.test_phases"),
     ("Kolla-Ansible", "the configuration is loaded", "tests.docs.test_snippets"),
     ("Kolla-Ansible", "a deployment", ""),
     ("OpenStack-Ansible", "the configuration is loaded", "tests.docs.test_snippets"),
     ("OpenStack-Ansible", "a deployment", ""),
     ("Glance from distribution packages", "an installation", ""),
-)  # fmt: skip
+)
 
 Table = list[list[str]]
 
@@ -140,15 +140,14 @@ def _python() -> Table:
     [tox] = [part for part in parts.FULL.parts if part.name == "tox"]
     units = re.findall(r"py3(\d+)", " ".join(tox.program))
     [bare] = [part for part in parts.FULL.parts if part.name.startswith("bare-")]
-    suite = re.search(r"--suite (\w+)", (ROOT / ".ci" / "run").read_text())
-    assert suite
+    [suite] = re.findall(r"--suite (\w+)", (ROOT / ".ci" / "run").read_text())
     found = {
         **{(f"Python 3.{minor}", "unit tests"): FULL for minor in units},
         **{
             (f"Python {_PYTHON[name]}", column): state
             for name, state in (
                 (bare.name.removeprefix("bare-"), FULL),
-                (suite[1], CI),
+                (suite, CI),
             )
             for column in ("unit tests", "with Glance 30 and 33")
         },
@@ -197,7 +196,9 @@ def _tier(module: str) -> str:
 
 def _is_full(marked: Any) -> bool:
     marks = getattr(marked, "pytestmark", [])
-    return any(m.name == "full" for m in (marks if isinstance(marks, list) else [marks]))
+    return any(
+        m.name == "full" for m in (marks if isinstance(marks, list) else [marks])
+    )
 
 
 def _state(found: dict[tuple[str, str], str], row: str, column: str) -> str:

@@ -47,7 +47,6 @@ def test_they_make_the_shipped_paste_file(file: pathlib.Path) -> None:
     assert len(shown.splitlines()) == len(pipelines) - 1  # one is the factory
 
 
-
 def test_a_second_time_nothing_changes(file: pathlib.Path, stock: str) -> None:
     does(IN, file)
     once = file.read_text()
