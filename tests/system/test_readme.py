@@ -29,6 +29,7 @@ from tests.support.servers.keystone import User
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -103,6 +104,12 @@ class Host:
     def stop(self) -> None:
         if self._server:
             self._server.stop()
+
+    def packages(self) -> set[str]:
+        """Return what is installed in Glance's environment, with versions."""
+        python = self.home / "bin" / "python"
+        frozen = run([python, "-m", "pip", "freeze", "--exclude", "s3gateway"])
+        return set(frozen.stdout.splitlines())
 
     @property
     def log(self) -> str:
@@ -214,8 +221,10 @@ def test_in_twice_and_out_twice(host: Host, s3: S3Server) -> None:
     stock = before.create(name="before")
     assert before.upload(stock, b"stock's").status == 204
     assert keys(s3) == [stock]
+    packages = host.packages()
 
     host.types(*IN)
+    assert packages <= host.packages()
     changed = host.paste.read_text()
     assert glance.parsed(changed) == glance.parsed(glance.with_filter(host.stock))
     for line in LOG.splitlines():
