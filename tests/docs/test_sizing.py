@@ -35,7 +35,7 @@ def value(text: str) -> float:
 
 def _value(node: ast.expr) -> float:
     if isinstance(node, ast.BinOp):
-        do = _DO[type(node.op)]  # type: ignore[index]
+        do = _DO[type(node.op)]
         return float(do(_value(node.left), _value(node.right)))
     assert isinstance(node, ast.Constant)
     return float(node.value)  # type: ignore[arg-type]

@@ -31,8 +31,9 @@ from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 from tests.support.servers.processes import run
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
+_PATIENCE = 240.0  # seconds: pip has just installed it, and compiled nothing yet
 BUCKET = "readme"
 GATEWAYS = r"[0-9a-f-]{36}\.[0-9a-f]{16}"
 
@@ -98,7 +99,7 @@ class Host:
             env={"OS_GLANCE_CONFIG_DIR": str(self.etc)},
             cwd=self.etc,
         )
-        self._server.wait_for_url(self.url)
+        self._server.wait_for_url(self.url, _PATIENCE)
         self.starts += 1
 
     def stop(self) -> None:
