@@ -26,7 +26,7 @@ PAGE = ROOT / "docs" / "source" / "troubleshooting.rst"
 
 _ERRORS = {
     name for name, kind in vars(errors).items() if inspect.isclass(kind)
-} | {"ImageFormatError", "ValueError"}  # fmt: skip
+} | {"ImageFormatError", "Importing", "NoData", "NoDigest", "NotActive", "Unfit", "ValueError"}  # fmt: skip
 # Calls whose text becomes that of an error: a class out of a table, and a method.
 _CARRIERS = {"kind", "_mismatch"}
 _LEVELS = {"warning", "error", "exception", "critical", "log"}

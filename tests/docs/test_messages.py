@@ -30,6 +30,11 @@ def test_messages_of_each_kind_are_found(expected: str) -> None:
     assert expected in messages.in_code()
 
 
+def test_no_message_is_explained_twice() -> None:
+    found = [messages.normal(message) for message in messages.in_page()]
+    assert sorted({one for one in found if found.count(one) > 1}) == []
+
+
 def test_a_message_that_is_not_explained_is_noticed(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import pathlib
 import re
 from typing import Any
@@ -13,6 +14,9 @@ import yaml
 from paste import deploy
 
 from s3gateway.config.settings import Settings
+from s3gateway.errors import StoreError
+from s3gateway.manage.check.findings import of_error
+from s3gateway.monitoring import metrics
 from s3gateway.monitoring.exposition import Exposition
 from tests.support import configuration
 from tests.support.servers import glance
@@ -182,3 +186,60 @@ def test_the_apps_for_the_paste_file_load(tmp_path: pathlib.Path) -> None:
         + f"config_file = {SNIPPETS / 'rgw.conf'}\n"
     )
     assert callable(deploy.loadapp(f"config:{file}", name="readiness"))
+
+
+# Which right a request to S3 needs.  Source: AWS's "Actions, resources, and condition
+# keys for Amazon S3"; multipart uploads and copies have those of their objects.
+RIGHTS = {
+    "abort_multipart_upload": "s3:AbortMultipartUpload",
+    "complete_multipart_upload": "s3:PutObject",
+    "copy_object": "s3:PutObject",
+    "create_bucket": "s3:CreateBucket",
+    "create_multipart_upload": "s3:PutObject",
+    "delete_object": "s3:DeleteObject",
+    "get_bucket_lifecycle_configuration": "s3:GetLifecycleConfiguration",
+    "get_bucket_versioning": "s3:GetBucketVersioning",
+    "head_object": "s3:GetObject",
+    "list_multipart_uploads": "s3:ListBucketMultipartUploads",
+    "list_objects_v2": "s3:ListBucket",
+    "upload_part_copy": "s3:PutObject",
+}
+#: Those whose requests boto3 does not send; and what only some stores need.
+SIGNED_HERE = {"s3:GetObject", "s3:PutObject"}
+OPTIONAL = {"s3:CreateBucket"}
+
+
+def operations() -> set[str]:
+    """Return the operations of boto3 that the code names."""
+    text = "\n".join(file.read_text() for file in (ROOT / "s3gateway").rglob("*.py"))
+    return set(re.findall(r"\bask\(\s*\"([a-z0-9_]+)\"", text))
+
+
+def allowed() -> set[str]:
+    policy = json.loads((SNIPPETS / "iam-policy.json").read_text())
+    return {action for each in policy["Statement"] for action in each["Action"]}
+
+
+def test_the_policy_of_the_key_allows_what_the_gateway_asks_of_s3() -> None:
+    assert operations() == set(RIGHTS)
+    assert allowed() == (set(RIGHTS.values()) | SIGNED_HERE) - OPTIONAL
+
+
+def test_the_check_advises_no_other_rights() -> None:
+    denied = StoreError("no")
+    denied.code = "AccessDenied"
+    rights = set(re.findall(r"s3:\w+", of_error("access", "fast", denied).advice))
+    assert rights
+    assert rights <= allowed()
+
+
+def test_the_alerts_are_about_metrics_that_there_are() -> None:
+    rules = yaml.safe_load((SNIPPETS / "prometheus-rules.yml").read_text())
+    text = " ".join(rule["expr"] for rule in rules["groups"][0]["rules"])
+    there = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in metrics.REGISTRY.collect()
+    }
+    named = set(re.findall(r"s3gateway_\w+", text))
+    assert named
+    assert named <= there

@@ -43,7 +43,11 @@ IMPATIENT = {"s3gateway": {**TIMEOUTS, **SHORT, "retry_time": "2"}}
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture(scope="module", params=["swift", "rgw", "minio"])
+#: Those with a process of their own that can be killed, and a Glance before them.
+SERVERS = ("swift", "rgw", "minio")
+
+
+@pytest.fixture(scope="module", params=SERVERS)
 def mortal(
     request: pytest.FixtureRequest, workspace: pathlib.Path, database: MariaDB
 ) -> Iterator[Cloud]:

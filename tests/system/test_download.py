@@ -20,12 +20,15 @@ LONG_AGO = "Mon, 01 Jan 2001 00:00:00 GMT"
 SIZE = len(DATA)
 
 
+SHAPES = [(33, "gunicorn"), (33, "uwsgi"), (30, "gunicorn")]
+ALWAYS = [(33, "gunicorn"), (30, "gunicorn")]
+
+
 @pytest.fixture(
     scope="module",
     params=[
-        (33, "gunicorn"),
-        pytest.param((33, "uwsgi"), marks=pytest.mark.full),
-        (30, "gunicorn"),
+        pytest.param(shape, marks=() if shape in ALWAYS else pytest.mark.full)
+        for shape in SHAPES
     ],
     ids=str,
 )

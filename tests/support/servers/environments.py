@@ -78,6 +78,13 @@ def bin_dir(name: str) -> pathlib.Path:
     return home / "bin"
 
 
+def installed(home: pathlib.Path, name: str) -> pathlib.Path:
+    """Build an environment somewhere else, with pip and without the gateway."""
+    _build(home, dataclasses.replace(ENVIRONMENTS[name], gateway=False))
+    run([home / "bin" / "python", "-m", "ensurepip"])
+    return home
+
+
 def build(*names: str) -> None:
     """Build environments, two at a time."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
