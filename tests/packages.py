@@ -29,8 +29,10 @@ NEEDED_BY_FULL_TIER = {
     "nbdkit": "nbdkit",
     "nginx": "nginx-light",
     "pg_ctlcluster": "postgresql",
+    "podman": "podman",
     "qemu-img": "qemu-utils",
     "radosgw": "radosgw",
+    "runc": "runc",
     "systemd-analyze": "systemd",
     "wget": "wget",
 }

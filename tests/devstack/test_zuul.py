@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 
 import pytest
@@ -15,6 +16,14 @@ JOBS = zuul.jobs(zuul.FILE)
 NAMES = sorted(JOBS)
 
 PARENT = "devstack-tempest"
+
+# Jobs and templates of OpenStack's, and the tox environments that those run.
+ELSEWHERE = {"openstack-tox-docs"}
+TEMPLATES = {
+    "openstack-cover-jobs": ["cover"],
+    "openstack-python3-jobs": ["pep8", "py310", "py311", "py312", "py313"],
+    "release-notes-jobs-python3": ["releasenotes"],
+}
 
 # Attributes of a job; Zuul refuses a file with any that it does not know.
 ATTRIBUTES = {
@@ -52,9 +61,29 @@ def test_it_defines_jobs_and_a_project() -> None:
 def test_the_pipelines_run_jobs_that_are_defined() -> None:
     (project,) = (it for kind, it in zuul.items(zuul.FILE) if kind == "project")
 
-    assert set(project) == {"check", "gate"}
-    assert sorted(project["check"]["jobs"]) == NAMES
-    assert set(project["gate"]["jobs"]) <= set(project["check"]["jobs"])
+    assert set(project) == {"templates", "check", "gate"}
+    checked, gating = (
+        {next(iter(job)) if isinstance(job, dict) else job for job in part["jobs"]}
+        for part in (project["check"], project["gate"])
+    )
+    assert checked - ELSEWHERE == set(NAMES)
+    assert gating <= checked
+    assert gating >= ELSEWHERE
+    assert set(project["templates"]) == set(TEMPLATES)
+
+
+def test_tox_has_what_the_templates_run() -> None:
+    tox = configparser.RawConfigParser()
+    tox.read(zuul.ROOT / "tox.ini")
+    known = {
+        f"{before}{variant}"
+        for section in tox.sections()
+        for before, _, rest in [section.removeprefix("testenv:").partition("{")]
+        for variant in rest.rstrip("}").split(",")
+    }
+    run = {name for names in TEMPLATES.values() for name in names}
+    run |= {name.removeprefix("openstack-tox-") for name in ELSEWHERE}
+    assert run <= known
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,8 +145,10 @@ def test_the_plugin_accepts_them_and_would_enable_the_services(
         ("README.rst", False),
         ("benchmarks/README.rst", False),
         ("devstack/README.rst", False),
+        ("debian/control", False),
         ("docs/source/conf.py", False),
         ("releasenotes/notes/filter.yaml", False),
+        ("rpm/s3gateway.spec", False),
         ("tests/devstack/driver.sh", False),
         ("tests/unit/test_ranges.py", False),
     ],

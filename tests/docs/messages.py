@@ -19,6 +19,7 @@ import sys
 from collections.abc import Iterator
 
 from s3gateway import errors
+from s3gateway.manage import copier
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "s3gateway"
@@ -26,7 +27,8 @@ PAGE = ROOT / "docs" / "source" / "troubleshooting.rst"
 
 _ERRORS = {
     name for name, kind in vars(errors).items() if inspect.isclass(kind)
-} | {"ImageFormatError", "Importing", "NoData", "NoDigest", "NotActive", "Unfit", "ValueError"}  # fmt: skip
+} | {"ImageFormatError", "Unfit", "ValueError"}  # fmt: skip
+_ERRORS |= {kind.__name__ for kind in copier.Unfit.__subclasses__()}
 # Calls whose text becomes that of an error: a class out of a table, and a method.
 _CARRIERS = {"kind", "_mismatch"}
 _LEVELS = {"warning", "error", "exception", "critical", "log"}

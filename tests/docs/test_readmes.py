@@ -15,7 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEVSTACK = ROOT / "devstack" / "README.rst"
 SETTINGS = (ROOT / "devstack" / "settings").read_text()
 
-READMES = [ROOT / "README.rst", DEVSTACK]
+READMES = [
+    DEVSTACK,
+    *(ROOT / f"{name}.rst" for name in ("CONTRIBUTING", "README", "SECURITY")),
+]
 
 INFO = 1
 
@@ -45,7 +48,7 @@ def documented() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("path", READMES, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_readme_is_correct(path: pathlib.Path) -> None:
     assert list(parsed(path.read_text()).findall(nodes.section))
 

@@ -76,7 +76,7 @@ DEFAULT = Tier(
         Part(name="parity", tests=("tests/parity", "tests/clients")),
         Part(
             name="leaks",
-            tests=("tests/leaks", "tests/contract", "tests/devstack"),
+            tests=("tests/leaks", "tests/contract", "tests/devstack", "tests/bare"),
         ),
         Part(
             name="hostile",
@@ -132,6 +132,7 @@ FULL = Tier(
         ),
         Part(name="devstack", tests=("tests/devstack",)),
         Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
+        Part(name="packages", tests=("tests/bare",), limit=90),
         Part(name="load", tests=_MEASURING, alone=True),
         Part(
             name="bare-trixie",

@@ -33,7 +33,7 @@ ALICE = token("alice", "acme", "member", "reader")
 
 
 def section() -> configparser.SectionProxy:
-    parser = configparser.RawConfigParser()
+    parser = configparser.RawConfigParser(strict=False)  # lists are written in lines
     parser.read(UNIT)
     return parser["Service"]
 
@@ -49,7 +49,8 @@ def complaints(directory: pathlib.Path, old: str = "", new: str = "") -> str:
     """Return what systemd says of the unit, with a text replaced."""
     analyze = shutil.which("systemd-analyze")
     assert analyze, "apt-get install systemd"
-    text = UNIT.read_text().replace(section()["ExecStart"], shlex.join(command()))
+    start = f"ExecStart={section()['ExecStart']}"
+    text = UNIT.read_text().replace(start, f"ExecStart={shlex.join(command())}")
     assert old in text
     (directory / UNIT.name).write_text(text.replace(old, new) if old else text)
     unit = str(directory / UNIT.name)
