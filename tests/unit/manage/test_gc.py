@@ -329,7 +329,7 @@ def test_an_image_that_is_saving_with_nothing_in_a_bucket(bench: Bench) -> None:
     image_id = bench.waiting(since=2 * DAY)
     well, shown = bench()
     assert not well
-    assert [(row["kind"], row["key"]) for row in shown["rows"]] == [("image", image_id)]
+    assert [(row["code"], row["key"]) for row in shown["rows"]] == [("image", image_id)]
     well, _ = bench("--delete", "--store", "fast")
     assert well  # the claim of an upload that is running may be in the other
     assert bench.glance.image(image_id)["status"] == "saving"
