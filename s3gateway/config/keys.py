@@ -2,7 +2,8 @@
 """The access key and secret key of a store, which may change while we run.
 
 Keys from files are read again when a file has changed, so that they can be rotated
-without a signal or a restart.
+without a signal or a restart.  A file that is just being written is empty, or holds a
+part of a key: what cannot be a key is not taken for one.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Keys:
     :param access_key_file: a file with the access key, in place of it
     :param secret_key_file: a file with the secret key, in place of it
     :raises OSError: if a file cannot be read
+    :raises ValueError: if there is no key in one
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Keys:
         """Read the files, changed or not; the keys stay if that is not possible."""
         with self._lock:
             before = (self._versions, self._pair)
+            self._versions = self._look()
             try:
-                self._versions, self._pair = self._look(), self._read()
-            except OSError as error:
+                self._pair = self._read()
+            except (OSError, ValueError) as error:
                 LOG.error("A key file cannot be read: %s", error)
             if (self._versions, self._pair) != before:
                 self._changed = time.monotonic()
@@ -94,4 +97,7 @@ def _version(path: str) -> tuple[int, int, int] | None:
 
 
 def _content(path: str) -> str:
-    return pathlib.Path(path).read_text(encoding="utf-8").strip()
+    content = pathlib.Path(path).read_bytes().decode("utf-8", "surrogateescape").strip()
+    if not content.isprintable() or not content:
+        raise ValueError(f"{path} does not hold a key, in one line of text")
+    return content
