@@ -145,7 +145,8 @@ def details_in(body: bytes) -> tuple[str, str]:
         error = ElementTree.fromstring(body)  # noqa: S314
     except ElementTree.ParseError:
         return "", ""
-    return error.findtext("Code") or "", error.findtext("Region") or ""
+    # Some servers say which namespace it is in, and most do not.
+    return error.findtext("{*}Code") or "", error.findtext("{*}Region") or ""
 
 
 def cut_short(store: str) -> StoreUnavailable:

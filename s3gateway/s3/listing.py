@@ -12,6 +12,7 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
+from s3gateway.errors import StoreError
 from s3gateway.s3 import dates
 from s3gateway.s3.bucket import Bucket
 from s3gateway.store import Listed
@@ -42,14 +43,20 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
 def _pages(
     bucket: Bucket, operation: str, where: Where, behind: Callable[[Page], Where]
 ) -> Iterator[Page]:
-    """Yield pages; a server that begins the same one again is not asked for more."""
+    """Yield pages.
+
+    :raises StoreError: if a server begins the same one again: there is more in the
+        bucket than it lists
+    """
     more: Where = {}
     while True:
         ask = functools.partial(bucket.ask, operation, **where, **more)
         page = bucket.patiently(where.get("Prefix", ""), ask)
-        yield page
         before, more = more, behind(page) if page.get("IsTruncated") else {}
-        if not more or more == before:
+        if more and more == before:
+            raise StoreError(f"Store {bucket.name} lists the same page again and again")
+        yield page
+        if not more:
             return
 
 
