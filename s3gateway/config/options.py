@@ -216,13 +216,18 @@ over and collects what it has left. It is the same for all gateways of a Glance.
         "connect_timeout",
         default=10.0,
         min=0.1,
-        help="How long connecting to S3 may take, in seconds.",
+        help="How long connecting to an address of S3 may take, in seconds.",
     ),
     cfg.FloatOpt(
         "read_timeout",
         default=60.0,
         min=0.1,
-        help="How long S3 may stay silent within an answer, in seconds.",
+        help="""
+How long S3 may stay silent before or within an answer, in seconds.
+
+While no byte of the image has moved, and the client can be told, an answer is waited
+for at most 30 seconds, and at most 10 while another store has a copy.
+""",
     ),
     cfg.FloatOpt(
         "retry_time",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from oslo_log import log as logging
@@ -14,11 +15,14 @@ from s3gateway.http.ranges import Span
 from s3gateway.monitoring import metrics
 from s3gateway.store import ObjectReader
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import answered_within
 from s3gateway.streams.retries import patiently
 
 LOG = logging.getLogger(__name__)
 
 _FIRST_READ = 64 * 1024
+#: How long a store is waited for while another one has a copy, in seconds.
+_ANSWER = 10.0
 READ = 1024**2
 
 
@@ -78,13 +82,15 @@ class Copies:
         """
         limit = min(limit, self._limit)
         while True:
+            is_last = len(self._copies) == 1
             try:
-                return patiently(
-                    lambda: self._read_once(limit),
-                    about=f"image {self._image_id} at byte {self.at}",
-                    retry_time=self._retry_time if len(self._copies) == 1 else 0.0,
-                    store=self.store.name,
-                )
+                with answered_within(math.inf if is_last else _ANSWER):
+                    return patiently(
+                        lambda: self._read_once(limit),
+                        about=f"image {self._image_id} at byte {self.at}",
+                        retry_time=self._retry_time if is_last else 0.0,
+                        store=self.store.name,
+                    )
             except StoreError as error:
                 if not self._may_go_on():
                     self._give_up(error)

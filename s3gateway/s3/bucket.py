@@ -45,6 +45,8 @@ T = TypeVar("T")
 Source = tuple[str, str]
 
 NONE: Mapping[str, str] = MappingProxyType({})
+#: What lists as little as there can be of a bucket.
+_SHORT_LIST = "list-type=2&max-keys=1&prefix=-"
 #: Cleaning up is tried for so long: who waits for the answer has failed already.
 CLEANING_TIME = 5.0  # seconds
 
@@ -156,13 +158,7 @@ class Bucket:
 
         :param bucket: where it is; this bucket if empty
         """
-
-        def get(connection: Connection) -> urllib3.BaseHTTPResponse:
-            url = connection.url(bucket or self.settings.bucket, key)
-            signed = connection.signer.headers("GET", url, headers, s3http.EMPTY)
-            return connection.http.send("GET", url, signed)
-
-        return self._access.allowed(get)
+        return self._bare("GET", key, headers, bucket=bucket)
 
     def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Do one of boto3's operations on the bucket, once."""
@@ -196,7 +192,7 @@ class Bucket:
     def delete(self, key: str, retry_time: float = CLEANING_TIME) -> None:
         """Delete an object, patiently; it is no error if there is none."""
         self.patiently(
-            key, lambda: self.ask("delete_object", Key=key), retry_time=retry_time
+            key, lambda: self._bare("DELETE", key).drain_conn(), retry_time=retry_time
         )
 
     def ping(self) -> None:
@@ -206,7 +202,7 @@ class Bucket:
         """
         # Not HEAD: an error in answer to it has no body that says which one.
         try:
-            self.ask("list_objects_v2", Prefix="-", MaxKeys=1)
+            self._bare("GET", "", query=_SHORT_LIST).drain_conn()
         except ObjectNotFound:
             if not self.settings.create_bucket:
                 raise
@@ -228,19 +224,16 @@ class Bucket:
                 raise
             self._create({})
 
-    @property
-    def _adds_checksums(self) -> bool:
-        return self.settings.request_checksums == "when_supported"
-
     def _checksum(self, data: Buffers) -> dict[str, str]:
-        return metadata.checksum(data) if self._adds_checksums else {}
+        wanted = self.settings.request_checksums == "when_supported"
+        return metadata.checksum(data) if wanted else {}
 
     def _options(self, about: About | None) -> dict[str, Any]:
         """Return what boto3 is told of an object that it makes."""
         options = metadata.parameters(self.settings.writing, about)
-        return options | (
-            {"ChecksumAlgorithm": "CRC32"} if self._adds_checksums else {}
-        )
+        if self.settings.request_checksums == "when_supported":
+            options["ChecksumAlgorithm"] = "CRC32"
+        return options
 
     def _create(self, where: Mapping[str, str]) -> None:
         configuration = {"CreateBucketConfiguration": where} if where else {}
@@ -257,17 +250,37 @@ class Bucket:
     ) -> Mapping[str, str]:
         """Send a body, once; return the headers of the answer."""
         headers = {**headers, "Content-Length": str(sum(map(len, data)))}
-
-        def put(connection: Connection) -> urllib3.BaseHTTPResponse:
-            # Over plain http the signature must vouch for the bytes; TLS does it.
-            digest = s3http.UNSIGNED if connection.secure else s3http.payload_hash(data)
-            url = connection.url(self.settings.bucket, key, query)
-            signed = connection.signer.headers("PUT", url, headers, payload or digest)
-            return connection.http.send("PUT", url, signed, data)
-
-        answer = self._access.allowed(put)
+        answer = self._bare(
+            "PUT", key, headers, query=query, data=data, payload=payload
+        )
         answer.drain_conn()
         return answer.headers
+
+    def _bare(
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str] = NONE,
+        *,
+        query: str = "",
+        bucket: str = "",
+        data: Buffers = (),
+        payload: str = "",
+    ) -> urllib3.BaseHTTPResponse:
+        """Ask without boto3, which knows no time-outs of a request; once.
+
+        :return: the answer with its body unread
+        """
+
+        def send(connection: Connection) -> urllib3.BaseHTTPResponse:
+            url = connection.url(bucket or self.settings.bucket, key, query)
+            # Over plain http the signature must vouch for the bytes; TLS does it.
+            unsigned = connection.secure and method == "PUT"
+            digest = s3http.UNSIGNED if unsigned else s3http.payload_hash(data)
+            signed = connection.signer.headers(method, url, headers, payload or digest)
+            return connection.http.send(method, url, signed, data)
+
+        return self._access.allowed(send)
 
     def _in_place(self, do: Callable[[], T]) -> T:
         """Do something that needs the bucket, which may have to be created."""

@@ -9,6 +9,7 @@ again, and a trial that comes to nothing is made again later.
 from __future__ import annotations
 
 import enum
+import math
 import secrets
 import threading
 import time
@@ -23,6 +24,8 @@ from s3gateway.errors import StoreUnavailable
 from s3gateway.errors import WriteConflict
 from s3gateway.s3.bucket import CLEANING_TIME
 from s3gateway.s3.bucket import Bucket
+from s3gateway.streams.retries import A_MOMENT
+from s3gateway.streams.retries import answered_within
 
 LOG = logging.getLogger(__name__)
 
@@ -213,6 +216,7 @@ def _race(bucket: Bucket, key: str) -> list[_Outcome]:
 
 def _clean_up(bucket: Bucket, key: str, retry_time: float) -> None:
     try:
-        bucket.delete(key, retry_time)
+        with answered_within(math.inf if retry_time else A_MOMENT):
+            bucket.delete(key, retry_time)
     except StoreError as error:
         LOG.warning("%s may have been left in store %s: %s", key, bucket.name, error)

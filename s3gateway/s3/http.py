@@ -23,6 +23,7 @@ from botocore.utils import get_environ_proxies
 
 from s3gateway.s3 import errors as s3errors
 from s3gateway.store import Buffers
+from s3gateway.streams.retries import time_to_answer
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY = hashlib.sha256().hexdigest()
@@ -100,8 +101,9 @@ class S3HTTP:
             "ca_certs": cacert,
             "cert_reqs": "CERT_REQUIRED",
             "maxsize": _CONNECTIONS,
-            "timeout": urllib3.Timeout(connect=connect_timeout, read=read_timeout),
         }
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
         self._pool = (
             urllib3.ProxyManager(proxy, **options)
             if (proxy := proxy_of(endpoint))
@@ -120,18 +122,24 @@ class S3HTTP:
         :param body: its length is in the ``Content-Length`` of ``headers``
         :raises StoreError: if there is no answer or it is not a success
         """
+        timeout = urllib3.Timeout(
+            connect=time_to_answer(self._connect_timeout),
+            read=time_to_answer(self._read_timeout),
+        )
         try:
             answer = self._pool.urlopen(
                 method,
                 url,
                 headers=headers,
                 body=body or None,
+                timeout=timeout,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
                 retries=False,
             )
             if answer.status < 300:
+                self._be_patient(answer)
                 return answer
             with contextlib.closing(answer):
                 found = answer.read(_MOST_OF_AN_ERROR)
@@ -140,3 +148,9 @@ class S3HTTP:
         code, region = s3errors.details_in(found)
         region = region or answer.headers.get(s3errors.REGION_HEADER, "")
         raise s3errors.of_answer(self._name, answer.status, code, region)
+
+    def _be_patient(self, answer: urllib3.BaseHTTPResponse) -> None:
+        """Let a body that has begun to come be as silent as it may."""
+        connection = getattr(answer, "connection", None)
+        if (sock := getattr(connection, "sock", None)) is not None:
+            sock.settimeout(self._read_timeout)

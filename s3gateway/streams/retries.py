@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trying again: for how long, and with which pauses."""
+"""Waiting for a store: for how long, how often, and with which pauses.
+
+A proxy in front of Glance gives up on an answer that does not come, HAProxy after 50
+seconds.  So as long as no byte has moved, and the client can be told, nobody waits for
+longer than that.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +29,15 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
-#: How long a store that cannot be reached is asked while no byte has moved: the client
-#: can be told, and proxies give up on an answer that does not come.
+#: How long a store that cannot be reached is asked while no byte has moved.
 _REACHING = 5.0
+#: How long the answer to a request is waited for meanwhile.
+_ANSWERING = 30.0
+#: The same, where it will hardly come and does not matter much.
+A_MOMENT = 1.0
 
 _reached_until = contextvars.ContextVar("reached_until", default=math.inf)
+_longest_answer = contextvars.ContextVar("longest_answer", default=math.inf)
 
 
 @contextlib.contextmanager
@@ -36,9 +45,28 @@ def while_nothing_moved() -> Iterator[None]:
     """Be patient with stores that answer, and not for long with one that does not."""
     token = _reached_until.set(time.monotonic() + _REACHING)
     try:
-        yield
+        with answered_within(_ANSWERING):
+            yield
     finally:
         _reached_until.reset(token)
+
+
+@contextlib.contextmanager
+def answered_within(seconds: float) -> Iterator[None]:
+    """Wait no longer than so for each answer to this thread."""
+    token = _longest_answer.set(min(_longest_answer.get(), seconds))
+    try:
+        yield
+    finally:
+        _longest_answer.reset(token)
+
+
+def time_to_answer(longest: float) -> float:
+    """Return how long a request may take to connect now, or its answer to begin.
+
+    :param longest: as it is configured, in seconds
+    """
+    return min(longest, _longest_answer.get())
 
 
 def patiently(

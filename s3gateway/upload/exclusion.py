@@ -29,6 +29,7 @@ writes the image's status on a condition, and that we look at the image afterwar
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -38,7 +39,10 @@ from oslo_log import log as logging
 from s3gateway.errors import Conflict
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import A_MOMENT
+from s3gateway.streams.retries import answered_within
 from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
@@ -86,7 +90,8 @@ class Claims:
         except BaseException as error:
             # The store may have it nevertheless, and would keep the next try out.
             if not claim.leftovers:
-                claim.release()
+                with answered_within(A_MOMENT if _is_silent(error) else math.inf):
+                    claim.release()
             elif isinstance(error, Conflict):
                 claim.leave()
             raise
@@ -178,3 +183,8 @@ class Claims:
     def _comes_first(self, claim: Claim, other: ObjectStore) -> bool:
         names = list(self._stores)
         return names.index(claim.attempt.store) < names.index(other.name)
+
+
+def _is_silent(error: BaseException) -> bool:
+    """Whether a store did not answer, which it will not do in a moment either."""
+    return isinstance(error, StoreUnavailable) and error.store_wide

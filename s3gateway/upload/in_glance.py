@@ -38,6 +38,7 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import expected
 from s3gateway.upload import passing
 from s3gateway.upload import requests
@@ -156,7 +157,8 @@ class UploadsInGlance:
         if since is None or time.time() - since < self._settings.claim_grace:
             return False
         try:
-            dead = self._claims.are_dead(image.id)
+            with while_nothing_moved():
+                dead = self._claims.are_dead(image.id)
         except StoreError as error:
             LOG.warning(
                 "Whether image %s is being saved is not known: %s", image.id, error
@@ -224,7 +226,8 @@ class UploadsInGlance:
         if time.monotonic() < self._proven_until.get(store.name, 0.0):
             return
         try:
-            store.ping()
+            with while_nothing_moved():
+                store.ping()
         except StoreError as error:
             if error.store_wide:  # not a right that writing does not need
                 raise
