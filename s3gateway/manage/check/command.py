@@ -21,6 +21,15 @@ from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
 
+_NO_START = (
+    "With this configuration Glance itself does not start here: look at what it "
+    "logged, and at the options and library of each store in enabled_backends."
+)
+_NO_LIST = (
+    "Its API does not list images: look at [database] connection, whether the "
+    "database runs, and at what Glance logged; or at [s3gateway] glance_url."
+)
+
 
 def run(context: Context) -> bool:
     """Print what is found out; return whether nothing is an error."""
@@ -104,18 +113,16 @@ def _way(context: Context) -> Finding:
 
 
 def _glance(context: Context) -> Iterator[Finding]:
+    is_remote = remote_glance.read(context.conf) is not None
+    advice = _NO_LIST if is_remote else _NO_START
     try:
         glance = context.glance
+        advice = _NO_LIST
         next(glance.images(), None)
     except ConfigError as error:
         yield findings.error("Glance", "not usable", str(error))
     except (Refused, GlanceError) as error:
-        yield findings.error(
-            "Glance",
-            str(error),
-            "Its API does not list images: look at [database] connection, whether the "
-            "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
-        )
+        yield findings.error("Glance", str(error), advice)
     else:
         yield findings.ok("Glance", "its API lists images")
         yield _way(context)
