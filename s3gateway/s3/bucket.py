@@ -20,6 +20,7 @@ from urllib import parse
 
 import urllib3
 from botocore import exceptions as boto
+from botocore import parsers
 from oslo_log import log as logging
 
 from s3gateway.config.settings import TransferSettings
@@ -107,7 +108,7 @@ class Bucket:
         answer = self._in_place(
             lambda: self.ask("create_multipart_upload", Key=key, **options)
         )
-        return str(answer["UploadId"])
+        return str(s3errors.said(self.name, answer, "UploadId"))
 
     def put_part(
         self, key: str, upload_id: str, number: int, data: Buffers
@@ -147,7 +148,7 @@ class Bucket:
             CopySource=_source(source),
             CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
         )
-        result = answer["CopyPartResult"]
+        result = s3errors.said(self.name, answer, "CopyPartResult")
         names = ("ETag", "ChecksumCRC32")
         return {"PartNumber": number, **{n: result[n] for n in names if n in result}}
 
@@ -169,6 +170,8 @@ class Bucket:
                 return method(Bucket=self.settings.bucket, **parameters)  # type: ignore[no-any-return]
             except (boto.BotoCoreError, boto.ClientError) as error:
                 raise s3errors.of_boto(self.name, error) from None
+            except (parsers.ResponseParserError, ValueError):
+                raise s3errors.not_s3(self.name) from None
 
         return self._access.allowed(do)
 

@@ -85,6 +85,7 @@ class Connection:
         cacert = store.cacert or session._session.get_config_variable("ca_bundle")
         self.cacert = cacert or botocore.httpsession.get_cert_path(True)
         self.client = session.client("s3", **_client_options(store, transfer, cacert))
+        self.client.meta.events.register("before-call.s3", _follow_no_redirect)
         self.http = s3http.S3HTTP(
             store.name,
             store.endpoint,
@@ -217,6 +218,17 @@ def _keep_signatures_out_of_logs() -> None:
     """
     logger = logging.getLogger("botocore")
     logger.setLevel(max(logger.level, logging.INFO))
+
+
+def _follow_no_redirect(params: dict[str, Any], **others: Any) -> None:
+    """Have botocore take an answer for what it is; ``Access`` knows regions as well.
+
+    To find a region out it asks again for ever where a proxy redirects all requests, as
+    to https.
+    """
+    context = params["context"]
+    context.setdefault("s3_redirect", {})["redirected"] = True
+    context["s3_redirected"] = True  # what older releases look at
 
 
 def _client_options(

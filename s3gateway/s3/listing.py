@@ -14,6 +14,7 @@ from typing import Any
 
 from s3gateway.errors import StoreError
 from s3gateway.s3 import dates
+from s3gateway.s3 import errors as s3errors
 from s3gateway.s3.bucket import Bucket
 from s3gateway.store import Listed
 
@@ -28,7 +29,8 @@ def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
         now = dates.of_answer(page)
         for entry in page.get("Contents", []):
             age = dates.age(now, entry.get("LastModified"))
-            yield Listed(entry["Key"], age, size=entry["Size"])
+            key = s3errors.said(bucket.name, entry, "Key")
+            yield Listed(key, age, size=s3errors.said(bucket.name, entry, "Size"))
 
 
 def uploads(bucket: Bucket) -> Iterator[Listed]:
@@ -37,7 +39,9 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
         now = dates.of_answer(page)
         for entry in page.get("Uploads", []):
             age = dates.age(now, entry.get("Initiated"))
-            yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
+            key = s3errors.said(bucket.name, entry, "Key")
+            upload_id = s3errors.said(bucket.name, entry, "UploadId")
+            yield Listed(key, age, upload_id=upload_id)
 
 
 def _pages(
