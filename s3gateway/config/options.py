@@ -238,7 +238,8 @@ How long a failed request to S3 is tried again, in seconds.
 
 It bounds the retries of one part of an upload, and the time a download waits
 for the store of its last copy to come back in mid-image. While no byte has moved, a
-store that cannot be reached is asked for 5 seconds, and the answer is 503.
+store that cannot be reached is asked for 5 seconds at most, and one that answers and
+refuses for 40, and the answer is 503.
 """,
     ),
     *HEALTH_OPTS,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from oslo_log import log as logging
 
+from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
@@ -24,6 +25,8 @@ _FIRST_READ = 64 * 1024
 #: How long a store is waited for while another one has a copy, in seconds.
 _ANSWER = 10.0
 READ = 1024**2
+#: The error codes by which a server says that it fails, and not that it is busy.
+_FAILS = ("500", "InternalError")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +158,7 @@ class Copies:
         """
         self.close()
         if len(self._copies) == 1:
-            raise error
+            raise _as_lasting(error)
         LOG.warning(
             "Image %s at byte %d: %s; going on from store %s",
             self._image_id,
@@ -167,3 +170,15 @@ class Copies:
         self._broke_off = False
         del self._copies[0]
         self._etag = ""
+
+
+def _as_lasting(error: StoreError) -> StoreError:
+    """Return the error for an object that no copy has, after all patience.
+
+    What a store says of this object alone will be said again: it is a 500 as in stock
+    Glance, and not a 503, on which clients try again.
+    """
+    of_the_object = isinstance(error, StoreDenied) or error.code in _FAILS
+    if of_the_object and not error.store_wide:
+        return StoreError(str(error))
+    return error

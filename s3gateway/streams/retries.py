@@ -31,24 +31,30 @@ _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
 #: How long a store that cannot be reached is asked while no byte has moved.
 _REACHING = 5.0
+#: How long one is asked meanwhile that answers, and refuses.
+_REFUSING = 40.0
 #: How long the answer to a request is waited for meanwhile.
 _ANSWERING = 30.0
 #: The same, where it will hardly come and does not matter much.
 A_MOMENT = 1.0
 
 _reached_until = contextvars.ContextVar("reached_until", default=math.inf)
+_refused_until = contextvars.ContextVar("refused_until", default=math.inf)
 _longest_answer = contextvars.ContextVar("longest_answer", default=math.inf)
 
 
 @contextlib.contextmanager
 def while_nothing_moved() -> Iterator[None]:
     """Be patient with stores that answer, and not for long with one that does not."""
-    token = _reached_until.set(time.monotonic() + _REACHING)
+    now = time.monotonic()
+    reached = _reached_until.set(now + _REACHING)
+    refused = _refused_until.set(now + _REFUSING)
     try:
         with answered_within(_ANSWERING):
             yield
     finally:
-        _reached_until.reset(token)
+        _reached_until.reset(reached)
+        _refused_until.reset(refused)
 
 
 @contextlib.contextmanager
@@ -96,7 +102,8 @@ def patiently(
             return do()
         except StoreUnavailable as error:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311  not for secrecy
-            end = min(deadline, _reached_until.get()) if error.store_wide else deadline
+            limit = _reached_until if error.store_wide else _refused_until
+            end = min(deadline, limit.get())
             if time.monotonic() + wait > end or cancelled.wait(wait):
                 raise
             LOG.warning("%s: %s; trying again", about, error)

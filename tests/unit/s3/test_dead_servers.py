@@ -152,11 +152,20 @@ class Refusing:
         return "done"
 
 
+def test_a_store_that_goes_on_refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up in time to tell the client, whatever ``retry_time`` is."""
+    monkeypatch.setattr(retries, "_REFUSING", 0.5)
+    began = time.monotonic()
+    with retries.while_nothing_moved(), pytest.raises(StoreUnavailable):
+        retries.patiently(Refusing(1000, reached=True), about="it", retry_time=60)
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize("reached", [False, True])
 def test_patience_where_nothing_has_moved(
     reached: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that answers and is busy is asked for as long as ever."""
+    """A store that answers and is busy is asked for longer."""
     monkeypatch.setattr(retries, "_REACHING", 0.01)
     refusing = Refusing(3, reached=reached)
     with retries.while_nothing_moved():
