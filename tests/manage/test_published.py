@@ -7,6 +7,7 @@ Server, keys, buckets and database are those that there are here.
 from __future__ import annotations
 
 import pathlib
+import secrets
 
 import pytest
 
@@ -51,7 +52,7 @@ def check(
 
     :param config: options over those
     """
-    prefix = f"published-{directory.name.replace('_', '-')}-"
+    prefix = f"published-{secrets.token_hex(4)}-"
     words = published.write(tool, directory)
     published.lead_to(managed.cloud.s3, directory, prefix)
     client = managed.cloud.s3.client()

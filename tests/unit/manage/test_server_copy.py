@@ -25,8 +25,8 @@ class Server:
 
     upload_id = "upload"
 
-    def __init__(self, **settings: int) -> None:
-        self.settings = store_settings(**settings)
+    def __init__(self, large: int, part: int) -> None:
+        self.settings = store_settings(large_object_size=large, part_size=part)
         self.at_once: list[int] = []
 
     def copy(self, *words: Any) -> None:
@@ -56,7 +56,7 @@ class Server:
 def test_no_request_copies_more_than_s3_does(
     size: int, large: int, part: int, most: int
 ) -> None:
-    server = Server(large_object_size=large, part_size=part)
+    server = Server(large, part)
     source: Source = ("bucket", "key")
     moved: list[int] = []
     duplicate(
