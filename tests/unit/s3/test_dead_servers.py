@@ -96,7 +96,7 @@ def test_the_next_copy_is_read_when_the_first_is_silent(
     with retries.while_nothing_moved():
         found = Copies("image", copies, Span(0, 4), size=4, retry_time=60).read()
     assert found == b"data"
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_body_that_has_begun_may_be_silent_for_longer(
