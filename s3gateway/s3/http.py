@@ -11,9 +11,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import math
+import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
+from urllib import parse
 
 import urllib3
 from botocore.auth import S3SigV4Auth
@@ -30,6 +34,7 @@ EMPTY = hashlib.sha256().hexdigest()
 
 _CONNECTIONS = 256  # kept open per host; more are opened, then closed again
 _MOST_OF_AN_ERROR = 64 * 1024
+_COUNTED = 60.0  # seconds for which a name is taken to have as many addresses
 
 # Everything urllib3 raises, and what a socket raises below it.
 BROKEN = (urllib3.exceptions.HTTPError, OSError)
@@ -104,9 +109,13 @@ class S3HTTP:
         }
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout
+        proxy = proxy_of(endpoint)
+        self._peer = parse.urlsplit(proxy or endpoint)
+        self._addresses = 1
+        self._counted_until = 0.0
         self._pool = (
             urllib3.ProxyManager(proxy, **options)
-            if (proxy := proxy_of(endpoint))
+            if proxy
             else urllib3.PoolManager(**options)
         )
 
@@ -123,8 +132,7 @@ class S3HTTP:
         :raises StoreError: if there is no answer or it is not a success
         """
         timeout = urllib3.Timeout(
-            connect=time_to_answer(self._connect_timeout),
-            read=time_to_answer(self._read_timeout),
+            connect=self._time_to_connect(), read=time_to_answer(self._read_timeout)
         )
         try:
             answer = self._pool.urlopen(
@@ -154,3 +162,26 @@ class S3HTTP:
         connection = getattr(answer, "connection", None)
         if (sock := getattr(connection, "sock", None)) is not None:
             sock.settimeout(self._read_timeout)
+
+    def _time_to_connect(self) -> float:
+        """Return how long connecting to an address may take, in seconds.
+
+        The addresses of a name are tried one after another, and share what time there
+        is.
+        """
+        longest = time_to_answer(math.inf)
+        if longest == math.inf:
+            return self._connect_timeout
+        if time.monotonic() >= self._counted_until:
+            self._counted_until = time.monotonic() + _COUNTED
+            self._addresses = _number_of_addresses(self._peer)
+        return min(self._connect_timeout, longest / self._addresses)
+
+
+def _number_of_addresses(url: parse.SplitResult) -> int:
+    """Return how many addresses a host has, 1 if that is not known."""
+    try:
+        port = url.port or url.scheme
+        return len(socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM))
+    except (OSError, ValueError):
+        return 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import http.server
+import socket
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -80,6 +82,25 @@ def test_nobody_waits_for_a_silent_server(
         ask(silence)
     assert time.monotonic() - began < 10
     assert silence.is_down
+
+
+def test_a_name_with_many_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As AWS gives: the time is for all of them."""
+    monkeypatch.setattr(retries, "_ANSWERING", 2.0)
+    monkeypatch.setattr(retries, "_REACHING", 0.5)
+    found = socket.getaddrinfo
+
+    def eight(*words: Any, **more: Any) -> list[Any]:
+        return found(*words, **more) * 8
+
+    with silent.dropping_packets() as endpoint:
+        store = S3Store(store_settings(endpoint=endpoint), PATIENT)
+        assert store.bucket.connection
+        monkeypatch.setattr(socket, "getaddrinfo", eight)
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            sign_of_life(store)
+        assert 1 < time.monotonic() - began < 10
 
 
 def test_the_next_copy_is_read_when_the_first_is_silent(
