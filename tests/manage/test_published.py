@@ -115,4 +115,3 @@ def test_glance_itself_does_not_start(managed: Manage, tmp_path: pathlib.Path) -
     assert row["subject"] == "Glance"
     assert row["found"].startswith("Glance cannot be set up: ModuleNotFoundError")
     assert "each store in enabled_backends" in row["what to do"]
-    assert "[database]" not in row["what to do"]

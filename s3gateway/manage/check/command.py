@@ -23,7 +23,8 @@ from s3gateway.manage.context import Context
 
 _NO_START = (
     "With this configuration Glance itself does not start here: look at what it "
-    "logged, and at the options and library of each store in enabled_backends."
+    "logged, at the options and library of each store in enabled_backends, at "
+    "[database] connection, and whether the database runs."
 )
 _NO_LIST = (
     "Its API does not list images: look at [database] connection, whether the "
