@@ -2,7 +2,8 @@
 """The access key and secret key of a store.
 
 The gateway reads key files again after a change, so keys can be rotated without a
-signal or a restart.
+signal or a restart.  A file that is being written is empty, or holds a part of a key:
+what cannot be a key is ignored.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Keys:
     :param access_key_file: a file whose access key comes first
     :param secret_key_file: a file whose secret key comes first
     :raises OSError: if a file cannot be read
+    :raises ValueError: if there is no key in one
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Keys:
         """Read the files in any case; if that fails, keep the keys."""
         with self._lock:
             before = (self._versions, self._pair)
+            self._versions = self._look()
             try:
-                self._versions, self._pair = self._look(), self._read()
-            except OSError as error:
+                self._pair = self._read()
+            except (OSError, ValueError) as error:
                 LOG.error("A key file cannot be read: %s", error)
             if (self._versions, self._pair) != before:
                 self._changed = time.monotonic()
@@ -94,4 +97,7 @@ def _version(path: str) -> tuple[int, int, int] | None:
 
 
 def _content(path: str) -> str:
-    return pathlib.Path(path).read_text(encoding="utf-8").strip()
+    content = pathlib.Path(path).read_bytes().decode("utf-8", "surrogateescape").strip()
+    if not content.isprintable() or not content:
+        raise ValueError(f"{path} does not hold a key, in one line of text")
+    return content

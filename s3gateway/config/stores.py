@@ -165,7 +165,7 @@ def _keys(name: str, section: Section, ours: Section) -> Keys:
         files.append(file)
     try:
         return Keys(KeyPair(*keys), *files)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(ours.name, "s3_store_*_key_file", str(error)) from error
 
 

@@ -4,22 +4,29 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from oslo_log import log as logging
 
+from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.monitoring import metrics
 from s3gateway.store import ObjectReader
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import answered_within
 from s3gateway.streams.retries import patiently
 
 LOG = logging.getLogger(__name__)
 
 _FIRST_READ = 64 * 1024
+#: How long a store is waited for while another one has a copy, in seconds.
+_ANSWER = 10.0
 READ = 1024**2
+#: The error codes by which a server says that it fails, and not that it is busy.
+_FAILS = ("500", "InternalError")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,13 +84,15 @@ class Copies:
         """
         limit = min(limit, self._limit)
         while True:
+            is_last = len(self._copies) == 1
             try:
-                return patiently(
-                    lambda: self._read_once(limit),
-                    about=f"image {self._image_id} at byte {self.at}",
-                    retry_time=self._retry_time if len(self._copies) == 1 else 0.0,
-                    store=self.store.name,
-                )
+                with answered_within(math.inf if is_last else _ANSWER):
+                    return patiently(
+                        lambda: self._read_once(limit),
+                        about=f"image {self._image_id} at byte {self.at}",
+                        retry_time=self._retry_time if is_last else 0.0,
+                        store=self.store.name,
+                    )
             except StoreError as error:
                 if not self._may_go_on():
                     self._give_up(error)
@@ -148,7 +157,7 @@ class Copies:
         """
         self.close()
         if len(self._copies) == 1:
-            raise error
+            raise _as_lasting(error)
         LOG.warning(
             "Image %s at byte %d: %s; going on from store %s",
             self._image_id,
@@ -160,3 +169,15 @@ class Copies:
         self._broke_off = False
         del self._copies[0]
         self._etag = ""
+
+
+def _as_lasting(error: StoreError) -> StoreError:
+    """Return the error for an object that no copy has, after all patience.
+
+    What a store says of this object alone will be said again: it is a 500 as in stock
+    Glance, and not a 503, on which clients try again.
+    """
+    of_the_object = isinstance(error, StoreDenied) or error.code in _FAILS
+    if of_the_object and not error.store_wide:
+        return StoreError(str(error))
+    return error

@@ -168,9 +168,13 @@ def _may_name_s3(text: str) -> bool:
 
 
 def _holds_user(uri: str) -> bool:
-    """Whether a URI has ``user:secret@`` before a host and a path."""
+    """Whether a URI has ``user:secret@`` before a host and a path.
+
+    A secret key may hold a slash.  Before the colon a slash ends the host or bucket.
+    """
     user, separator, rest = parse.unquote(uri).partition("://")[2].rpartition("@")
-    return bool(separator) and ":" in user and "/" in rest
+    access_key, colon, _ = user.partition(":")
+    return bool(separator and colon) and "/" not in access_key and "/" in rest
 
 
 def _is_location(node: Any) -> bool:

@@ -15,6 +15,8 @@ from s3gateway.upload.parts import part_size
 
 #: A part that is copied costs a request and no memory, so it may be larger.
 _FACTOR = 8
+#: S3 copies no more than that in one request, of an object or of a part.
+_MOST = 5 * 1024**3  # bytes
 
 
 def duplicate(
@@ -35,7 +37,7 @@ def duplicate(
     :param moved: called with the number of bytes whenever some are there
     :raises StoreError: if it was not copied; there is no upload left then
     """
-    if size < store.settings.large_object_size:
+    if size < min(store.settings.large_object_size, _MOST):
         store.copy(key, source, about)
         moved(size)
         return
@@ -60,7 +62,7 @@ def _copy_parts(
         writer.copy(number, source, span)
         return span.length
 
-    step = part_size(_FACTOR * store.settings.part_size, 0, size)
+    step = part_size(min(_FACTOR * store.settings.part_size, _MOST), 0, size)
     spans = [Span(at, min(at + step, size)) for at in range(0, size, step)]
     with futures.ThreadPoolExecutor(store.settings.max_parts_in_flight) as pool:
         copies = [pool.submit(copy, *job) for job in enumerate(spans, 1)]

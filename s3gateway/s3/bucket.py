@@ -7,7 +7,6 @@ storage class and metadata that the store's options say.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import threading
@@ -19,16 +18,16 @@ from urllib import parse
 
 import urllib3
 from botocore import exceptions as boto
+from botocore import parsers
 from oslo_log import log as logging
 
 from s3gateway.config.settings import TransferSettings
 from s3gateway.config.stores import StoreSettings
-from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
+from s3gateway.s3 import creation
 from s3gateway.s3 import errors as s3errors
-from s3gateway.s3 import http as s3http
 from s3gateway.s3 import metadata
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
@@ -47,6 +46,8 @@ T = TypeVar("T")
 Source = tuple[str, str]
 
 _CRC32 = {"ChecksumAlgorithm": "CRC32"}
+#: The shortest list of a bucket.
+_SHORT_LIST = "list-type=2&max-keys=1&prefix=-"
 #: How long a clean-up is retried: its request has already failed, and the client waits.
 CLEANING_TIME = 5.0  # seconds
 
@@ -110,7 +111,7 @@ class Bucket:
         answer = self._in_place(
             lambda: self.ask("create_multipart_upload", Key=key, **options)
         )
-        return str(answer["UploadId"])
+        return str(s3errors.said(self.name, answer, "UploadId"))
 
     def put_part(
         self, key: str, upload_id: str, number: int, data: Buffers, seal: Seal = USUAL
@@ -149,7 +150,7 @@ class Bucket:
             CopySource=_source(source),
             CopySourceRange=f"bytes={span.start}-{span.stop - 1}",
         )
-        result = answer["CopyPartResult"]
+        result = s3errors.said(self.name, answer, "CopyPartResult")
         names = ("ETag", "ChecksumCRC32")
         return {"PartNumber": number, **{n: result[n] for n in names if n in result}}
 
@@ -160,13 +161,7 @@ class Bucket:
 
         :param bucket: another bucket of the server; this one if empty
         """
-
-        def get(connection: Connection) -> urllib3.BaseHTTPResponse:
-            url = connection.url(bucket or self.settings.bucket, key)
-            signed = connection.signer.headers("GET", url, headers, s3http.EMPTY)
-            return connection.http.send("GET", url, signed)
-
-        return self._access.allowed(get)
+        return self._bare("GET", key, headers, bucket=bucket)
 
     def ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         """Call an operation of boto3's on the bucket, once."""
@@ -177,6 +172,8 @@ class Bucket:
                 return method(Bucket=self.settings.bucket, **parameters)  # type: ignore[no-any-return]
             except (boto.BotoCoreError, boto.ClientError) as error:
                 raise s3errors.of_boto(self.name, error) from None
+            except (parsers.ResponseParserError, ValueError):
+                raise s3errors.not_s3(self.name) from None
 
         return self._access.allowed(do)
 
@@ -200,7 +197,7 @@ class Bucket:
     def delete(self, key: str, retry_time: float = CLEANING_TIME) -> None:
         """Delete an object, with retries; it is no error if there is none."""
         self.patiently(
-            key, lambda: self.ask("delete_object", Key=key), retry_time=retry_time
+            key, lambda: self._bare("DELETE", key).drain_conn(), retry_time=retry_time
         )
 
     def ping(self) -> None:
@@ -210,27 +207,10 @@ class Bucket:
         """
         # Not HEAD: its error response has no body with an error code.
         try:
-            self.ask("list_objects_v2", Prefix="-", MaxKeys=1)
+            self._bare("GET", "", query=_SHORT_LIST).drain_conn()
         except ObjectNotFound:
             if not self.settings.create_bucket:
                 raise
-
-    def create(self, region: str) -> None:
-        """Create the bucket; it is no error if it exists.
-
-        :param region: its region; may be empty
-        :raises StoreError: if it does not exist afterwards
-        """
-        LOG.info("Creating the bucket of store %s", self.name)
-        # S3 does not accept us-east-1, its first region, here.
-        named = region and region != "us-east-1"
-        try:
-            self._create({"LocationConstraint": region} if named else {})
-        except StoreError as error:
-            # Ceph expects a zonegroup here, and a region is often not one.
-            if not named or "LocationConstraint" not in error.code:
-                raise
-            self._create({})
 
     @property
     def _adds_checksums(self) -> bool:
@@ -246,11 +226,6 @@ class Bucket:
         options = metadata.parameters(self.settings.writing, about)
         return options | (_CRC32 if self._adds_checksums else {})
 
-    def _create(self, where: Mapping[str, str]) -> None:
-        configuration = {"CreateBucketConfiguration": where} if where else {}
-        with contextlib.suppress(ObjectExists):  # another client was faster
-            self.ask("create_bucket", **configuration)
-
     def _send(
         self,
         key: str,
@@ -261,18 +236,33 @@ class Bucket:
     ) -> Mapping[str, str]:
         """Send a body, once; return the headers of the answer."""
         headers = {**headers, "Content-Length": str(sum(map(len, data)))}
-
-        def put(connection: Connection) -> urllib3.BaseHTTPResponse:
-            # Over plain http the signature must cover the bytes; TLS protects them.
-            usual = s3http.UNSIGNED if connection.secure else ""
-            said = payload or usual or s3http.payload_hash(data)
-            url = connection.url(self.settings.bucket, key, query)
-            signed = connection.signer.headers("PUT", url, headers, said)
-            return connection.http.send("PUT", url, signed, data)
-
-        answer = self._access.allowed(put)
+        answer = self._bare(
+            "PUT", key, headers, query=query, data=data, payload=payload
+        )
         answer.drain_conn()
         return answer.headers
+
+    def _bare(
+        self,
+        method: str,
+        key: str,
+        headers: Mapping[str, str] = NONE,
+        *,
+        query: str = "",
+        bucket: str = "",
+        data: Buffers = (),
+        payload: str = "",
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request without boto3, which has no time-outs for one request; once.
+
+        :return: the answer with its body unread
+        """
+        where = bucket or self.settings.bucket
+        return self._access.allowed(
+            lambda connection: connection.send(
+                method, connection.url(where, key, query), headers, data, payload
+            )
+        )
 
     def _in_place(self, do: Callable[[], T]) -> T:
         """Call a function that needs the bucket; create the bucket if allowed."""
@@ -286,7 +276,9 @@ class Bucket:
                     f"The bucket of store {self.name} does not exist; create it, or "
                     f"set s3_store_create_bucket_on_put in [{self.name}]"
                 ) from None
-        self.create(self._access.region or self.settings.region)
+        LOG.info("Creating the bucket of store %s", self.name)
+        create = functools.partial(self.ask, "create_bucket")
+        creation.create(create, self._access.region or self.settings.region)
         return do()
 
 

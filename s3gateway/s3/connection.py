@@ -14,6 +14,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 from typing import TypeVar
 from urllib import parse
@@ -21,6 +22,7 @@ from urllib import parse
 import boto3
 import botocore.client
 import botocore.httpsession
+import urllib3
 from oslo_log import log
 
 from s3gateway.config.keys import KeyPair
@@ -31,6 +33,7 @@ from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
+from s3gateway.store import Buffers
 
 LOG = log.getLogger(__name__)
 
@@ -85,6 +88,7 @@ class Connection:
         cacert = store.cacert or session._session.get_config_variable("ca_bundle")
         self.cacert = cacert or botocore.httpsession.get_cert_path(True)
         self.client = session.client("s3", **_client_options(store, transfer, cacert))
+        self.client.meta.events.register("before-call.s3", _follow_no_redirect)
         self.http = s3http.S3HTTP(
             store.name,
             store.endpoint,
@@ -96,6 +100,24 @@ class Connection:
         self.signer = s3http.Signer(session.get_credentials(), self.region)
         self.secure = store.endpoint.startswith("https:")
         self._bases: dict[str, str] = {}
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        data: Buffers = (),
+        payload: str = "",
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a signed request, once; return the answer with its body unread.
+
+        :param payload: the payload hash to sign, if not the usual
+        """
+        # Over plain http the signature must cover the bytes; TLS protects them.
+        usual = s3http.UNSIGNED if self.secure and method == "PUT" else ""
+        said = payload or usual or s3http.payload_hash(data)
+        signed = self.signer.headers(method, url, headers, said)
+        return self.http.send(method, url, signed, data)
 
     def url(self, bucket: str, key: str, query: str = "") -> str:
         """Return the URL of an object in the store's addressing style."""
@@ -217,6 +239,17 @@ def _keep_signatures_out_of_logs() -> None:
     """
     logger = logging.getLogger("botocore")
     logger.setLevel(max(logger.level, logging.INFO))
+
+
+def _follow_no_redirect(params: dict[str, Any], **others: Any) -> None:
+    """Have botocore take an answer for what it is; ``Access`` knows regions as well.
+
+    To find a region out it asks again for ever where a proxy redirects all requests, as
+    to https.
+    """
+    context = params["context"]
+    context.setdefault("s3_redirect", {})["redirected"] = True
+    context["s3_redirected"] = True  # what older releases look at
 
 
 def _client_options(

@@ -23,7 +23,7 @@ def parsed(header: str | None) -> datetime.datetime | None:
     """Return the date in a header (RFC 9110, 5.6.7), ``None`` if there is none."""
     try:
         found = parsedate_to_datetime(header or "")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return known(found)
 
@@ -32,7 +32,8 @@ def lenient(value: Any) -> datetime.datetime | None:
     """Parse a date in a document as botocore does; ``None`` if it is not one."""
     try:
         return known(parse_timestamp(value))
-    except (ValueError, TypeError, OverflowError):
+    # RuntimeError is what botocore raises for a number that is no date.
+    except (ValueError, TypeError, OverflowError, RuntimeError):
         return None
 
 

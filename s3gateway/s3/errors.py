@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
+from typing import Any
 
 import urllib3.exceptions
 from botocore import exceptions as boto
@@ -146,7 +148,23 @@ def details_in(body: bytes) -> tuple[str, str]:
         error = ElementTree.fromstring(body)  # noqa: S314
     except ElementTree.ParseError:
         return "", ""
-    return error.findtext("Code") or "", error.findtext("Region") or ""
+    # Some servers say which namespace it is in, and most do not.
+    return error.findtext("{*}Code") or "", error.findtext("{*}Region") or ""
+
+
+def not_s3(store: str) -> StoreError:
+    """Return the error for an answer of success that is not one of S3."""
+    return StoreError(f"Store {store} answered something that is not of S3")
+
+
+def said(store: str, answer: Mapping[str, Any], name: str) -> Any:
+    """Return what each answer of S3 has, or an entry of one.
+
+    :raises StoreError: if this one has not
+    """
+    if name not in answer:
+        raise not_s3(store)
+    return answer[name]
 
 
 def cut_short(store: str) -> StoreUnavailable:

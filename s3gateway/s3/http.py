@@ -10,9 +10,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import math
+import socket
+import time
 from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Any
+from urllib import parse
 
 import urllib3
 from botocore.auth import S3SigV4Auth
@@ -22,12 +26,14 @@ from botocore.utils import get_environ_proxies
 
 from s3gateway.s3 import errors as s3errors
 from s3gateway.store import Buffers
+from s3gateway.streams.retries import time_to_answer
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY = hashlib.sha256().hexdigest()
 
 _CONNECTIONS = 256  # kept open per host; further ones are closed after use
 _MOST_OF_AN_ERROR = 64 * 1024
+_COUNTED = 60.0  # seconds for which a name is taken to have as many addresses
 
 # All errors of urllib3, and of the socket below it.
 BROKEN = (urllib3.exceptions.HTTPError, OSError)
@@ -99,11 +105,16 @@ class S3HTTP:
             "ca_certs": cacert,
             "cert_reqs": "CERT_REQUIRED",
             "maxsize": _CONNECTIONS,
-            "timeout": urllib3.Timeout(connect=connect_timeout, read=read_timeout),
         }
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        proxy = proxy_of(endpoint)
+        self._peer = parse.urlsplit(proxy or endpoint)
+        self._addresses = 1
+        self._counted_until = 0.0
         self._pool = (
             urllib3.ProxyManager(proxy, **options)
-            if (proxy := proxy_of(endpoint))
+            if proxy
             else urllib3.PoolManager(**options)
         )
 
@@ -119,18 +130,23 @@ class S3HTTP:
         :param body: ``headers`` has its length in ``Content-Length``
         :raises StoreError: if there is no answer, or it is an error
         """
+        timeout = urllib3.Timeout(
+            connect=self._time_to_connect(), read=time_to_answer(self._read_timeout)
+        )
         try:
             answer = self._pool.urlopen(
                 method,
                 url,
                 headers=headers,
                 body=body or None,
+                timeout=timeout,
                 preload_content=False,
                 decode_content=False,
                 redirect=False,
                 retries=False,
             )
             if answer.status < 300:
+                self._be_patient(answer)
                 return answer
             with contextlib.closing(answer):
                 found = answer.read(_MOST_OF_AN_ERROR)
@@ -139,3 +155,32 @@ class S3HTTP:
         code, region = s3errors.details_in(found)
         region = region or answer.headers.get(s3errors.REGION_HEADER, "")
         raise s3errors.of_answer(self._name, answer.status, code, region)
+
+    def _be_patient(self, answer: urllib3.BaseHTTPResponse) -> None:
+        """Let a body that has begun to come be as silent as it may."""
+        connection = getattr(answer, "connection", None)
+        if (sock := getattr(connection, "sock", None)) is not None:
+            sock.settimeout(self._read_timeout)
+
+    def _time_to_connect(self) -> float:
+        """Return how long connecting to an address may take, in seconds.
+
+        The addresses of a name are tried one after another, and share what time there
+        is.
+        """
+        longest = time_to_answer(math.inf)
+        if longest == math.inf:
+            return self._connect_timeout
+        if time.monotonic() >= self._counted_until:
+            self._counted_until = time.monotonic() + _COUNTED
+            self._addresses = _number_of_addresses(self._peer)
+        return min(self._connect_timeout, longest / self._addresses)
+
+
+def _number_of_addresses(url: parse.SplitResult) -> int:
+    """Return how many addresses a host has, 1 if that is not known."""
+    try:
+        port = url.port or url.scheme
+        return len(socket.getaddrinfo(url.hostname, port, type=socket.SOCK_STREAM))
+    except (OSError, ValueError):
+        return 1

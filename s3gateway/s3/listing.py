@@ -12,7 +12,9 @@ from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
+from s3gateway.errors import StoreError
 from s3gateway.s3 import dates
+from s3gateway.s3 import errors as s3errors
 from s3gateway.s3.bucket import Bucket
 from s3gateway.store import Listed
 
@@ -27,7 +29,8 @@ def objects(bucket: Bucket, prefix: str) -> Iterator[Listed]:
         now = dates.of_answer(page)
         for entry in page.get("Contents", []):
             age = dates.age(now, entry.get("LastModified"))
-            yield Listed(entry["Key"], age, size=entry["Size"])
+            key = s3errors.said(bucket.name, entry, "Key")
+            yield Listed(key, age, size=s3errors.said(bucket.name, entry, "Size"))
 
 
 def uploads(bucket: Bucket) -> Iterator[Listed]:
@@ -36,7 +39,9 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
         now = dates.of_answer(page)
         for entry in page.get("Uploads", []):
             age = dates.age(now, entry.get("Initiated"))
-            yield Listed(entry["Key"], age, upload_id=entry["UploadId"])
+            key = s3errors.said(bucket.name, entry, "Key")
+            upload_id = s3errors.said(bucket.name, entry, "UploadId")
+            yield Listed(key, age, upload_id=upload_id)
 
 
 def received(bucket: Bucket, key: str, upload_id: str) -> int:
@@ -49,14 +54,19 @@ def received(bucket: Bucket, key: str, upload_id: str) -> int:
 def _pages(
     bucket: Bucket, operation: str, where: Where, behind: Callable[[Page], Where]
 ) -> Iterator[Page]:
-    """Yield pages; stop if the server repeats a page."""
+    """Yield pages.
+
+    :raises StoreError: if a server repeats a page: it does not list the whole bucket
+    """
     more: Where = {}
     while True:
         ask = functools.partial(bucket.ask, operation, **where, **more)
         page = bucket.patiently(where.get("Prefix", ""), ask)
-        yield page
         before, more = more, behind(page) if page.get("IsTruncated") else {}
-        if not more or more == before:
+        if more and more == before:
+            raise StoreError(f"Store {bucket.name} lists the same page again and again")
+        yield page
+        if not more:
             return
 
 

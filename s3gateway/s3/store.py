@@ -17,6 +17,7 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import conditional
+from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import listing
 from s3gateway.s3 import metadata
 from s3gateway.s3 import reader
@@ -128,7 +129,8 @@ class S3Store:
         ask = functools.partial(self.bucket.ask, "head_object", Key=key)
         answer = self.bucket.patiently(key, ask)
         whose = metadata.glance_id(answer.get("Metadata", {}))
-        return ObjectInfo(answer["ContentLength"], answer["ETag"], whose)
+        size = s3errors.said(self.name, answer, "ContentLength")
+        return ObjectInfo(size, answer.get("ETag", ""), whose)
 
     def read(
         self, key: str, span: Span, *, size: int, etag: str = "", bucket: str = ""

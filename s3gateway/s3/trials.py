@@ -7,6 +7,7 @@ Only what is certain is remembered: an answer that may be an accident, as a 400,
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from oslo_log import log as logging
 
 from s3gateway.errors import StoreError
 from s3gateway.s3.bucket import Bucket
+from s3gateway.streams.retries import A_MOMENT
+from s3gateway.streams.retries import answered_within
 
 LOG = logging.getLogger(__name__)
 
@@ -89,6 +92,7 @@ class Trial(Generic[T]):
 def clean_up(bucket: Bucket, key: str, retry_time: float) -> None:
     """Delete the object of a trial; it is no error of the trial if that fails."""
     try:
-        bucket.delete(key, retry_time)
+        with answered_within(math.inf if retry_time else A_MOMENT):
+            bucket.delete(key, retry_time)
     except StoreError as error:
         LOG.warning("%s may have been left in store %s: %s", key, bucket.name, error)

@@ -14,6 +14,7 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
+from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import seals
 from s3gateway.s3.bucket import CLEANING_TIME
 from s3gateway.s3.bucket import Bucket
@@ -103,7 +104,7 @@ class S3Writer:
             )
         except StoreError:
             return False
-        return bool(head["ContentLength"] == self._size)
+        return bool(head.get("ContentLength") == self._size)
 
 
 def begin(
@@ -159,8 +160,9 @@ def _abort_others(bucket: Bucket, key: str, but: str = "") -> None:
         retry_time=CLEANING_TIME,
     )
     for upload in page.get("Uploads", []):
-        if upload["Key"] == key and upload["UploadId"] != but:
-            _abort(bucket, key, upload["UploadId"])
+        upload_id = s3errors.said(bucket.name, upload, "UploadId")
+        if s3errors.said(bucket.name, upload, "Key") == key and upload_id != but:
+            _abort(bucket, key, upload_id)
 
 
 def _abort(bucket: Bucket, key: str, upload_id: str) -> None:

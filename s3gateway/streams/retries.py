@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Retries of requests to a store: how long, and with which pauses."""
+"""Waiting for a store: how long, how often, and with which pauses.
+
+A proxy before Glance gives up on a slow answer, HAProxy after 50 seconds.  While no
+byte has moved, and the client can be told, the gateway waits for less than that.
+"""
 
 from __future__ import annotations
 
@@ -24,21 +28,50 @@ T = TypeVar("T")
 
 _FIRST_PAUSE = 0.1  # seconds
 _LONGEST_PAUSE = 5.0
-#: How long to try an unreachable store before the first byte has moved.  Until then the
-#: client can read an error, and proxies give up on slow responses.
+#: How long to try an unreachable store before the first byte has moved.
 _REACHING = 5.0
+#: How long one is asked meanwhile that answers, and refuses.
+_REFUSING = 40.0
+#: How long the answer to a request is waited for meanwhile.
+_ANSWERING = 30.0
+#: The same, where it will hardly come and does not matter much.
+A_MOMENT = 1.0
 
 _reached_until = contextvars.ContextVar("reached_until", default=math.inf)
+_refused_until = contextvars.ContextVar("refused_until", default=math.inf)
+_longest_answer = contextvars.ContextVar("longest_answer", default=math.inf)
 
 
 @contextlib.contextmanager
 def while_nothing_moved() -> Iterator[None]:
-    """Retry an unreachable store for a short time only, because no byte has moved."""
-    token = _reached_until.set(time.monotonic() + _REACHING)
+    """Wait for a short time only, because no byte has moved."""
+    now = time.monotonic()
+    reached = _reached_until.set(now + _REACHING)
+    refused = _refused_until.set(now + _REFUSING)
+    try:
+        with answered_within(_ANSWERING):
+            yield
+    finally:
+        _reached_until.reset(reached)
+        _refused_until.reset(refused)
+
+
+@contextlib.contextmanager
+def answered_within(seconds: float) -> Iterator[None]:
+    """Wait no longer than so for each answer to this thread."""
+    token = _longest_answer.set(min(_longest_answer.get(), seconds))
     try:
         yield
     finally:
-        _reached_until.reset(token)
+        _longest_answer.reset(token)
+
+
+def time_to_answer(longest: float) -> float:
+    """Return how long a request may take to connect now, or its answer to begin.
+
+    :param longest: as it is configured, in seconds
+    """
+    return min(longest, _longest_answer.get())
 
 
 def patiently(
@@ -68,7 +101,8 @@ def patiently(
             return do()
         except StoreUnavailable as error:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311  not for secrecy
-            end = min(deadline, _reached_until.get()) if error.store_wide else deadline
+            limit = _reached_until if error.store_wide else _refused_until
+            end = min(deadline, limit.get())
             if time.monotonic() + wait > end or cancelled.wait(wait):
                 raise
             LOG.warning("%s: %s; trying again", about, error)

@@ -29,6 +29,7 @@ protects, and the look at the image after the PATCH.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -39,7 +40,10 @@ from oslo_log import log as logging
 from s3gateway.errors import Conflict
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
+from s3gateway.errors import StoreUnavailable
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import A_MOMENT
+from s3gateway.streams.retries import answered_within
 from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
@@ -183,7 +187,13 @@ def _given_back(claim: Claim) -> Iterator[None]:
         yield
     except BaseException as error:
         if not claim.leftovers:
-            claim.release()
+            with answered_within(A_MOMENT if _is_silent(error) else math.inf):
+                claim.release()
         elif isinstance(error, Conflict):
             claim.leave()
         raise
+
+
+def _is_silent(error: BaseException) -> bool:
+    """Whether a store did not answer: it will not do so in a moment either."""
+    return isinstance(error, StoreUnavailable) and error.store_wide

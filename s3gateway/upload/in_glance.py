@@ -39,6 +39,7 @@ from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.store import ObjectStore
+from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import expected
 from s3gateway.upload import passing
 from s3gateway.upload import requests
@@ -158,7 +159,8 @@ class UploadsInGlance:
         if since is None or time.time() - since < self._settings.claim_grace:
             return False
         try:
-            dead = self._claims.are_dead(image.id)
+            with while_nothing_moved():
+                dead = self._claims.are_dead(image.id)
         except StoreError as error:
             LOG.warning(
                 "Image %s: cannot find out whether its upload lives: %s",
@@ -228,7 +230,8 @@ class UploadsInGlance:
         if time.monotonic() < self._proven_until.get(store.name, 0.0):
             return
         try:
-            store.ping()
+            with while_nothing_moved():
+                store.ping()
         except StoreError as error:
             if error.store_wide:  # not a missing right that only the ping needs
                 raise

@@ -116,7 +116,7 @@ DOWNLOADS = {
     "truncated answer": Cell(lambda: s3_faults.Truncate(MIB), 1, "200", WHOLE, READ),
     "corrupt byte": Cell(lambda: s3_faults.Corrupt(MIB), 1, BROKEN, WHOLE, READ),
     "slow close": Cell(lambda: s3_faults.SlowClose(0.2), 1, "200", WHOLE, READ),
-    "500 for ever": Cell(answer(500, "InternalError"), EVER, "503", WHOLE, READ),
+    "500 for ever": Cell(answer(500, "InternalError"), EVER, "500", WHOLE, READ),
     "away before": Cell(s3_faults.ResetBefore, EVER, "503", WHOLE),
 }
 #: A delete is stock Glance's: the gateway passes it through.  Its answer has no body

@@ -94,13 +94,18 @@ nothing, nor for clients without a token.
         "connect_timeout",
         default=10.0,
         min=0.1,
-        help="Longest time to connect to S3, in seconds.",
+        help="Longest time to connect to an address of S3, in seconds.",
     ),
     cfg.FloatOpt(
         "read_timeout",
         default=60.0,
         min=0.1,
-        help="Longest time S3 may be silent within an answer, in seconds.",
+        help="""
+Longest time S3 may be silent before or within an answer, in seconds.
+
+While no byte of the image has moved, and the client can be told, the gateway waits for
+an answer for at most 30 seconds, and at most 10 while another store has a copy.
+""",
     ),
     cfg.FloatOpt(
         "retry_time",
@@ -112,7 +117,8 @@ How long the gateway repeats a failed request to S3, in seconds.
 It limits the retries of one part of an upload. If a store fails in the middle of a
 download and no other store has the image, it also limits how long the download waits
 for the store. Before the first byte has moved, the gateway tries a store that it
-cannot reach for 5 seconds and then answers 503.
+cannot reach for 5 seconds, and one that answers with errors for 40, and then answers
+503.
 """,
     ),
 ]

@@ -33,6 +33,16 @@ from s3gateway.manage.context import Context
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
 
+_NO_START = (
+    "With this configuration Glance itself does not start here: look at what it "
+    "logged, at the options and library of each store in enabled_backends, at "
+    "[database] connection, and whether the database runs."
+)
+_NO_LIST = (
+    "Its API does not list images: look at [database] connection, whether the "
+    "database runs, and at what Glance logged; or at [s3gateway] glance_url."
+)
+
 _TEXT = """
 Check the configuration, every pipeline of the paste file, Keystone (where
 [keystone_authtoken] is set), each S3 store and Glance. Each problem is shown with what
@@ -172,18 +182,16 @@ def _way(context: Context) -> Finding:
 
 
 def _glance(context: Context) -> Iterator[Finding]:
+    is_remote = remote_glance.read(context.conf) is not None
+    advice = _NO_LIST if is_remote else _NO_START
     try:
         glance = context.glance
+        advice = _NO_LIST
         next(glance.images(), None)
     except ConfigError as error:
         yield findings.error("Glance", "not usable", str(error))
     except (Refused, GlanceError) as error:
-        yield findings.error(
-            "Glance",
-            trouble.told(error),
-            "Its API does not list images: look at [database] connection, whether the "
-            "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
-        )
+        yield findings.error("Glance", trouble.told(error), advice)
     else:
         yield findings.ok("Glance", "its API lists images")
         yield _way(context)

@@ -120,6 +120,16 @@ _ADVICE = {
             "s3_store_request_checksum_calculation = when_supported in [{store}]."
         ),
     ),
+    **dict.fromkeys(
+        ("301", "302", "307", "308"),
+        (
+            "redirected",
+            (
+                "What answers sends all requests elsewhere, as a proxy does that wants "
+                "https; check the scheme and the name in s3_store_host in [{store}]."
+            ),
+        ),
+    ),
     "SlowDown": ("overloaded", "The server is overloaded; try again later."),
 }
 _WRONG_REGION = (

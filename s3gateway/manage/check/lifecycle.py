@@ -19,6 +19,7 @@ SUBJECT = "lifecycle"
 
 #: An image's key, ``h`` for a hexadecimal digit.
 _KEY = "hhhhhhhh-hhhh-hhhh-hhhh-hhhhhhhhhhhh.hhhhhhhhhhhhhhhh"
+_SIZES = ("ObjectSizeGreaterThan", "ObjectSizeLessThan")
 #: What is in these has to be restored before it can be read.
 _ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
@@ -40,7 +41,9 @@ def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
             "A rule of the bucket moves images into a class in which they cannot be "
             "read; remove it, or move them to GLACIER_IR.",
         )
-    if any("AbortIncompleteMultipartUpload" in rule for rule in ours):
+    if any(
+        "AbortIncompleteMultipartUpload" in rule for rule in ours if _hits_all(rule)
+    ):
         return findings.ok(SUBJECT, "aborts incomplete uploads")
     return findings.note(
         SUBJECT, "none", "What killed uploads leave is for gc alone to collect."
@@ -48,13 +51,27 @@ def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
 
 
 def _hits_images(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule can hit an image, of whichever size."""
     if rule.get("Status") != "Enabled":
         return False
-    found = rule.get("Filter") or {}
-    found = found.get("And") or found
+    found = _filter(rule)
     if "Tag" in found or found.get("Tags"):
         return False
-    return _may_begin_a_key(found.get("Prefix") or rule.get("Prefix") or "")
+    return _may_begin_a_key(_prefix(rule))
+
+
+def _hits_all(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule that can hit an image hits them all."""
+    return not _prefix(rule) and not any(size in _filter(rule) for size in _SIZES)
+
+
+def _filter(rule: Mapping[str, Any]) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = rule.get("Filter") or {}
+    return found.get("And") or found
+
+
+def _prefix(rule: Mapping[str, Any]) -> str:
+    return _filter(rule).get("Prefix") or rule.get("Prefix") or ""
 
 
 def _may_begin_a_key(prefix: str) -> bool:

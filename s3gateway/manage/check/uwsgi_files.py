@@ -20,7 +20,9 @@ _ELSEWHERE = (pathlib.Path("/etc/uwsgi"), "*glance*.ini")
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     """Yield what is found out; nothing where no such file is found."""
-    beside = {pathlib.Path(name).resolve().parent for name in conf.config_file}
+    # A tool may write drop-in directories and no file.
+    read = [*conf.config_file, *conf.config_dirs, *conf.default_config_dirs]
+    beside = {pathlib.Path(name).resolve().parent for name in read}
     places = [(directory, "*uwsgi*.ini") for directory in sorted(beside)]
     for directory, pattern in [*places, _ELSEWHERE]:
         for path in sorted(directory.glob(pattern)):

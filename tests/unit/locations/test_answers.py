@@ -145,6 +145,8 @@ HERE = f"s3://10.0.0.1:9000/glance-f/{ID}"
         "s3://elsewhere/bucket/key",
         f"see {HERE}, s3://x and S3://y",
         "s3://host:9000/bucket/me@home",
+        "s3://bucket/report:v2@final/x",
+        "s3%3A%2F%2Fbucket%2Freport%3Av2%40final%2Fx",
         "mail to s3@example.org",
         "s3%3A%2F%2Fhost%2Fbucket%2Fkey",
     ],

@@ -92,3 +92,18 @@ def test_uploads_are_aborted() -> None:
     both = [rule(ABORTS), rule(EXPIRES)]
     assert judged(both).found == judged(both[::-1]).found == "expires objects"
     assert judged([]).found == "none"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"Filter": {"Prefix": "6f2"}},
+        {"Filter": None, "Prefix": "0"},
+        {"Filter": {"ObjectSizeGreaterThan": 1000}},
+        {"Filter": {"And": {"Prefix": "", "ObjectSizeLessThan": 1000}}},
+    ],
+)
+def test_a_rule_that_aborts_the_uploads_of_some_images(where: dict[str, Any]) -> None:
+    """What is left of the others is still for gc to collect."""
+    finding = judged([rule(ABORTS, **where)])
+    assert (finding.severity, finding.found) == (Severity.NOTE, "none")

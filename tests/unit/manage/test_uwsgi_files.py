@@ -34,3 +34,18 @@ def test_the_file_beside_glances(
     text: str, expected: Severity, tmp_path: pathlib.Path
 ) -> None:
     assert found(tmp_path, text) == [expected]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_file_beside_drop_ins_alone(named: bool, tmp_path: pathlib.Path) -> None:
+    drop_ins = tmp_path / "glance-api.conf.d"
+    drop_ins.mkdir()
+    (tmp_path / "glance-api-uwsgi.ini").write_text("[uwsgi]")
+    conf = cfg.ConfigOpts()
+    conf(
+        [f"--config-dir={drop_ins}"] if named else [],
+        default_config_files=[],
+        default_config_dirs=[] if named else [str(drop_ins)],
+    )
+    [finding] = uwsgi_files.check(conf)
+    assert finding.severity is WARNING

@@ -11,7 +11,14 @@ from s3gateway.s3 import dates
 
 NOW = "Thu, 26 Nov 2026 12:00:00 GMT"
 THEN = "Thu, 26 Nov 2026 11:00:00 GMT"
-UNREADABLE = [None, "", "yesterday", "Thu, 99 Foo 2026 12:00:00 GMT", "0"]
+UNREADABLE = [
+    None,
+    "",
+    "yesterday",
+    "Thu, 99 Foo 2026 12:00:00 GMT",
+    "Thu, 99999999999999999999 Nov 2026 12:00:00 GMT",
+    "0",
+]
 
 
 def age(now: str | None, then: str | None) -> float:
@@ -49,6 +56,7 @@ def test_what_has_no_date_of_its_own_is_young(missing: str | None) -> None:
         ("0001-01-01T00:00:00Z", None),
         ("", None),
         ("soon", None),
+        ("Thu8, 99999999999999999999 Jan 2026 0:0:0 GMT", None),
         (None, None),
     ],
 )

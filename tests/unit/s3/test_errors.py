@@ -148,5 +148,7 @@ def test_details_in_a_body() -> None:
         "SlowDown",
         "",
     )
+    spaced = b'<Error xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Code>SlowDown'
+    assert errors.details_in(spaced + b"</Code></Error>") == ("SlowDown", "")
     assert errors.details_in(b"") == ("", "")
     assert errors.details_in(b"<html>gateway timeout</html>") == ("", "")

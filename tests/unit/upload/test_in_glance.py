@@ -20,6 +20,7 @@ import webob
 from s3gateway.errors import StoreUnavailable
 from s3gateway.gateway import Gateway
 from s3gateway.glance.marks import MARK
+from s3gateway.streams import retries
 from s3gateway.upload import claims
 from s3gateway.upload import requests
 from s3gateway.upload.claims import Attempt
@@ -258,9 +259,11 @@ def test_a_store_that_gives_no_sign_of_life(
 ) -> None:
     """It is a 503 before the body is read; a right that is missing is not one."""
     image_id = world.glance.create()
+    waits = []
 
     def before(request: str, key: str) -> None:
         if request == "ping":
+            waits.append(retries.time_to_answer(60.0))
             error = StoreUnavailable("Store fast does not answer")
             error.store_wide = store_wide
             raise error
@@ -269,6 +272,7 @@ def test_a_store_that_gives_no_sign_of_life(
     gateway = world.gateway(inside=InsideMemory(world.glance))
     assert world.put(gateway, image_id, b"data") == (503 if store_wide else 204)
     assert (world.glance.images[image_id]["status"] == "queued") is store_wide
+    assert waits == [30.0]  # a proxy in front waits for 50
 
 
 def test_an_image_that_is_deleted_meanwhile(world: InProcess) -> None:
