@@ -212,6 +212,15 @@ class Bucket:
             if not self.settings.create_bucket:
                 raise
 
+    def create(self, region: str) -> None:
+        """Create the bucket; it is no error if it exists.
+
+        :param region: its region; may be empty
+        :raises StoreError: if it does not exist afterwards
+        """
+        LOG.info("Creating the bucket of store %s", self.name)
+        creation.create(lambda **how: self.ask("create_bucket", **how), region)
+
     @property
     def _adds_checksums(self) -> bool:
         return self.settings.request_checksums == "when_supported"
@@ -276,9 +285,7 @@ class Bucket:
                     f"The bucket of store {self.name} does not exist; create it, or "
                     f"set s3_store_create_bucket_on_put in [{self.name}]"
                 ) from None
-        LOG.info("Creating the bucket of store %s", self.name)
-        create = functools.partial(self.ask, "create_bucket")
-        creation.create(create, self._access.region or self.settings.region)
+        self.create(self._access.region or self.settings.region)
         return do()
 
 

@@ -196,7 +196,6 @@ RIGHTS = {
     "copy_object": "s3:PutObject",
     "create_bucket": "s3:CreateBucket",
     "create_multipart_upload": "s3:PutObject",
-    "delete_object": "s3:DeleteObject",
     "get_bucket_lifecycle_configuration": "s3:GetLifecycleConfiguration",
     "get_bucket_versioning": "s3:GetBucketVersioning",
     "head_object": "s3:GetObject",
@@ -205,7 +204,7 @@ RIGHTS = {
     "upload_part_copy": "s3:PutObject",
 }
 #: Those whose requests boto3 does not send; and what only some stores need.
-SIGNED_HERE = {"s3:GetObject", "s3:PutObject"}
+SIGNED_HERE = {"s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
 OPTIONAL = {"s3:CreateBucket"}
 
 

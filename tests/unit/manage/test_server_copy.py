@@ -36,7 +36,7 @@ class Server:
             span: Span = words[2]
             self.at_once.append(span.length)
 
-    def begin(self, key: str, about: About) -> Server:
+    def begin_copy(self, key: str, about: About) -> Server:
         return self
 
     def commit(self) -> None:
