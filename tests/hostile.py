@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-_NOWHERE = "http://127.0.0.1:9"  # the port of discard, which nobody serves
+NOWHERE = "http://127.0.0.1:9"  # the port of discard, which nobody serves
 
 _OSLO = f"""\
 [DEFAULT]
@@ -29,11 +29,11 @@ connection = sqlite:////nowhere/hostile.sqlite
 [glance_store]
 default_backend = wrong
 [wrong]
-s3_store_host = {_NOWHERE}
+s3_store_host = {NOWHERE}
 [keystone_authtoken]
-auth_url = {_NOWHERE}
+auth_url = {NOWHERE}
 [s3gateway]
-glance_url = {_NOWHERE}
+glance_url = {NOWHERE}
 [token]
 provider = jws
 """
@@ -42,7 +42,7 @@ _MYSQL = "[client]\nsocket = /nowhere\n[mysqld]\nport = 9\ndatadir = /nowhere\n"
 _CLOUDS = f"""\
 clouds:
   hostile:
-    auth: {{auth_url: "{_NOWHERE}", username: wrong, password: wrong}}
+    auth: {{auth_url: "{NOWHERE}", username: wrong, password: wrong}}
     region_name: nowhere
 """
 _GIT = "[commit]\n\tgpgsign = true\n[core]\n\thooksPath = /nowhere\n[init\n"
@@ -50,7 +50,7 @@ _GIT = "[commit]\n\tgpgsign = true\n[core]\n\thooksPath = /nowhere\n[init\n"
 #: By their path below the home directory.
 AT_HOME = {
     ".aws/config": (
-        f"[default]\nregion = nowhere-1\nendpoint_url = {_NOWHERE}\n"
+        f"[default]\nregion = nowhere-1\nendpoint_url = {NOWHERE}\n"
         "s3 =\n  addressing_style = virtual\n"
     ),
     ".aws/credentials": (
@@ -59,13 +59,13 @@ AT_HOME = {
     ".boto": "[Credentials]\naws_access_key_id = WRONG\n",
     ".config/openstack/clouds.yaml": _CLOUDS,
     ".config/openstack/secure.yaml": _CLOUDS,
-    ".curlrc": f"proxy = {_NOWHERE}\n",
+    ".curlrc": f"proxy = {NOWHERE}\n",
     ".gitconfig": _GIT,
     ".glance/glance.conf.d/hostile.conf": _OSLO,
     ".keystone/keystone.conf.d/hostile.conf": _OSLO,
     ".my.cnf": _MYSQL,
     ".netrc": "machine 127.0.0.1 login wrong password wrong\n",
-    ".wgetrc": f"http_proxy = {_NOWHERE}\nuse_proxy = on\n",
+    ".wgetrc": f"http_proxy = {NOWHERE}\nuse_proxy = on\n",
     "glance.conf.d/hostile.conf": _OSLO,
     "gunicorn.conf.d/hostile.conf": _OSLO,
     "policy.yaml": _POLICY,
@@ -100,21 +100,21 @@ IN_ETC = {
 }
 
 ENVIRONMENT = {
-    "ALL_PROXY": _NOWHERE,
+    "ALL_PROXY": NOWHERE,
     "AWS_ACCESS_KEY_ID": "WRONG",
     "AWS_CA_BUNDLE": "/nowhere/ca.pem",
     "AWS_DEFAULT_REGION": "nowhere-1",
-    "AWS_ENDPOINT_URL": _NOWHERE,
+    "AWS_ENDPOINT_URL": NOWHERE,
     "AWS_PROFILE": "nobody",
     "AWS_SECRET_ACCESS_KEY": "wrong",
     "CEPH_ARGS": "--mon-host=192.0.2.1",
     "CURL_CA_BUNDLE": "/nowhere/ca.pem",
     "GIT_DIR": "/nowhere",
     "GUNICORN_CMD_ARGS": "--bind=127.0.0.1:9",
-    "HTTP_PROXY": _NOWHERE,
+    "HTTP_PROXY": NOWHERE,
     "LC_ALL": "de_DE.UTF-8",
     "MINIO_ROOT_USER": "wrong",
-    "OS_AUTH_URL": _NOWHERE,
+    "OS_AUTH_URL": NOWHERE,
     "OS_CLOUD": "hostile",
     "OS_DATABASE__CONNECTION": "sqlite:////nowhere/hostile.sqlite",
     "OS_DEFAULT__ENABLED_BACKENDS": "wrong:s3",
@@ -124,8 +124,8 @@ ENVIRONMENT = {
     "REQUESTS_CA_BUNDLE": "/nowhere/ca.pem",
     "SSL_CERT_FILE": "/nowhere/ca.pem",
     "UWSGI_MODULE": "no.module:application",
-    "http_proxy": _NOWHERE,
-    "https_proxy": _NOWHERE,
+    "http_proxy": NOWHERE,
+    "https_proxy": NOWHERE,
 }
 
 # $1 is a directory with files for /etc, the command follows.

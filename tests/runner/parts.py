@@ -135,6 +135,15 @@ FULL = Tier(
         Part(name="packages", tests=("tests/bare",), limit=90),
         Part(name="load", tests=_MEASURING, alone=True),
         Part(
+            name="hostile",
+            program=(
+                *("env", "--unset=S3GATEWAY_FULL"),
+                *(PYTHON, "-m", "tests.hostile"),
+                *(PYTHON, "-m", "tests.runner", "default"),
+            ),
+            alone=True,
+        ),
+        Part(
             name="bare-trixie",
             program=(BARE, "--suite", "trixie"),
             alone=True,

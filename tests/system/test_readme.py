@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import hostile
 from tests.support import checkout
 from tests.support import isolation
 from tests.support import readme
@@ -192,6 +193,8 @@ def _stores(s3: S3Server) -> Config:
 def one_host(
     workspace: pathlib.Path, s3: S3Server, database: MariaDB, keystone: Keystone
 ) -> Iterator[Host]:
+    if hostile.NOWHERE in isolation.OWNER.values():
+        pytest.skip("the proxy leads nowhere, and pip needs packages")
     user = keystone.newcomer("reader-of-the-readme")
     s3.client().create_bucket(Bucket=BUCKET)
     directory = workspace / "readme"
