@@ -212,7 +212,7 @@ def test_verify_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 def test_who_reads_results_may_go() -> None:
     code = "import sys; from s3gateway.manage import main; sys.exit(main())"
     with subprocess.Popen(
-        [sys.executable, "-c", code, "completion", "bash", "--json"],
+        [sys.executable, "-Wignore", "-c", code, "completion", "bash", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
