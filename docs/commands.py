@@ -8,6 +8,7 @@ made when the documentation is built.
 from __future__ import annotations
 
 import argparse
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +84,7 @@ def _argument(action: argparse.Action) -> Iterator[str]:
 
 def _plain(text: str) -> str:
     """Return a text of which nothing is markup."""
-    return text.replace("\\", "\\\\").replace("*", "\\*").replace("`", "\\`")
+    return re.sub(r"([\\*`_])", r"\\\1", text)
 
 
 def _sentence(text: str) -> str:
