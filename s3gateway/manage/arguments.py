@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeAlias
 
+from oslo_config import cfg
+
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import FORMS
 from s3gateway.manage.output import JSON
@@ -57,9 +59,20 @@ def add(
         epilog=EPILOG.strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run, title=title or name)
+    parser.set_defaults(run=run, title=title or name, parser=parser)
     _add_common(parser, default=argparse.SUPPRESS)
     return parser
+
+
+def of_command(conf: cfg.ConfigOpts) -> argparse.Namespace:
+    """Return the arguments of the command, with its ``run`` and ``title``.
+
+    They are read before any store is: oslo.config refuses an argument that has the name
+    of a section, and a store may have any name.
+    """
+    names = {action.dest for action in conf.command.parser._actions}
+    own = [name for name in ("run", "title", *names) if name not in conf]
+    return argparse.Namespace(**{n: getattr(conf.command, n, None) for n in own})
 
 
 def add_group(commands: Commands, name: str, summary: str) -> Commands:

@@ -71,7 +71,7 @@ def declare(commands: Commands) -> None:
 
 def run(context: Context) -> bool:
     """Make the directory that the command line names."""
-    directory = pathlib.Path(context.conf.command.directory).absolute()
+    directory = pathlib.Path(context.words.directory).absolute()
     rows = make(directory, files_of(installed()), version())
     summary = f"{directory} is made from botocore {version()}"
     context.output.result(rows, _COLUMNS, summary)

@@ -59,7 +59,7 @@ def _run(context: Context, everything: Callable[[Commands], None]) -> bool:
     if context.output.for_people:
         print(text, end="")
     else:
-        rows = [{"shell": context.conf.command.shell, "script": text}]
+        rows = [{"shell": context.words.shell, "script": text}]
         context.output.result(rows, ("shell", "script"), "one script", {"scripts": 1})
     return True
 

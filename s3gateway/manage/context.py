@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import functools
 
@@ -13,6 +14,7 @@ from s3gateway.config import settings as gateway_settings
 from s3gateway.config.settings import Settings
 from s3gateway.errors import ConfigError
 from s3gateway.factory import s3_stores
+from s3gateway.manage import arguments
 from s3gateway.manage import operator
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
@@ -28,6 +30,10 @@ class Context:
 
     conf: cfg.ConfigOpts
     output: Output
+    words: argparse.Namespace = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "words", arguments.of_command(self.conf))
 
     @functools.cached_property
     def settings(self) -> Settings:

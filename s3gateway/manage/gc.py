@@ -116,7 +116,7 @@ def run(context: Context) -> bool:
     :raises GatewayError: if not all could be listed; what was is printed, or collected
     """
     context.need_locations()
-    words, settings = context.conf.command, context.settings
+    words, settings = context.words, context.settings
     names = selection.stores(context)
     finder = Finder(
         context.glance,
@@ -257,7 +257,7 @@ def _report(
     found, collected = len(states), counts[COLLECTED]
     if doubt:
         summary = f"{found} found, 0 collected: {doubt}"
-    elif context.conf.command.delete:
+    elif context.words.delete:
         summary = f"{collected} collected, {found - collected} left"
     else:
         summary = f"{found} found" + ("; --delete collects them" if found else "")

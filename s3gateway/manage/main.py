@@ -49,8 +49,8 @@ def _run(words: Sequence[str], output: Output, *, debug: bool) -> int:
     """Run a command; its results and its errors are the output's afterwards."""
     try:
         context = Context(commands.parse(words), output)
-        output.command = context.conf.command.title
-        return OK if context.conf.command.run(context) else FOUND
+        output.command = context.words.title
+        return OK if context.words.run(context) else FOUND
     except KeyboardInterrupt:
         output.interrupted = True
         output.failure("interrupted; run it again to go on")

@@ -50,7 +50,7 @@ def run(context: Context) -> bool:
             "PROMETHEUS_MULTIPROC_DIR",
             "not set; set it here and for Glance to the same directory",
         )
-    listen = context.conf.command.listen
+    listen = context.words.listen
     if listen:
         _serve(context, listen)
     elif context.output.for_people:

@@ -124,7 +124,7 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 def copy(context: Context) -> bool:
     """Copy one image; return whether it is in the store, or would be."""
-    words = context.conf.command
+    words = context.words
     _check_target(context, words.to)
     image = selection.named(context, words.image_id)
     counts = _run(context, _plan([image], source="", to=words.to))
@@ -133,7 +133,7 @@ def copy(context: Context) -> bool:
 
 def migrate(context: Context) -> bool:
     """Move all images of a store; return whether that failed for none."""
-    words = context.conf.command
+    words = context.words
     _check_target(context, words.to)
     if words.source not in context.conf.enabled_backends or words.source == words.to:
         raise UsageError(
@@ -174,7 +174,7 @@ def _plan(
 
 def _run(context: Context, plan: Plan) -> dict[str, int]:
     """Do what is planned; print and return what came of it."""
-    if context.conf.command.dry_run:
+    if context.words.dry_run:
         done = [_outcome(image, PLANNED, PLANNED) for image in plan.images]
     else:
         done = _carry_out(context, plan)
@@ -183,7 +183,7 @@ def _run(context: Context, plan: Plan) -> dict[str, int]:
     numbers = {state: counts[state] for state in STATES}
     numbers["left"] = plan.left + len(plan.images) - len(done)
     numbers["size_bytes"] = sum(outcome.size_bytes for outcome in done)
-    rate = context.conf.command.bandwidth
+    rate = context.words.bandwidth
     if rate:
         numbers["estimated_seconds"] = plan.moved // rate
     rows = [dataclasses.asdict(outcome) for outcome in outcomes]
@@ -192,7 +192,7 @@ def _run(context: Context, plan: Plan) -> dict[str, int]:
 
 
 def _carry_out(context: Context, plan: Plan) -> list[Outcome]:
-    words, output = context.conf.command, context.output
+    words, output = context.words, context.output
     copier = Copier(context, plan.to)
     with output.bar(plan.moved, "bytes") as bar:
         working = Work(
@@ -229,14 +229,14 @@ def _line(outcome: Outcome) -> str:
 
 def _summary(context: Context, plan: Plan, counts: dict[str, int]) -> str:
     what = "moved" if plan.source else "copied"
-    if context.conf.command.dry_run:
+    if context.words.dry_run:
         summary = f"{counts[PLANNED]} images would be {what} to {plan.to}"
     else:
         summary = f"{counts[DONE]} images {what} to {plan.to}"
     summary += f", {counts[SKIPPED]} skipped, {counts[FAILED]} failed"
     if counts["left"]:
         summary += f", {counts['left']} left"
-    return summary + (_estimate(plan, counts) if context.conf.command.dry_run else "")
+    return summary + (_estimate(plan, counts) if context.words.dry_run else "")
 
 
 def _estimate(plan: Plan, counts: dict[str, int]) -> str:

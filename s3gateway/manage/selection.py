@@ -69,7 +69,7 @@ def images(context: Context) -> Iterator[Image]:
 
     :raises GatewayError: if Glance does not show one that was named
     """
-    words = context.conf.command
+    words = context.words
     found: Iterable[Image] = (named(context, image_id) for image_id in words.image)
     if not words.image:
         found = context.glance.images()
@@ -92,7 +92,7 @@ def stores(context: Context) -> list[str]:
 
     :raises UsageError: if there is none of a name
     """
-    wanted = context.conf.command.store
+    wanted = context.words.store
     for name in wanted:
         if name not in context.stores:
             known = ", ".join(context.stores)

@@ -85,7 +85,7 @@ def run(context: Context) -> bool:
     :raises UsageError: if there are no credentials
     :raises GlanceError: if there is no token or no address
     """
-    words = context.conf.command
+    words = context.words
     conf = context.conf
     api = user_api.connect(conf, _GROUPS, cloud=words.os_cloud, url=words.url)
     if api is None:

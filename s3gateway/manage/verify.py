@@ -153,7 +153,7 @@ def run(context: Context) -> bool:
     :raises GatewayError: if nothing is wrong but not all could be looked at, or nothing
         was there to be looked at
     """
-    words = context.conf.command
+    words = context.words
     if words.all and words.image:
         raise UsageError("--all cannot be combined with --image")
     if not (words.all or words.store or selection.is_narrow(words)):
@@ -176,7 +176,7 @@ def run(context: Context) -> bool:
 def _verdicts(
     context: Context, images: Sequence[Image], names: Collection[str]
 ) -> list[Verdict]:
-    words, output = context.conf.command, context.output
+    words, output = context.words, context.output
     size = sum(image.size or 0 for image in images)
     total, unit = (size, "bytes") if words.deep else (len(images), "images")
     with output.bar(total, unit) as bar:
@@ -203,7 +203,7 @@ def _report(context: Context, images: int, verdicts: Sequence[Verdict]) -> None:
     """Print those that are not as they should be; of images that were named, all."""
     counts = collections.Counter(verdict.state for verdict in verdicts)
     codes = collections.Counter(verdict.code for verdict in verdicts)
-    everything = context.conf.command.image or not context.output.for_people
+    everything = context.words.image or not context.output.for_people
     shown = [v for v in verdicts if everything or v.state in (BAD, UNKNOWN)]
     summary = (
         f"{images} images: {counts[OK]} copies in S3 are as they should be, "

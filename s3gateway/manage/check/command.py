@@ -96,7 +96,7 @@ def _all(context: Context) -> Iterator[Finding]:
     yield from uwsgi_files.check(context.conf)
     yield from botocore_data.check()
     yield from keystone.check(context.conf)
-    words = context.conf.command
+    words = context.words
     for store in _stores(context):
         transfer = context.settings.transfer
         yield from check_store(store, transfer, write=not words.no_write)
@@ -111,7 +111,7 @@ def _stores(context: Context) -> Sequence[StoreSettings]:
     :raises UsageError: if there is none of a name
     """
     found = context.settings.stores
-    wanted = selection.stores(context) if context.conf.command.store else found
+    wanted = selection.stores(context) if context.words.store else found
     return [found[name] for name in wanted]
 
 

@@ -209,6 +209,23 @@ def test_verify_of_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "choose images" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["store", "command", "run", "all", "format", "delete"])
+def test_a_store_may_be_called_as_an_argument_is(
+    tmp_path: pathlib.Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "glance-api.conf"
+    file.write_text(
+        f"[DEFAULT]\nenabled_backends = {name}:s3\n"
+        f"[glance_store]\ndefault_backend = {name}\n"
+        f"[{name}]\ns3_store_host = http://127.0.0.1:9\ns3_store_bucket = images\n"
+        "s3_store_access_key = access\ns3_store_secret_key = 0123456789abcdef\n"
+        "[s3gateway]\nretry_time = 0\n"
+    )
+    words = [f"--config-file={file}", "check", "--no-write", f"--store={name}"]
+    assert main(words) == 1
+    assert f"store {name}" in capsys.readouterr().out
+
+
 def test_who_reads_results_may_go() -> None:
     code = "import sys; from s3gateway.manage import main; sys.exit(main())"
     with subprocess.Popen(

@@ -24,6 +24,7 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.api import image_from
 from s3gateway.http import wsgi
+from s3gateway.manage import arguments
 from s3gateway.manage import commands
 from s3gateway.manage import verify
 from s3gateway.manage.main import USAGE
@@ -131,6 +132,7 @@ def run(bench: Bench, images: list[Image], *words: str) -> bool:
     context: Any = bench
     context.glance = Listing(*images)
     context.conf = commands.parse(["verify", *(words or ["--all"])])
+    context.words = arguments.of_command(context.conf)
     context.need_locations = lambda: None
     return verify.run(context)
 
