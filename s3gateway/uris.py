@@ -25,10 +25,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
+import secrets
 
 SCHEMES = ("s3", "s3+http", "s3+https")
 
 _UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
 _AN_ID = "00000000-0000-4000-8000-000000000000"
 _STORE = r"[^/@:\s{}]+"
 
@@ -91,6 +93,16 @@ def image_id_of(key: str) -> str:
     """
     match = re.match(_UUID, key)
     return match.group() if match else ""
+
+
+def new_key(image_id: str) -> str:
+    """Return a key for an image's data that no other upload or copy has."""
+    return f"{image_id}.{secrets.token_hex(8)}"
+
+
+def is_ours(key: str) -> bool:
+    """Whether a key has the form of ``new_key``; the id may be spelled in any way."""
+    return _OUR_KEY.fullmatch(key) is not None
 
 
 @dataclasses.dataclass(frozen=True)

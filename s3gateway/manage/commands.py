@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.metadata
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,6 +33,7 @@ from s3gateway.manage import verify
 from s3gateway.manage.check import command
 from s3gateway.manage.output import FORMS
 from s3gateway.manage.output import TABLE
+from s3gateway.monitoring import version
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -89,7 +89,7 @@ def parse(words: Sequence[str]) -> cfg.ConfigOpts:
         args=list(read.arguments),
         project="glance",
         prog=arguments.PROGRAM,
-        version=importlib.metadata.version("s3gateway"),
+        version=version.installed(),
         default_config_files=list(read.files),
         default_config_dirs=list(read.directories),
         description=DESCRIPTION,

@@ -10,10 +10,10 @@ when the image does.  What results is what stock Glance reads and deletes.
 from __future__ import annotations
 
 import dataclasses
-import secrets
 from collections.abc import Callable
 from collections.abc import Iterator
 
+from s3gateway import uris
 from s3gateway.config.stores import MIB
 from s3gateway.download.failover import Copy
 from s3gateway.errors import Conflict
@@ -118,7 +118,7 @@ class Copier:
             self._verify(image, found, moved)
             moved(image.size or 0)
             return Done("present", "was there already, verified")
-        key = f"{image_id}.{secrets.token_hex(8)}"
+        key = uris.new_key(image_id)
         claim = self._claim(image_id, key)
         try:
             done = self._make(image_id, key, claim, moved)

@@ -13,7 +13,6 @@ import collections
 import dataclasses
 import datetime
 import math
-import re
 import time
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -39,9 +38,6 @@ from s3gateway.upload import claims
 from s3gateway.upload.claims import Attempt
 from s3gateway.upload.leftovers import hides_its_data
 from s3gateway.upload.leftovers import keys_of
-
-# <image id>.<nonce>, as the upload's handler makes them; ids in any spelling
-_OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,7 +171,7 @@ class Finder:
     def _old(self, listing: Iterable[Listed]) -> Iterator[Listed]:
         """Yield of a listing what may be ours and has not been touched for long."""
         for listed in listing:
-            if _OUR_KEY.fullmatch(listed.key) and self._is_old(listed.age):
+            if uris.is_ours(listed.key) and self._is_old(listed.age):
                 yield listed
 
     def _is_old(self, age: float) -> bool:

@@ -6,12 +6,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 import time
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage.exposed import Exposed
@@ -31,7 +31,6 @@ _IMAGE = {
 }
 _OCTETS = {"Content-Type": "application/octet-stream"}
 _JSON = {"Content-Type": "application/json"}
-_OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
 _RANGE = 1024**2
 #: How long an object may take to come into a listing, in seconds.
 _LISTED = 5.0
@@ -239,7 +238,7 @@ class Trial:
                 return False
             time.sleep(0.2 if self._object is None else 0)
         key = self._object[1]
-        if not _OUR_KEY.fullmatch(key):  # Glance's own are the image's id
+        if not uris.is_ours(key):  # Glance's own are the image's id
             return False
         self._exposed.hide(key, "the key of the object")
         return True

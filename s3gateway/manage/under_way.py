@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import time
 from collections.abc import Iterator
 from typing import Protocol
@@ -24,7 +23,6 @@ from s3gateway.upload.claims import Recorded
 
 ALIVE, DEAD, UNKNOWN = "alive", "dead", "unknown"
 
-_OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
 _PAGE = 500  # images asked for at once
 
 _COLLECTED = "the next upload to the image, or gc --delete, collects what it has left"
@@ -125,7 +123,7 @@ class Uploads:
             upload.received = store.received(listed.key, listed.upload_id)
         if upload.silent is not None:  # a claim says more
             return
-        if _OUR_KEY.fullmatch(listed.key):
+        if uris.is_ours(listed.key):
             self._heard(upload, listed.age)
         else:
             upload.state, upload.detail = UNKNOWN, _OTHERS

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import secrets
 import time
 from collections.abc import Mapping
 
 from oslo_log import log as logging
 
+from s3gateway import uris
 from s3gateway.config.settings import Settings
 from s3gateway.errors import GlanceError
 from s3gateway.errors import StoreError
@@ -120,7 +120,7 @@ class UploadsInGlance:
 
         :param dead: whether to take over a dead upload first
         """
-        attempt = Attempt(store.name, f"{image.id}.{secrets.token_hex(8)}")
+        attempt = Attempt(store.name, uris.new_key(image.id))
         traces = Traces(self._claims, attempt)
         if dead:
             traces.take_over()

@@ -17,12 +17,12 @@ Every attempt has its own key, and only verified data is registered.
 from __future__ import annotations
 
 import functools
-import secrets
 from collections.abc import Callable
 from collections.abc import Mapping
 
 from oslo_log import log as logging
 
+from s3gateway import uris
 from s3gateway.errors import Conflict
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
@@ -97,7 +97,7 @@ class Uploads:
             return self.keep_out(environ, image_id)
         transfer = self._transfer(environ, upload)
         image_id = upload.image.id  # Glance's spelling, so that all share one claim
-        key = f"{image_id}.{secrets.token_hex(8)}"
+        key = uris.new_key(image_id)
         claim = self._claims.take(image_id, Attempt(upload.store.name, key))
         with transfer:
             stored = self._receive(environ, upload, claim)
@@ -116,7 +116,7 @@ class Uploads:
         image = self._admission.writable(environ, image_id)
         if image is None or not self._stores:
             return self._glance.pass_through(environ)
-        key = f"{image.id}.{secrets.token_hex(8)}"
+        key = uris.new_key(image.id)
         try:
             claim = self._claims.take(image.id, Attempt(next(iter(self._stores)), key))
         except StoreError as error:
