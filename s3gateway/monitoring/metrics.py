@@ -137,6 +137,12 @@ RESUMES = _counter(
     "store",
 )
 
+SHARED_BYTES = _counter(
+    "shared_bytes",
+    "Bytes of downloads that another download had read from the store.",
+    "store",
+)
+
 FAILOVERS = _counter(
     "download_failovers",
     "Downloads continued from another store; the label is the failed one.",

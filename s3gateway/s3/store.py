@@ -54,7 +54,7 @@ class S3Store:
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
         self.settings = settings
         self.bucket = Bucket(settings, transfer)
-        self.knows_ranges = True
+        self.knows_ranges: bool | None = None
         self._knowledge = Knowledge(self.bucket)
         self._unsigned = UnsignedPayloads(self.bucket)
 
@@ -143,9 +143,11 @@ class S3Store:
         except ObjectExists as error:  # 412 means another version here
             raise ObjectNotFound(str(error)) from None
         found = S3Reader(self.name, answer, span, size, etag)
-        if not found.ranged and self.knows_ranges:
+        if not found.ranged and self.knows_ranges is not False:
             LOG.warning("Store %s answers ranges with whole objects", self.name)
             self.knows_ranges = False
+        elif span.length < size and self.knows_ranges is None:
+            self.knows_ranges = True
         return found
 
     def ping(self) -> None:

@@ -55,6 +55,7 @@ class MemoryStore:
     :ivar whose: which Glance each object belongs to
     :ivar decides: whether it knows conditional writes; if not, it looks whether there
         is an object and writes a moment later, and knows no ``if_match``
+    :ivar sent: how many bytes of objects were read
     :ivar before: called before each request with its name and key; what it
         raises is the store's answer.  Between the look and the write, too, as ``write``
     :ivar after: called as ``before`` is, when a request that changes something, or
@@ -68,13 +69,14 @@ class MemoryStore:
         self.whose: dict[str, str] = {}
         self.now = 0.0
         self.decides = True
-        self.knows_ranges = True
+        self.knows_ranges: bool | None = True
         self.is_down = False
         self.open_uploads: dict[str, MemoryWriter] = {}
         self.before: Hook = lambda request, key: None
         self.after: Hook = lambda request, key: None
         self.requests: list[str] = []
         self.open_readers = 0
+        self.sent = 0
         self._lock = threading.Lock()
 
     @property
@@ -205,6 +207,7 @@ class MemoryReader:
         data = self._data.read(limit)
         if not data:
             raise StoreUnavailable(f"Store {self._store.name} broke off")
+        self._store.sent += len(data)
         return data
 
     def fill(self, buffer: memoryview) -> None:
