@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The measured servers: one Glance release, stock and with the filter both ways.
 
-All have the same database, the same buckets and the same server, gunicorn with one
-worker process; only one of them is ever at work.
+All have the same database, the same buckets and the same server, gunicorn or uWSGI with
+one worker process; only one of them is ever at work.
 """
 
 from __future__ import annotations
@@ -63,6 +63,8 @@ class Ground:
     :ivar database: the URL of Glance's database, which is in place
     :ivar sql: runs a statement on it
     :ivar release: of Glance, as in the name of its environment
+    :ivar wsgi: the server of each Glance, as in ``GlanceSpec``
+    :ivar config: options of each Glance, by section
     """
 
     s3: S3Server
@@ -70,6 +72,8 @@ class Ground:
     sql: Callable[[str], str]
     directory: pathlib.Path
     release: int = 33
+    wsgi: str = "gunicorn"
+    config: Config = dataclasses.field(default_factory=dict)
 
     @property
     def bin_dir(self) -> pathlib.Path:
@@ -101,12 +105,13 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
     with contextlib.ExitStack() as stack:
         sides = {}
         for side in (STOCK, GATEWAY, BY_API):
-            how = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
+            by_api = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
             spec = GlanceSpec(
                 bin_dir=ground.bin_dir,
                 gateway=side != STOCK,
+                wsgi=ground.wsgi,
                 threads=_THREADS,
-                config=how,
+                config=glance.merged(ground.config, by_api),
             )
             directory = ground.directory / f"{name}-{side}".replace(" ", "-")
             running = stack.enter_context(
@@ -146,9 +151,9 @@ def stores(s3: S3Server) -> Config:
 def _behind(ground: Ground, line: str) -> Iterator[S3Server]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.link", f"--port={port}"]
-    target = ground.s3.endpoint.partition("://")[2]
+    scheme, _, target = ground.s3.endpoint.partition("://")
     log = ground.directory / f"link-{line}.log"
     options = [f"--target={target}", *LINES[line]]
     with Server("link", [*command, *options], log=log, cwd=glance.ROOT) as server:
         server.wait_for_port(port)
-        yield dataclasses.replace(ground.s3, endpoint=f"http://127.0.0.1:{port}")
+        yield dataclasses.replace(ground.s3, endpoint=f"{scheme}://127.0.0.1:{port}")

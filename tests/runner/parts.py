@@ -86,7 +86,7 @@ DEFAULT = Tier(
     ),
 )
 
-_WAYS = ("main_way", "download", "upload", "writing", "lanes", "uwsgi_router")
+_WAYS = ("main_way", "download", "upload", "writing", "fast_lane", "uwsgi_router")
 
 
 def _system(*names: str) -> tuple[str, ...]:

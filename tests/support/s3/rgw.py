@@ -8,9 +8,12 @@ systemd, no cephx.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 import shutil
 from collections.abc import Iterator
+
+import trustme
 
 from tests.support.s3.s3server import S3Server
 from tests.support.servers.processes import Server
@@ -58,7 +61,7 @@ memstore device bytes = {bytes}
 rgw data = {directory}/rgw
 rgw dns name = s3.localhost
 # without tcp_nodelay every small GET takes 45 ms
-rgw frontends = beast endpoint=127.0.0.1:{port} tcp_nodelay=1
+rgw frontends = beast {listening} tcp_nodelay=1
 # deleted objects fill the memory until they are collected
 rgw gc obj min wait = 1
 rgw gc processor period = 2
@@ -78,10 +81,32 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def serving(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Server]:
+def serving_tls(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Server]:
+    """Run it with TLS; the certificate is from a CA of its own.
+
+    :raises ServerFailed: if a part of it does not start
+    """
+    directory.mkdir(parents=True)
+    authority, cacert = trustme.CA(), directory / "ca.pem"
+    authority.cert_pem.write_to_path(str(cacert))
+    certificate = directory / "certificate.pem"
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
+    port = free_port()
+    tls = f"ssl_endpoint=127.0.0.1:{port} ssl_certificate={certificate}"
+    with serving(directory / "rgw", memory, also=tls) as server:
+        https = f"https://127.0.0.1:{port}"
+        yield dataclasses.replace(server, endpoint=https, cacert=str(cacert))
+
+
+@contextlib.contextmanager
+def serving(
+    directory: pathlib.Path, memory: int = 4 * _GIB, also: str = ""
+) -> Iterator[S3Server]:
     """Run it over an empty directory.
 
     :param memory: how much all objects may take, in bytes
+    :param also: where else it listens, in the words of its frontend
 
     :raises ServerFailed: if a part of it does not start
     """
@@ -91,7 +116,8 @@ def serving(directory: pathlib.Path, memory: int = 4 * _GIB) -> Iterator[S3Serve
     port, mon_port = free_port(), free_port()
     config = directory / "ceph.conf"
     values = {"fsid": _FSID, "directory": directory, "bytes": memory}
-    config.write_text(_CONFIG.format(port=port, mon_port=mon_port, **values))
+    listening = f"endpoint=127.0.0.1:{port} {also}".rstrip()
+    config.write_text(_CONFIG.format(listening=listening, mon_port=mon_port, **values))
     address = f"[v2:127.0.0.1:{mon_port}]"
     monmap = directory / "monmap"
     create = ["--create", "--fsid", _FSID, "--addv", "a", address]

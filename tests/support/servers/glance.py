@@ -90,6 +90,8 @@ def s3_store(server: S3Server, bucket: str, **options: str) -> dict[str, str]:
     }
     if server.region:
         section["s3_store_region_name"] = server.region
+    if server.cacert:
+        section["s3_store_cacert"] = server.cacert
     return {**section, **options}
 
 
