@@ -35,6 +35,20 @@ def cases(size: int) -> list[Case]:
         Case("upload-chunked", "near", True, size, chunked=True),
         Case("slow-upload", "slow", True, size, sides=_ALONE),
         Case("slow-upload-16", "slow", True, size // 16, 16, sides=_ALONE),
+        *_storms(size),
+    ]
+
+
+def _storms(size: int) -> list[Case]:
+    """Many hosts that start from few images."""
+    return [
+        Case(f"{line}storm-{name}", f"{line}counted", False, size, 64, **how)
+        for line in ("", "far-")
+        for name, how in (
+            ("1", {"images": 1, "pairs": 1}),
+            ("4", {"images": 4, "pairs": 1}),
+            ("spread", {"images": 1, "spread": 30.0, "pairs": 1}),
+        )
     ]
 
 

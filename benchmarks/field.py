@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from benchmarks.client import Client
 from benchmarks.client import Failed
+from benchmarks.link import counted
 from benchmarks.workers import Workers
 from tests.support.clients.api import Api
 from tests.support.s3.s3server import S3Server
@@ -44,6 +45,9 @@ LINES = {
     "near": (),
     "far": ("--delay=0.010", f"--rate={50 * _MIB}"),
     "slow": (f"--shared={20 * _MIB}",),
+    # Both count what is read from S3.  The second has 1 Gbit/s in all.
+    "counted": ("--delay=0",),
+    "far-counted": ("--delay=0.010", f"--rate={50 * _MIB}", "--shared=125000000"),
 }
 
 
@@ -85,8 +89,14 @@ class Field:
     """The Glances, and S3 as they see it."""
 
     ground: Ground
+    line: str
     s3: S3Server
     sides: dict[str, Side]
+
+    def came_from_s3(self) -> int:
+        """Return how many bytes S3 has sent so far, 0 if nobody counts them."""
+        path = _count_of(self.ground, self.line)
+        return counted(path) if path.exists() else 0
 
 
 @contextlib.contextmanager
@@ -96,7 +106,8 @@ def laid_out(ground: Ground, line: str) -> Iterator[Field]:
         seen = ground.s3
         if LINES[line]:
             seen = stack.enter_context(_behind(ground, line))
-        yield Field(ground, seen, stack.enter_context(both(ground, seen, line)))
+        sides = stack.enter_context(both(ground, seen, line))
+        yield Field(ground, line, seen, sides)
 
 
 @contextlib.contextmanager
@@ -147,13 +158,18 @@ def stores(s3: S3Server) -> Config:
     }
 
 
+def _count_of(ground: Ground, line: str) -> pathlib.Path:
+    return ground.directory / f"link-{line}.count"
+
+
 @contextlib.contextmanager
 def _behind(ground: Ground, line: str) -> Iterator[S3Server]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.link", f"--port={port}"]
     scheme, _, target = ground.s3.endpoint.partition("://")
     log = ground.directory / f"link-{line}.log"
-    options = [f"--target={target}", *LINES[line]]
+    count = f"--count={_count_of(ground, line)}"
+    options = [f"--target={target}", count, *LINES[line]]
     with Server("link", [*command, *options], log=log, cwd=glance.ROOT) as server:
         server.wait_for_port(port)
         yield dataclasses.replace(ground.s3, endpoint=f"{scheme}://127.0.0.1:{port}")

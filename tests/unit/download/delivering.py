@@ -69,12 +69,9 @@ def store(name: str = "fast", data: bytes = DATA) -> MemoryStore:
     return found
 
 
-def all_closed(store: MemoryStore, but: int = 0) -> bool:
-    """Whether the threads that fetch pieces close their readers soon.
-
-    :param but: how many readers stay open
-    """
+def all_closed(store: MemoryStore) -> bool:
+    """Whether the threads that fetch pieces close their readers soon."""
     deadline = time.monotonic() + 5
-    while store.open_readers != but and time.monotonic() < deadline:
+    while store.open_readers and time.monotonic() < deadline:
         time.sleep(0.01)
-    return store.open_readers == but
+    return not store.open_readers

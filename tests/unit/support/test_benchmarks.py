@@ -20,7 +20,7 @@ from benchmarks.transfers import Sample
 
 
 def sample(side: str, speed: float, cpu: float = 1.0) -> Sample:
-    return Sample("download", side, 0, 1.0, speed, cpu, 20.0, 0.1, 0.9)
+    return Sample("download", side, 0, 1.0, speed, cpu, 20.0, 0.1, 0.9, 1.0)
 
 
 @pytest.fixture
