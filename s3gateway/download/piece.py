@@ -56,6 +56,10 @@ class Piece:
     def has_failed(self) -> bool:
         return self._failure is not None
 
+    def holds(self, at: int) -> bool:
+        """Whether the byte at a position lies in it."""
+        return self.span.start <= at < self.span.stop
+
     def covers(self, span: Span) -> bool:
         """Whether all bytes of a span are in it, or will be."""
         inside = self.span.start <= span.start and span.stop <= self.span.stop
@@ -80,6 +84,8 @@ class Piece:
 
         :raises StoreError: if they could not be read
         """
+        if not self.holds(at):  # never hand out other bytes
+            raise RuntimeError(f"The byte {at} is not in a piece of {self.span}")
         number, begin = divmod(at - self.span.start, SLAB)
         with self._changed:
             self._changed.wait_for(

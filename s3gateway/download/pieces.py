@@ -50,19 +50,23 @@ class _Object:
 
         :raises StoreError: if the store ignores ranges, or has another version
         """
-        copy, store = self.copy, self.copy.store
-        reader = store.read(
+        copy = self.copy
+        self._check_ranges()
+        reader = copy.store.read(
             copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
         )
         try:
-            if store.knows_ranges is False:
-                raise StoreError(f"Store {store.name} does not support ranges")
+            self._check_ranges()
             if not self.agrees_on(reader.etag):
-                raise ObjectNotFound(f"Store {store.name} has another version")
+                raise ObjectNotFound(f"Store {copy.store.name} has another version")
         except BaseException:
             reader.close()
             raise
         return reader
+
+    def _check_ranges(self) -> None:
+        if self.copy.store.knows_ranges is False:
+            raise StoreError(f"Store {self.copy.store.name} does not support ranges")
 
     def agrees_on(self, etag: str) -> bool:
         """Whether a version is that of the pieces; the first one is."""
@@ -213,33 +217,23 @@ class Reading:
         :return: ``None`` if there is no memory for it
         :raises RuntimeError: if there is no thread for it
         """
-        size, pieces = self.pieces.size, self._object.pieces
-        number = at // size
-        span = Span(at, min((number + 1) * size, self.stop))
         with self.pieces.locked():
-            found = pieces.get(number)
-            if found is not None and found.covers(span):
-                return found
-            made = self.pieces.make(self._object, span, at - self.at)
-            if made is None:
-                return None
-            if number in pieces:
-                self.pieces.drop(self._object, number)
-            pieces[number] = made
-            try:
-                submit(made)
-            except BaseException:
-                self.pieces.drop(self._object, number)
-                raise
-            return made
+            return self._begun(at, submit)
+
+    def take(self, at: int, submit: Submit) -> Piece | None:
+        """Begin the piece for a position, and hold it."""
+        with self.pieces.locked():
+            piece = self._begun(at, submit)
+            if piece is not None:
+                self._hold(piece)
+            return piece
 
     def hold(self, piece: Piece) -> bool:
         """Keep a piece while it is read; return whether it is still there."""
         with self.pieces.locked():
             if not self._is_kept(piece):
                 return False
-            piece.users += 1
-            piece.was_read = True
+            self._hold(piece)
             return True
 
     def let_go(self, piece: Piece, at: int) -> None:
@@ -263,3 +257,27 @@ class Reading:
         """Whether other downloads can find a piece."""
         number = piece.span.start // self.pieces.size
         return self._object.pieces.get(number) is piece
+
+    def _begun(self, at: int, submit: Submit) -> Piece | None:
+        size, pieces = self.pieces.size, self._object.pieces
+        number = at // size
+        span = Span(at, min((number + 1) * size, self.stop))
+        found = pieces.get(number)
+        if found is not None and found.covers(span):
+            return found
+        made = self.pieces.make(self._object, span, at - self.at)
+        if made is None:
+            return None
+        if number in pieces:
+            self.pieces.drop(self._object, number)
+        pieces[number] = made
+        try:
+            submit(made)
+        except BaseException:
+            self.pieces.drop(self._object, number)
+            raise
+        return made
+
+    def _hold(self, piece: Piece) -> None:
+        piece.users += 1
+        piece.was_read = True

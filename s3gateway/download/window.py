@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+from collections.abc import Callable
 from concurrent import futures
 
 from oslo_log import log as logging
@@ -16,12 +17,15 @@ from oslo_log import log as logging
 from s3gateway.download.piece import Piece
 from s3gateway.download.pieces import NOTHING
 from s3gateway.download.pieces import Reading
+from s3gateway.download.pieces import Submit
 from s3gateway.http.ranges import Span
 from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
 
 _FIRST_WIDTH = 8  # pieces
+
+Begin = Callable[[int, Submit], "Piece | None"]
 
 
 class Window:
@@ -42,6 +46,7 @@ class Window:
         self._ahead: collections.deque[Piece] = collections.deque()
         self._begun: set[Piece] = set()
         self._held: Piece | None = None
+        self._tried_again = False
         self._pool = pool
         self._in_use = contextlib.ExitStack()
         self._in_use.enter_context(reading.pieces.slabs.in_use())
@@ -60,8 +65,11 @@ class Window:
         piece = self._held or self._take()
         if piece is None:
             return b""
+        if not (data := self._bytes_of(piece)):
+            return self.read()
+        self._tried_again = False
         stop = min(piece.span.stop, self._end)
-        data = piece.read(self.at)[: stop - self.at]
+        data = data[: stop - self.at]
         self.at += len(data)
         if piece not in self._begun:
             metrics.SHARED_BYTES.labels(self._reading.copy.store.name).inc(len(data))
@@ -89,10 +97,12 @@ class Window:
         A piece that was dropped meanwhile, or has failed for another download, is read
         again.
         """
-        piece = self._ahead.popleft() if self._ahead else None
+        piece = None
+        if self._ahead and self._ahead[0].holds(self.at):
+            piece = self._ahead.popleft()
         if piece is None or not self._may_hold(piece):
-            piece = self._begin(self.at) if self.at < self._stop else None
-            if piece is None or not self._reading.hold(piece):
+            piece = self._begin(self.at, self._reading.take)
+            if piece is None:
                 return None
         self._held = piece
         if not piece.is_complete:
@@ -101,6 +111,22 @@ class Window:
             self._width = max(self._width - 1, 1)
         self._fill()
         return piece
+
+    def _bytes_of(self, piece: Piece) -> bytes:
+        """Return the next bytes of a piece.
+
+        :return: none if the piece has failed for another download.  It is tried once
+            again: one of those that wait for it has it read, and the others wait on
+        """
+        try:
+            return piece.read(self.at)
+        except BaseException:
+            mine = piece in self._begun
+            if mine or self._tried_again or not piece.has_failed:
+                raise
+            self._tried_again = True
+            self._let_go()
+            return b""
 
     def _may_hold(self, piece: Piece) -> bool:
         usable = piece in self._begun or not piece.has_failed
@@ -118,8 +144,8 @@ class Window:
         return 2 * there >= len(self._ahead)
 
     def _fill(self) -> None:
-        while len(self._ahead) < self._most_ahead() and self._next < self._stop:
-            piece = self._begin(self._next)
+        while len(self._ahead) < self._most_ahead():
+            piece = self._begin(self._next, self._reading.begin)
             if piece is None:
                 return
             self._ahead.append(piece)
@@ -134,13 +160,15 @@ class Window:
             return int(self._held is None)
         return self._width
 
-    def _begin(self, at: int) -> Piece | None:
+    def _begin(self, at: int, begin: Begin) -> Piece | None:
         """Return the piece for a position; ``None`` without memory or a thread.
 
         Without a thread the window ends before this piece.
         """
+        if at >= self._stop:
+            return None
         try:
-            piece = self._reading.begin(at, self._submit)
+            piece = begin(at, self._submit)
         except (RuntimeError, MemoryError) as error:
             LOG.warning("Reading ahead stops at byte %d: %s", at, error)
             self.fetch_no_more()
