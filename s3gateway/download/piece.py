@@ -53,6 +53,11 @@ class Piece:
         return len(self._filled) * SLAB >= self.span.length
 
     @property
+    def is_for_others(self) -> bool:
+        """Whether one download has it, and it is in memory for other ones."""
+        return self.was_read and self.is_complete
+
+    @property
     def has_failed(self) -> bool:
         return self._failure is not None
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pieces of objects in memory, shared by all downloads of the object.
 
-S3 is asked once for what several downloads read.  A piece stays in memory until the
-last download has passed it.  If memory is short, the piece goes that is needed last; a
-download that is so far behind reads it again.  No download waits for a slower one.
+S3 is asked once for what several downloads read.  A piece stays in memory as long as
+several downloads are reading the object: another one may begin.  If memory is short, a
+piece goes that no download needs, or needs last; one that is so far behind reads it
+again.  No download waits for a slower one.
 """
 
 from __future__ import annotations
@@ -138,8 +139,10 @@ class Pieces:
 
     def sweep(self, found: _Object) -> None:
         """Drop the pieces of an object that no download will read."""
+        is_shared = len(found.readings) > 1
         for number, piece in list(found.pieces.items()):
-            if not piece.users and found.distance(piece) == math.inf:
+            needed = piece.users or found.distance(piece) < math.inf
+            if not needed and not (is_shared and piece.is_for_others):
                 self.drop(found, number)
 
     def drop(self, found: _Object, number: int) -> None:
@@ -163,7 +166,7 @@ class Pieces:
                 (each.distance(piece), number, each)
                 for each in self._objects.values()
                 for number, piece in each.pieces.items()
-                if piece.was_read and piece.is_complete and not piece.users
+                if piece.is_for_others and not piece.users
             ),
             key=lambda candidate: candidate[:2],
             default=None,

@@ -114,6 +114,28 @@ def test_without_memory_a_late_one_reads_by_itself() -> None:
     assert ground.nothing_is_left()
 
 
+def test_one_that_begins_late_finds_what_is_in_memory(ground: Ground) -> None:
+    early = [ground.begin() for _ in range(2)]
+    begun = [until(body, SIZE - 1) for body in early]
+    assert rest_of(ground.begin()) == DATA
+    for body, first in zip(early, begun, strict=True):
+        assert first + rest_of(body) == DATA
+    assert ground.store.sent <= SIZE + 2 * PIECE
+    assert ground.nothing_is_left()
+
+
+def test_one_alone_keeps_no_memory(ground: Ground) -> None:
+    """Of those that have been read together with another one."""
+    first, second = ground.begin(), ground.begin()
+    begun = until(first, SIZE // 2)
+    second.close()
+    begun += until(first, 2 * PIECE)
+    assert ground.budget.take(ground.memory - 6 * PIECE)
+    ground.budget.give_back(ground.memory - 6 * PIECE)
+    assert begun + rest_of(first) == DATA
+    assert ground.nothing_is_left()
+
+
 def test_no_memory_at_all() -> None:
     ground = Ground(memory=0)
     bodies = [ground.begin() for _ in range(2)]
