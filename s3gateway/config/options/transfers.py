@@ -64,7 +64,9 @@ for example if S3 is far away. With 1 it never opens another.
         help="""
 Most memory all downloads of a process may fill with pieces, in MiB.
 
-When it is used up, further downloads use one connection each.
+Downloads of the same image at the same time share its pieces, so that S3 sends them
+once. When the memory is used up, further downloads use one connection each. With 0
+nothing is read ahead or shared.
 """,
     ),
     cfg.BoolOpt(
