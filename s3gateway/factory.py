@@ -43,6 +43,7 @@ from s3gateway.s3.store import S3Store
 from s3gateway.standalone import start
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
+from s3gateway.streams.limits import Limits
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.in_glance import UploadsInGlance
@@ -137,6 +138,7 @@ def build(
             with_credentials=traits.credentials_in_uris,
         ),
         Masking(masks, Sweep(keys), _visibility(settings, rules)),
+        limits=Limits(settings.transfer),
         drain_limit=settings.transfer.drain_limit,
     )
 

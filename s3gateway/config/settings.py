@@ -35,6 +35,8 @@ class TransferSettings:
     """Memory, speed and time-outs of transfers, in bytes and seconds.
 
     :param download_window: in pieces
+    :param upload_rate: like the other rates, 0 for no limit
+    :param project_uploads: most uploads of a project at once, 0 for any number
     """
 
     fast_lanes: bool
@@ -48,6 +50,10 @@ class TransferSettings:
     connect_timeout: float
     read_timeout: float
     retry_time: float
+    upload_rate: int = 0
+    download_rate: int = 0
+    project_rate: int = 0
+    project_uploads: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -265,6 +271,10 @@ def _transfer(ours: Section) -> TransferSettings:
         connect_timeout=ours["connect_timeout"],
         read_timeout=ours["read_timeout"],
         retry_time=ours["retry_time"],
+        upload_rate=ours["upload_rate"] * MIB,
+        download_rate=ours["download_rate"] * MIB,
+        project_rate=ours["project_rate"] * MIB,
+        project_uploads=ours["project_uploads"],
     )
 
 

@@ -23,6 +23,7 @@ from s3gateway.download.pieces import Reading
 from s3gateway.download.window import Window
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreError
+from s3gateway.http import wsgi
 from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
@@ -85,6 +86,7 @@ class Delivery:
         self._may_open = pieces.widest > 1
         self._reading: Reading | None = None
         self._shares_from = 0
+        self._paced = wsgi.pace_of(environ)
 
     def open(self) -> None:
         """Wait for the first bytes, while the client can still get an error status.
@@ -108,6 +110,7 @@ class Delivery:
             if self._verification is not None:
                 self._verification.feed(data)
         self._first = b""
+        self._paced(len(data))
         self._sent += len(data)
         if self._sent == self._span.length:
             self._tell()

@@ -168,6 +168,17 @@ BLOCKED_LEAKS = _counter(
     "Answers from which a secret key was removed at the last moment.",
 )
 
+HELD_BACK = _counter(
+    "held_back_seconds",
+    "Time that transfers have waited because of a rate, all of them together.",
+    "operation",
+)
+
+REFUSED_UPLOADS = _counter(
+    "refused_uploads",
+    "Uploads that were refused because their project had too many running.",
+)
+
 PARTS_IN_FLIGHT = _gauge(
     "parts_in_flight",
     "Parts of uploads and pieces of downloads in transfer now.",
