@@ -106,33 +106,26 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
+#: What each directive puts in.
+DIRECTIVES: dict[str, Callable[[], str]] = {
+    "s3gateway-commands": reference,
+    "s3gateway-codes": codes,
+}
+
+
 class _Made(Directive):
     """Puts in what a function returns."""
-
-    make: Callable[[], str]
 
     def run(self) -> list[nodes.Node]:
         section = nodes.section()
         section.document = self.state.document
-        lines = StringList(type(self).make().splitlines(), arguments.PROGRAM)
+        lines = StringList(DIRECTIVES[self.name]().splitlines(), arguments.PROGRAM)
         self.state.nested_parse(lines, self.content_offset, section, match_titles=True)
         return section.children
 
 
-class CommandsDirective(_Made):
-    """Puts the descriptions in."""
-
-    make = staticmethod(reference)
-
-
-class CodesDirective(_Made):
-    """Puts the codes in."""
-
-    make = staticmethod(codes)
-
-
 def setup(app: Any) -> dict[str, Any]:
     """Register the directive with Sphinx."""
-    app.add_directive("s3gateway-commands", CommandsDirective)
-    app.add_directive("s3gateway-codes", CodesDirective)
+    for name in DIRECTIVES:
+        app.add_directive(name, _Made)
     return {"parallel_read_safe": True}

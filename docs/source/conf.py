@@ -41,7 +41,3 @@ openstackdocs_auto_name = False
 openstackdocs_auto_version = False
 html_show_sphinx = False
 html_copy_source = False
-
-man_pages = [
-    ("command", "s3gateway-manage", "look after Glance images in S3", [author], 1),
-]

@@ -274,7 +274,7 @@ def test_each_step_is_undone_by_what_stands_beside_it(host: Host) -> None:
 @pytest.mark.full
 def test_the_self_test_fails_where_the_gateway_is_not(host: Host) -> None:
     """As when another Glance answers, or this one was not restarted."""
-    with pytest.raises(AssertionError, match="gateway +error"):
+    with pytest.raises(AssertionError, match=r"gateway +error"):
         host.types(INSTALL, SELFTEST)
 
 
