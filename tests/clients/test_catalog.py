@@ -33,8 +33,8 @@ def catalog(identified: Gateway, keystone: Keystone) -> Iterator[Keystone]:
 
 def typed(keystone: Keystone, user: User, line: str) -> str:
     program, *words = shlex.split(line)
-    command = [environments.bin_dir("clients") / program, *words]
-    return run(command, env=keystone.environment(user)).stdout
+    path = environments.bin_dir("clients") / program
+    return run([path, *words], env=keystone.environment(user)).stdout
 
 
 def test_the_catalog_names_the_gateway(catalog: Keystone, identified: Gateway) -> None:

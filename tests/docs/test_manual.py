@@ -24,8 +24,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def made(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """What ``docs/manual.py`` writes, as a package is built: from anywhere."""
     elsewhere = tmp_path_factory.mktemp("manual")
-    command = [sys.executable, "-I", ROOT / "docs" / "manual.py", "made"]
-    subprocess.run(command, cwd=elsewhere, check=True)
+    script = str(ROOT / "docs" / "manual.py")
+    subprocess.run([sys.executable, "-I", script, "made"], cwd=elsewhere, check=True)
     return elsewhere / "made"
 
 
