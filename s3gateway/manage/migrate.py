@@ -53,8 +53,8 @@ why. --limit does not count them.
   s3gateway-manage migrate --from file --to fast --concurrency 4 --bandwidth 200MiB
 """
 
-_FROM = "the store that they leave, of any type: an identifier in enabled_backends"
-_TO = "the S3 store that they go to: an identifier in enabled_backends"
+_FROM = "the store to copy from, of any type: an identifier in enabled_backends"
+_TO = "the S3 store to copy to: an identifier in enabled_backends"
 
 _COLUMNS = ("image", "size_bytes", "state", "code", "detail")
 
