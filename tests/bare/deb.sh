@@ -65,7 +65,7 @@ function is {
 # A reader of manuals finds the page, and troff has nothing to say against it.
 function try_manual {
     local page=/usr/share/man/man1/s3gateway-manage.1.gz
-    zcat $page | groff -t -man -Tutf8 -ww > /srv/page 2> /srv/output
+    zcat $page | groff -t -man -Tutf8 -P-cbou -ww > /srv/page 2> /srv/output
     is "$(cat /srv/output)" ""
     grep -q "secret_key_short" /srv/page
     echo "manual page: $(wc -l < /srv/page) lines"
