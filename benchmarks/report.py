@@ -171,7 +171,7 @@ def _targets(results: Results) -> Table:
         if target.case in cases:
             value = results.reached(target)
             yes = "yes" if target.is_met(value) else "no"
-            against = target.against or "-"
+            against = target.against or "nothing"
             row = [target.case, target.measure, against, target.wanted]
             rows.append([*row, f"{value:.2f}", yes])
     return Table("targets", headings, rows)

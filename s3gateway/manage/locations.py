@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from s3gateway.manage import arguments
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
+from s3gateway.manage.output import Row
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -37,10 +39,15 @@ it shows an image; this shows all images that have one. Each gets a new updated_
 older Glance cannot read a location without keys: there the command refuses. Change the
 keys afterwards: everybody who has seen the locations knows them.
 
-  s3gateway-manage locations scrub
+--dry-run lists the images, with an older Glance, too. Images beyond --limit are for
+another time: they do not make the exit code 1.
+
+  s3gateway-manage locations scrub --dry-run
+  s3gateway-manage locations scrub --limit 1000
 """
 
 _COLUMNS = ("store", "key_id", "locations")
+_IMAGE = ("image",)
 
 
 def declare(commands: Commands) -> None:
@@ -55,13 +62,19 @@ def declare(commands: Commands) -> None:
         text=_AUDIT,
         title="locations audit",
     )
-    arguments.add(
+    scrubbing = arguments.add(
         group,
         "scrub",
         _scrub,
         summary="Have Glance remove S3 keys from locations",
         text=_SCRUB,
         title="locations scrub",
+    )
+    scrubbing.add_argument(
+        "--dry-run", action="store_true", help="only list the images"
+    )
+    scrubbing.add_argument(
+        "--limit", type=arguments.number, metavar="N", help="rewrite at most N images"
     )
 
 
@@ -71,7 +84,9 @@ def _audit(context: Context) -> bool:
 
 
 def _scrub(context: Context) -> bool:
-    return scrub(context.glance, context.output)
+    if context.words.dry_run:
+        return show(context.glance, context.output)
+    return scrub(context.glance, context.output, context.words.limit)
 
 
 def audit(
@@ -96,10 +111,19 @@ def audit(
     return not leaking
 
 
-def scrub(operator: Operator, output: Output) -> bool:
+def show(operator: Operator, output: Output) -> bool:
+    """List the images that have a key in a location; return whether there is none."""
+    kept = _leaking(operator)
+    summary = f"{len(kept)} images hold a key in a location"
+    output.result(_rows(kept), _IMAGE, summary, {"rewritten": 0, "left": len(kept)})
+    return not kept
+
+
+def scrub(operator: Operator, output: Output, limit: int | None = None) -> bool:
     """Have Glance rewrite the locations that hold a key, by showing their images.
 
-    :return: whether no location holds a key any more
+    :param limit: so many images at most
+    :return: whether all that it was to rewrite were rewritten
     :raises GatewayError: if this Glance needs the keys
     """
     if operator.traits.credentials_in_uris:
@@ -111,19 +135,28 @@ def scrub(operator: Operator, output: Output) -> bool:
         "Each rewritten image gets another updated_at; Cinder's image-volume cache "
         "compares that and will cache the image anew."
     )
-    leaking = [image.id for image in operator.images() if _holds_key(image)]
-    for image_id in output.progress(leaking, f"of {len(leaking)} images"):
+    wanted = _leaking(operator)[:limit]
+    for image_id in output.progress(wanted, f"of {len(wanted)} images"):
         try:
             operator.show(image_id)
         except Refused as refused:
             output.note(f"{image_id}: Glance answered {refused.answer.status}")
-    kept = [image.id for image in operator.images() if _holds_key(image)]
-    rows = [{"image": image_id} for image_id in kept]
-    done = len(set(leaking) - set(kept))
+    kept = _leaking(operator)
+    failed = set(wanted) & set(kept)
+    done = len(wanted) - len(failed)
     summary = f"{done} images rewritten, {len(kept)} left"
     counts = {"rewritten": done, "left": len(kept)}
-    output.result(rows, ("image",), summary, counts)
-    return not kept
+    output.result(_rows(kept), _IMAGE, summary, counts)
+    return not failed
+
+
+def _leaking(operator: Operator) -> list[str]:
+    """Return the ids of the images that have a key in a location."""
+    return [image.id for image in operator.images() if _holds_key(image)]
+
+
+def _rows(ids: Iterable[str]) -> list[Row]:
+    return [{"image": image_id} for image_id in ids]
 
 
 def _keys_of(
