@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 from collections.abc import Iterator
+from collections.abc import Mapping
 
 import pytest
 
@@ -125,11 +126,16 @@ class Here:
     disk: pathlib.Path
 
     def deployment(
-        self, name: str, s3: S3Server, *, with_keystone: bool = False, **minio: str
+        self,
+        name: str,
+        s3: S3Server,
+        *,
+        options: Mapping[str, str] | None = None,
+        with_keystone: bool = False,
     ) -> Deployment:
         """Return Glances with the document's stores on a server.
 
-        :param minio: more options of the store
+        :param options: more of the store ``minio``
         """
         images = self.directory / name / "images"
         images.mkdir(parents=True)
@@ -137,7 +143,7 @@ class Here:
             "DEFAULT": {"enabled_backends": "file:file,http:http,minio:s3"},
             "file": {"filesystem_store_datadir": str(images)},
             "http": {},
-            "minio": {"s3_store_host": s3.endpoint, **minio},
+            "minio": {"s3_store_host": s3.endpoint, **(options or {})},
         }
         return Deployment(
             f"minio{name}",
@@ -296,7 +302,8 @@ def test_a_region_of_ones_own(here: Here, story: Story) -> None:
             more = {"s3_store_region_name": named} if named else {}
             bucket = f"lab-{named or 'unnamed'}"
             name = "named" if named else "unnamed"
-            cloud = here.deployment(name, lab, s3_store_bucket=bucket, **more)
+            options = {"s3_store_bucket": bucket, **more}
+            cloud = here.deployment(name, lab, options=options)
             for shape in SHAPES:
                 api = Api(cloud.url(shape), ALICE)
                 image = api.create(name="in a region")
@@ -332,7 +339,7 @@ def test_warp_and_the_same_mix_of_images(here: Here, story: Story) -> None:
         )
         assert "Errors" not in said, said
         story.block(f"warp mixed --duration={SECONDS}s, against MinIO itself", said)
-    cloud = here.deployment("mix", here.s3, s3_store_bucket="mixed")
+    cloud = here.deployment("mix", here.s3, options={"s3_store_bucket": "mixed"})
     source = here.directory / "source"
     source.write_bytes(random.Random(2).randbytes(_SIZE))  # noqa: S311
     reports: dict[str, Report] = {}
