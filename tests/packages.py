@@ -23,18 +23,23 @@ NEEDED_BY_FULL_TIER = {
     "ceph": "ceph-common",
     "ceph-mon": "ceph-mon",
     "ceph-osd": "ceph-osd",
+    "busybox": "busybox-static",
     "curl": "curl",
+    "grub-mkrescue": "grub-common",
     "haproxy": "haproxy",
     "nbdcopy": "libnbd-bin",
     "nbdkit": "nbdkit",
+    "mformat": "mtools",
     "nginx": "nginx-light",
     "pg_ctlcluster": "postgresql",
     "podman": "podman",
     "qemu-img": "qemu-utils",
+    "qemu-system-x86_64": "qemu-system-x86",
     "radosgw": "radosgw",
     "runc": "runc",
     "systemd-analyze": "systemd",
     "wget": "wget",
+    "xorriso": "xorriso",
 }
 
 
