@@ -85,7 +85,7 @@ def page(story: Told) -> str:
         if step["rows"]:
             lines += _list_table([_HEADINGS, *step["rows"]], (30, 40, 30))
         for block in step["blocks"]:
-            lines += _wrapped(f"{block['caption']}:") + [*_block(block)]
+            lines += [*_wrapped(f"{block['caption']}:"), *_block(block)]
     return "\n".join(lines).rstrip() + "\n"
 
 
