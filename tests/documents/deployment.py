@@ -38,6 +38,8 @@ class Deployment(Cloud):
     :param keystone: whom they ask about tokens; if none, a stand-in
     """
 
+    RELEASE = 33
+
     def __init__(
         self,
         name: str,
@@ -51,7 +53,7 @@ class Deployment(Cloud):
     ) -> None:
         self._config = config
         self._keystone = keystone
-        super().__init__(33, directory, mariadb, s3, stack, name)
+        super().__init__(self.RELEASE, directory, mariadb, s3, stack, name)
 
     def create_buckets(self) -> None:
         """Create none: the document says when there is a bucket."""

@@ -179,9 +179,7 @@ def _wait_for_services(cinder: Cinder) -> None:
     def up() -> bool:
         services = cinder.get("os-services")["services"]
         states = {each["binary"]: each["state"] for each in services}
-        return all(
-            states.get(name) == "up" for name in cinder.servers if name != API
-        )
+        return all(states.get(name) == "up" for name in cinder.servers if name != API)
 
     _wait(up, "services of Cinder")
 

@@ -126,16 +126,16 @@ class Keystone:
         }
         return {"keystone_authtoken": {**self.section(), **options}}
 
-    def endpoint(self, url: str) -> None:
-        """Make a URL the image endpoint of the catalog."""
+    def endpoint(self, url: str, kind: str = "image") -> None:
+        """Make a URL the endpoint of a type of service in the catalog."""
         api = self.admin()
-        for endpoint in self.endpoints():
+        for endpoint in self.endpoints(kind):
             api.send("PATCH", f"endpoints/{endpoint['id']}", {"endpoint": {"url": url}})
 
-    def endpoints(self) -> list[dict[str, Any]]:
-        """Return the image endpoints of the catalog."""
+    def endpoints(self, kind: str = "image") -> list[dict[str, Any]]:
+        """Return the endpoints of a type of service in the catalog."""
         api = self.admin()
-        [service] = api.get("services?type=image")["services"]
+        [service] = api.get(f"services?type={kind}")["services"]
         found: list[dict[str, Any]] = api.get(f"endpoints?service_id={service['id']}")[
             "endpoints"
         ]
@@ -148,13 +148,16 @@ class Keystone:
         return user
 
     def add_service(self, user: User, kind: str, url: str) -> None:
-        """Make a service's user, and its URL the endpoint of the catalog.
+        """Make a URL the endpoint of a service, which is made with its user if needed.
 
         :param kind: the type of the service
         """
         api = self.admin()
-        _enter(api, user, ["service", "admin"])
-        _offer(api, user.name, kind, url)
+        if api.get(f"services?type={kind}")["services"]:
+            self.endpoint(url, kind)
+        else:
+            _enter(api, user, ["service", "admin"])
+            _offer(api, user.name, kind, url)
 
     def admin(self) -> Admin:
         """Return Keystone's API as the admin sees it."""

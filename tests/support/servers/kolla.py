@@ -23,6 +23,8 @@ _HOST = "localhost"
 # The deployment is this host alone; what is not named has Kolla's default.
 _GLOBALS = {
     "kolla_internal_vip_address": "127.0.0.1",
+    # Its default takes a filter that is in no package of PyPI's but all of Ansible.
+    "kolla_same_external_internal_vip": True,
     "network_interface": "lo",
     "neutron_external_interface": "lo",
     "enable_haproxy": False,
