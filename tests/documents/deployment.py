@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from importlib import metadata
+from typing import Any
 
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
@@ -36,6 +37,7 @@ class Deployment(Cloud):
     :param name: of the database
     :param config: of the stores, as the document has it
     :param keystone: whom they ask about tokens; if none, a stand-in
+    :param how: of the Glances; see ``GlanceSpec``
     """
 
     RELEASE = 33
@@ -50,8 +52,10 @@ class Deployment(Cloud):
         s3: S3Server,
         stack: contextlib.ExitStack,
         keystone: Keystone | None = None,
+        **how: Any,
     ) -> None:
         self._config = config
+        self._how = how
         self._keystone = keystone
         super().__init__(self.RELEASE, directory, mariadb, s3, stack, name)
 
@@ -68,14 +72,14 @@ class Deployment(Cloud):
         """Return the image API of a shape, which is started if it does not run."""
         if self._keystone is None:
             if shape == ALONE:
-                return self.standalone().url
-            return self.glance(gateway=shape == FILTER).url
+                return self.standalone(**self._how).url
+            return self.glance(gateway=shape == FILTER, **self._how).url
         if shape == ALONE:
             ours = {"service_user": self._keystone.section()}
-            return self.identified(self._keystone, ours).url
+            return self.identified(self._keystone, ours, **self._how).url
         config = self._keystone.authtoken()
-        how = {"gateway": shape == FILTER, "keystone": True, "config": config}
-        return self.glance(**how).url
+        how = {"keystone": True, "config": config, **self._how}
+        return self.glance(gateway=shape == FILTER, **how).url
 
 
 class Shell:

@@ -202,7 +202,9 @@ def ini(config: Mapping[str, Mapping[str, str]]) -> str:
 
 def parsed(text: str) -> Config:
     """Return the options in the text of a file; paths may hold a percent sign."""
-    parser = configparser.RawConfigParser(delimiters=("=", ": "))
+    parser = configparser.RawConfigParser(
+        delimiters=("=", ": "), default_section="none of them: oslo inherits nothing"
+    )
     parser.optionxform = str  # type: ignore[assignment]
     parser.read_string(text)
     return {section: dict(parser.items(section)) for section in parser.sections()}
