@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import re
 from typing import Any
 
@@ -39,6 +40,10 @@ def digest(node: Ceph, volume: str, size: int) -> str:
     # head ends before rbd does
     line = f"{export} 2>/dev/null | head -c {size} | sha256sum"
     return run(["bash", "-c", line]).stdout.split()[0]
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def downloads(log: str, image: str) -> int:

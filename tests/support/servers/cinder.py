@@ -86,6 +86,16 @@ class Cinder:
             raise ServerFailed(f"{kind} {name} is {found['status']}:\n{self.errors()}")
         return found
 
+    def wait_until_gone(self, kind: str, name: str) -> None:
+        """Wait until there is no such volume or backup."""
+        headers = {"X-Auth-Token": self.keystone.token(ADMIN)}
+        url = f"{self.url}/v3/{kind}s/{name}"
+
+        def gone() -> bool:
+            return requests.get(url, headers=headers, timeout=60).status_code == 404
+
+        _wait(gone, f"end of {kind} {name}")
+
     def errors(self) -> str:
         """Return the errors in the logs of the services."""
         lines = [

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configurations as Kolla-Ansible writes them: its own templates, plugins and variables.
+"""Configurations as Kolla-Ansible writes them: its templates, plugins, variables.
 
 The tasks that copy a configuration are taken out of the roles, and run on localhost.
-Containers and all that concerns them is left out.
+Containers, and all that concerns them, are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
+from importlib import metadata
 from typing import Any
 
 import yaml
@@ -104,6 +105,14 @@ class Kolla:
 
 
 _VARIABLES = ("passwords.yml", "globals.yml")
+
+
+def version() -> str:
+    """Return the version of Kolla-Ansible."""
+    bin_dir = environments.bin_dir("kolla")
+    [site] = (bin_dir.parent / "lib").glob("python3*/site-packages")
+    [found] = metadata.distributions(name="kolla-ansible", path=[str(site)])
+    return found.version
 
 
 def _services(role: pathlib.Path) -> list[str]:
