@@ -19,11 +19,13 @@ from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
+from tests.support.servers.glance import Glance
 from tests.support.servers.keystone import ALICE
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.keystone import User
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.processes import run
+from tests.support.servers.standalone import Gateway
 
 STOCK, FILTER, ALONE = "stock Glance", "the filter", "stand-alone"
 #: The gateway's two ways to stand before Glance.
@@ -70,16 +72,23 @@ class Deployment(Cloud):
 
     def url(self, shape: str) -> str:
         """Return the image API of a shape, which is started if it does not run."""
+        return self._server(shape).url
+
+    def log(self, shape: str) -> str:
+        """Return what a shape has logged."""
+        return self._server(shape).log
+
+    def _server(self, shape: str) -> Glance | Gateway:
         if self._keystone is None:
             if shape == ALONE:
-                return self.standalone(**self._how).url
-            return self.glance(gateway=shape == FILTER, **self._how).url
+                return self.standalone(**self._how)
+            return self.glance(gateway=shape == FILTER, **self._how)
         if shape == ALONE:
             ours = {"service_user": self._keystone.section()}
-            return self.identified(self._keystone, ours, **self._how).url
+            return self.identified(self._keystone, ours, **self._how)
         config = self._keystone.authtoken()
         how = {"keystone": True, "config": config, **self._how}
-        return self.glance(gateway=shape == FILTER, **how).url
+        return self.glance(gateway=shape == FILTER, **how)
 
 
 class Shell:

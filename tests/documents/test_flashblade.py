@@ -91,7 +91,7 @@ class Here:
     """
 
     cloud: Deployment
-    older: Older
+    older: Deployment
     node: Ceph
     keystone: Keystone
     database: MariaDB
@@ -109,8 +109,7 @@ class Here:
 
     def downloads(self) -> int:
         """Return how often the image was read through the filter."""
-        how = {"keystone": True, "config": self.keystone.authtoken()}
-        return blocks.downloads(self.cloud.glance(gateway=True, **how).log, self.image)
+        return blocks.downloads(self.cloud.log(FILTER), self.image)
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +136,18 @@ def here(
         host = parse.urlsplit(s3.endpoint).netloc
         story.instead(host, parse.urlsplit(shown["s3_store_host"]).netloc)
         story.instead(PASSWORD, "PASSWORD")
-        ways = {"mariadb": database, "s3": s3, "stack": stack, "keystone": keystone}
-        cloud = Deployment("flashblade", config, directory=directory / "33", **ways)
-        older = Older("flashblade", config, directory=directory / "30", **ways)
+        cloud, older = (
+            kind(
+                "flashblade",
+                config,
+                directory=directory / str(kind.RELEASE),
+                mariadb=database,
+                s3=s3,
+                stack=stack,
+                keystone=keystone,
+            )
+            for kind in (Deployment, Older)
+        )
         disk = directory / "ubuntu.raw"
         _write(disk)
         yield Here(cloud, older, node, keystone, database, directory, disk)
