@@ -16,6 +16,7 @@ import pytest
 
 from tests.documents import blocks
 from tests.documents import deployment
+from tests.documents import kolla
 from tests.documents.deployment import ALONE
 from tests.documents.deployment import FILTER
 from tests.documents.deployment import GATEWAYS
@@ -30,7 +31,6 @@ from tests.support.s3.s3server import S3Server
 from tests.support.servers import ceph
 from tests.support.servers import cinder
 from tests.support.servers import glance
-from tests.support.servers import kolla
 from tests.support.servers import rabbitmq
 from tests.support.servers.ceph import Ceph
 from tests.support.servers.cinder import Cinder
