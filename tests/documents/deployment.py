@@ -134,9 +134,9 @@ class Shell:
         return run(words, env=self._environment, cwd=self.directory).stdout
 
 
-def versions(*packages: str) -> Mapping[str, str]:
-    """Return the versions of packages in the environment of Glance 33."""
-    site = next((environments.bin_dir("glance-33").parent / "lib").glob("python3*"))
+def versions(*packages: str, environment: str = "glance-33") -> Mapping[str, str]:
+    """Return the versions of packages in an environment."""
+    site = next((environments.bin_dir(environment).parent / "lib").glob("python3*"))
     found = metadata.distributions(path=[str(site / "site-packages")])
     known = {each.metadata["Name"].lower(): each.version for each in found}
     return {name: known[name.lower()] for name in packages}

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 import yaml
@@ -105,14 +104,6 @@ class Kolla:
 
 
 _VARIABLES = ("passwords.yml", "globals.yml")
-
-
-def version() -> str:
-    """Return the version of Kolla-Ansible."""
-    bin_dir = environments.bin_dir("kolla")
-    [site] = (bin_dir.parent / "lib").glob("python3*/site-packages")
-    [found] = metadata.distributions(name="kolla-ansible", path=[str(site)])
-    return found.version
 
 
 def _services(role: pathlib.Path) -> list[str]:

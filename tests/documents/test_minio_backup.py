@@ -217,7 +217,8 @@ def test_what_kolla_writes(here: Here, story: Story) -> None:
     """The operator's files, merged over Kolla's own templates."""
     for name, version in deployment.versions("glance", "glance_store").items():
         story.version(name, version)
-    story.version("Kolla-Ansible", kolla.version())
+    found = deployment.versions("kolla-ansible", environment="kolla")
+    story.version("Kolla-Ansible", found["kolla-ansible"])
     story.step("The files that Kolla-Ansible merges")
     api, backup = here.written["glance-api"], here.written["cinder-backup"]
     assert api["DEFAULT"]["enabled_backends"] == "minio:s3"
@@ -307,7 +308,8 @@ def test_a_volume_of_the_image(here: Here, volumes: Cinder, story: Story) -> Non
     here.volume = made["id"]
     assert blocks.digest(here.node, here.volume, len(DATA)) == blocks.sha256(DATA)
     assert blocks.downloads(here.cloud.log(ALONE), image) == before + 1
-    story.version("Cinder", "29.0.0")
+    found = deployment.versions("cinder", environment="cinder-29")
+    story.version("cinder", found["cinder"])
     story.step("A volume and its backup")
     story.row(
         "A volume to make a backup of.",
