@@ -159,10 +159,6 @@ def here(
 
 def _real(path: pathlib.Path, s3: S3Server, story: Story) -> str:
     """Return an operator's file with the server that there is, and its keys."""
-    text = path.read_text()
-    [url] = re.findall(r"= (https?://\S+)", text)
-    [access] = re.findall(r"access_key = (\S+)", text)
-    [secret] = re.findall(r"secret_key = (\S+)", text)
     for real, shown in (
         (s3.endpoint, "http://minio.example.org:9000"),
         (parse.urlsplit(s3.endpoint).netloc, "minio.example.org:9000"),
@@ -170,13 +166,19 @@ def _real(path: pathlib.Path, s3: S3Server, story: Story) -> str:
         (s3.secret_key, "SECRETKEY"),
     ):
         story.instead(real, shown)
-    for shown, real in (
-        (url, s3.endpoint),
-        (access, s3.access_key),
-        (secret, s3.secret_key),
-    ):
-        text = text.replace(shown, real)
-    return text
+    there = {
+        "s3_store_host": s3.endpoint,
+        "endpoint_url": s3.endpoint,
+        "access_key": s3.access_key,
+        "secret_key": s3.secret_key,
+    }
+    config = glance.parsed(path.read_text())
+    for options in config.values():
+        for name in options:
+            for end, real in there.items():
+                if name.endswith(end):
+                    options[name] = real
+    return glance.ini(config)
 
 
 def _by_kolla(directory: pathlib.Path, files: Mapping[str, str]) -> dict[str, Config]:
