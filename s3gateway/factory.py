@@ -116,7 +116,8 @@ def build(
     _spare_what_is_there()
 
     def keys() -> list[KeyPair]:
-        return [store.keys.current() for store in settings.stores.values()]
+        found = [store.keys.current() for store in settings.stores.values()]
+        return found + (settings.face.keys.all() if settings.face else [])
 
     return Gateway(
         glance,
