@@ -7,7 +7,6 @@ from the judged operation, key and bytes alone.
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import secrets
 from collections.abc import Callable
@@ -47,16 +46,6 @@ LOG = logging.getLogger(__name__)
 _USUAL_REGION = "us-east-1"
 
 
-@dataclasses.dataclass
-class _Course:
-    """How far a request has come.
-
-    :ivar known: whether its signature was verified
-    """
-
-    known: bool = False
-
-
 class Face:
     """Speaks S3 to Glance's own driver.
 
@@ -93,9 +82,8 @@ class Face:
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
         request_id = secrets.token_hex(8)
-        course = _Course()
         try:
-            answer = self._answer(environ, course)
+            answer = self._answer(environ)
         except S3Error as error:
             answer = _refusal(environ, error, request_id)
         except GatewayError as error:
@@ -111,13 +99,14 @@ class Face:
             answer = _refusal(environ, S3Error("InternalError"), request_id)
         answer.headers.append(("x-amz-request-id", request_id))
         metrics.REQUESTS.labels("face", f"{answer.code // 100}xx").inc()
-        whole = lingering.after(environ, answer, self._drain_limit, known=course.known)
+        # A driver that is refused in the middle of a part takes a reset for no answer,
+        # and then leaves its upload open.
+        whole = lingering.after(environ, answer, self._drain_limit, known=True)
         return whole(environ, start_response)
 
-    def _answer(self, environ: Environ, course: _Course) -> Answer:
+    def _answer(self, environ: Environ) -> Answer:
         now = datetime.datetime.now(datetime.timezone.utc)
         signed = signature.verify(environ, self._keys.of, now)
-        course.known = True
         fields = signature.fields_of(environ)
         asked = requests.read(environ, fields)
         store = self._store(asked, signed)

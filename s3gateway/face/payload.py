@@ -174,10 +174,13 @@ class Payload:
 
 
 def _plain_length(environ: Environ, fields: Mapping[str, str]) -> int:
-    """Return the length of a body without framing of S3's."""
-    length = request_body.content_length(environ)
-    if length is None:
+    """Return the length of a body without framing of S3's.
+
+    Without any field about it there is none; were there bytes, ``check`` would tell.
+    """
+    if request_body.is_chunked(environ):
         raise S3Error("MissingContentLength")
+    length = request_body.content_length(environ) or 0
     if "aws-chunked" in fields.get("content-encoding", ""):
         raise S3Error("InvalidRequest", "The body is signed without its chunks.")
     return length

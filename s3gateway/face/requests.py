@@ -82,8 +82,8 @@ def read(environ: Environ, fields: Mapping[str, str]) -> Asked:
     """
     bucket, _, key = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
     query = _query(environ.get("QUERY_STRING", ""))
-    asked = (environ["REQUEST_METHOD"], bool(key), tuple(sorted(query)))
-    operation = _OPERATIONS.get(asked, "") if bucket else ""
+    method, names = environ["REQUEST_METHOD"], tuple(sorted(query))
+    operation = operation_of(method, bool(key), names) if bucket else ""
     if not operation or any(map(_is_strange, fields)):
         raise S3Error("NotImplemented")
     if key and not uris.is_image_key(key):
@@ -95,6 +95,14 @@ def read(environ: Environ, fields: Mapping[str, str]) -> Asked:
         part=_part(query.get("partNumber")),
         upload_id=_upload_id(query.get("uploadId")),
     )
+
+
+def operation_of(method: str, of_object: bool, names: tuple[str, ...]) -> str:
+    """Return S3's name of an operation, empty if the face does not know it.
+
+    :param names: of the parameters, in order
+    """
+    return _OPERATIONS.get((method, of_object, names), "")
 
 
 def _query(text: str) -> dict[str, str]:

@@ -47,8 +47,6 @@ def test_a_completion_that_is_sent_again_finds_the_object(subject: Subject) -> N
     upload_id = store.begin(key, shared=True).upload_id
     parts = [(1, store.resume(key, upload_id).send(1, views(PARTS[0])))]
     first = store.resume(key, upload_id).commit(parts)
-    if store.name == "memory":
-        pytest.skip("the store in memory forgets an upload with its completion")
     assert store.resume(key, upload_id).commit(parts) == first
     store.delete(key)
 

@@ -74,6 +74,7 @@ class MemoryStore:
         self.knows_ranges = True
         self.is_down = False
         self.open_uploads: dict[str, MemoryWriter] = {}
+        self.completed: dict[str, str] = {}
         self.before: Hook = lambda request, key: None
         self.after: Hook = lambda request, key: None
         self.requests: list[str] = []
@@ -265,6 +266,10 @@ class MemoryWriter:
 
     def commit(self, parts: Parts | None = None) -> str:
         self._store.count("commit", self._key)
+        data = self._store.objects_by_key.get(self._key, b"")
+        etag = self._store.completed.get(self.upload_id)
+        if self._resumed and etag == etag_of(data):
+            return etag
         self._check(parts or ())
         numbers = sorted(self.parts) if parts is None else [part[0] for part in parts]
         data = b"".join(self.parts[number] for number in numbers)
@@ -273,6 +278,7 @@ class MemoryWriter:
                 raise self._store.no_upload()
             return etag_of(data)  # it was done before, and the answer was lost
         self._store.write(self._key, data)
+        self._store.completed[self.upload_id] = etag_of(data)
         self._store.after("commit", self._key)
         return etag_of(data)
 

@@ -174,6 +174,17 @@ def test_an_unsigned_trailer_needs_tls(ground: Ground) -> None:
     assert send(ground, environ, body).code == "AccessDenied"
 
 
+def test_a_server_that_ends_bodies_itself(ground: Ground) -> None:
+    """As gunicorn does; then no Content-Length need not mean that there is no body."""
+    environ = signing.request("HEAD", KEY)
+    environ.update({"CONTENT_LENGTH": "", "wsgi.input_terminated": True})
+    assert ground.send(environ).status == 404
+    environ = signing.request("PUT", KEY, DATA)
+    environ.update({"CONTENT_LENGTH": "", "wsgi.input_terminated": True})
+    assert ground.send(environ).code == "IncompleteBody"
+    assert ground.store.objects_by_key == {}
+
+
 def test_a_plain_body_of_unknown_length_is_refused(ground: Ground) -> None:
     environ = signing.request("PUT", KEY, DATA)
     environ.update(CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked")
