@@ -179,11 +179,12 @@ class ObjectStore(Protocol):
         Some stores do not list all of them; claims name those that matter.
         """
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
         """Abort the incomplete multipart uploads to a key.
 
-        :param upload_id: a known upload; others are found by listing, if the store
-            can list them
+        :param upload_id: a known upload
+        :param others: whether others too, which are found by listing, if the store can
+            list them
         """
 
     def begin(

@@ -92,13 +92,11 @@ class Multipart:
         )
 
     def abort(self, request: Request) -> Answer:
-        """Answer AbortMultipartUpload; of other uploads to the key as well.
-
-        They are of the same image, and can only be what a retry has left.
-        """
+        """Answer AbortMultipartUpload; it is no error if there is none."""
         request.payload.small(0)
+        asked = request.asked
         with while_nothing_moved():
-            request.store.abandon(request.asked.key, request.asked.upload_id)
+            request.store.abandon(asked.key, asked.upload_id, others=False)
         return gone()
 
     @contextlib.contextmanager

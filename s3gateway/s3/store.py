@@ -110,8 +110,8 @@ class S3Store:
         """Return how many bytes of a multipart upload are there."""
         return listing.received(self.bucket, key, upload_id)
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
-        writer.abandon(self.bucket, key, upload_id)
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
+        writer.abandon(self.bucket, key, upload_id, others=others)
 
     def begin(
         self, key: str, about: About = NOTHING, *, shared: bool = False

@@ -207,10 +207,14 @@ def begin(
     return S3Writer(bucket, key, upload_id, unsigned=unsigned)
 
 
-def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
-    """Abort the uploads to a key: the known one, and all that are listed."""
+def abandon(
+    bucket: Bucket, key: str, upload_id: str = "", *, others: bool = True
+) -> None:
+    """Abort the uploads to a key: the known one, and perhaps all that are listed."""
     if upload_id:
         _abort(bucket, key, upload_id)
+    if not others:
+        return
     try:
         _abort_others(bucket, key)
     except StoreUnavailable:

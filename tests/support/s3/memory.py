@@ -134,9 +134,9 @@ class MemoryStore:
             raise ObjectNotFound(f"Store {self.name} has no such upload")
         return sum(map(len, self.open_uploads[upload_id].parts.values()))
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
         self.count("abandon", key)
-        self.open_uploads.pop(f"upload-of-{key}", None)
+        self.open_uploads.pop(f"upload-of-{key}" if others else upload_id, None)
         self.after("abandon", key)
 
     def begin(
