@@ -87,13 +87,14 @@ class Face:
         except S3Error as error:
             answer = _refusal(environ, error, request_id)
         except GatewayError as error:
+            refusal = errors.of(error)
             LOG.log(
-                logging.ERROR if error.status >= 500 else logging.INFO,
+                logging.ERROR if refusal.status >= "500" else logging.INFO,
                 "The face, request %s: %s",
                 request_id,
                 error,
             )
-            answer = _refusal(environ, errors.of(error), request_id)
+            answer = _refusal(environ, refusal, request_id)
         except Exception:
             LOG.exception("The face, request %s", request_id)
             answer = _refusal(environ, S3Error("InternalError"), request_id)

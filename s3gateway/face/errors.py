@@ -66,10 +66,13 @@ _REASONS = {
 class S3Error(Exception):
     """A request that is answered with an error.
 
+    :cvar fault: as of the gateway's own errors
     :ivar code: S3's
     :param text: for people; by default what the code means
     :param more: further elements of the document
     """
+
+    fault = "client"
 
     def __init__(self, code: str, text: str = "", **more: str) -> None:
         self.code = code

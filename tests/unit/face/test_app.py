@@ -264,6 +264,17 @@ def test_a_store_that_does_not_answer(ground: Ground) -> None:
     assert ground.ask("HEAD", KEY).status == 503
 
 
+def test_what_is_the_clients_fault_is_no_error_in_the_log(
+    ground: Ground, caplog: pytest.LogCaptureFixture
+) -> None:
+    ground.ask("GET", KEY)
+    ground.ask("PUT", KEY, DATA, payload="0" * 64)
+    assert [r for r in caplog.records if r.levelname in ("WARNING", "ERROR")] == []
+    ground.store.before = unavailable("stat")
+    ground.ask("GET", KEY)
+    assert "ERROR" in [record.levelname for record in caplog.records]
+
+
 def test_a_read_goes_on_where_the_store_broke_off(ground: Ground) -> None:
     ground.store.write(IMAGE, DATA)
     seen: list[str] = []

@@ -53,6 +53,13 @@ def test_parts_become_an_object(ground: Ground, namespace: bool) -> None:
     assert reply.text("ETag")
 
 
+def test_a_part_may_be_empty(ground: Ground) -> None:
+    upload_id = begun(ground)
+    one = sent(ground, upload_id, 1, b"")
+    ground.ask("POST", f"{KEY}?uploadId={upload_id}", document((1, one)))
+    assert ground.store.objects_by_key == {IMAGE: b""}
+
+
 def test_only_the_named_parts_count(ground: Ground) -> None:
     upload_id = begun(ground)
     one = sent(ground, upload_id, 1, ONE)
