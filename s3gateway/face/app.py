@@ -50,7 +50,7 @@ class Face:
     """Speaks S3 to Glance's own driver.
 
     :param stores: by identifier
-    :param written: what this process has just written
+    :param written: what this process registers now
     """
 
     def __init__(

@@ -35,7 +35,7 @@ class Objects:
     """Carries out operations on buckets and objects.
 
     :param memory: for uploads
-    :param written: what this process has just written
+    :param written: what this process registers now
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Objects:
         return done([("Location", f"/{request.asked.bucket}")])
 
     def head(self, request: Request) -> Answer:
-        """Answer HeadObject; of what was just written, without asking the store."""
+        """Answer HeadObject; of what is being registered, without asking the store."""
         request.payload.small(0)
         asked, store = request.asked, request.store
         size = self._written.size(store.name, asked.key)

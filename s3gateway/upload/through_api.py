@@ -178,9 +178,10 @@ class Uploads:
         the object.  After any other error the object and the claim stay: the next
         upload, or ``gc``, looks at the image.
         """
-        self._written.remember(stored.store.name, stored.key, stored.size)
+        known = self._written.known(stored.store.name, stored.key, stored.size)
         try:
-            return self._registrar.register(environ, upload.image, stored)
+            with known:
+                return self._registrar.register(environ, upload.image, stored)
         except Overwritten:
             self._end(environ, claim)  # the image refers to the object
             raise
@@ -212,9 +213,7 @@ class Uploads:
 
     def _give_up(self, environ: Environ, claim: Claim, error: BaseException) -> None:
         """Delete the object, which no image refers to, and end the claim."""
-        attempt = claim.attempt
-        self._written.forget(attempt.store, attempt.key)
-        self._end(environ, claim, attempt)
+        self._end(environ, claim, claim.attempt)
         self._notifications.upload_failed(
             f"Failed to upload image data for image {claim.image_id}: {error}"
         )

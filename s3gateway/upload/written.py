@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What uploads of this process have just written.
+"""What this process has written and registers now.
 
-When the gateway registers an image, Glance's own driver asks for the size of the
-object.  Behind a face it asks the gateway, which still knows.
+While an image is registered, Glance's own driver asks for the size of the object.
+Behind a face it asks the gateway, which has just counted the bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
-
-#: How long an object is remembered.
-_KEPT = 10.0  # seconds
-_MOST = 1000
+from collections.abc import Iterator
 
 
 class Written:
-    """The sizes of new objects, for a few seconds."""
+    """The sizes of new objects, as long as they are being registered."""
 
     def __init__(self) -> None:
-        self._sizes: dict[tuple[str, str], tuple[int, float]] = {}
+        self._sizes: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def remember(self, store: str, key: str, size: int) -> None:
-        """Remember an object in a store, that is whole and not yet anybody's."""
+    @contextlib.contextmanager
+    def known(self, store: str, key: str, size: int) -> Iterator[None]:
+        """Know the size of a whole object in a store."""
         with self._lock:
-            self._sizes[store, key] = (size, time.monotonic())
-            while len(self._sizes) > _MOST:
-                del self._sizes[next(iter(self._sizes))]
+            self._sizes[store, key] = size
+        try:
+            yield
+        finally:
+            self.forget(store, key)
 
     def forget(self, store: str, key: str) -> None:
         """Forget an object, which is deleted or replaced."""
@@ -35,10 +35,6 @@ class Written:
             self._sizes.pop((store, key), None)
 
     def size(self, store: str, key: str) -> int | None:
-        """Return the size of an object, ``None`` if it is not remembered."""
+        """Return the size of an object, ``None`` if it is not known."""
         with self._lock:
-            size, since = self._sizes.get((store, key), (None, 0.0))
-            if time.monotonic() - since > _KEPT:
-                self._sizes.pop((store, key), None)
-                return None
-            return size
+            return self._sizes.get((store, key))

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import random
+import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.support.clients.api import Api
 from tests.support.people import ALICE
@@ -21,13 +24,14 @@ ADMIN = token("root", "admins", "admin", "member", "reader")
 MIB = 1024**2
 DATA = random.Random(24).randbytes(17 * MIB + 3)  # noqa: S311
 SMALL = DATA[: MIB + 1]
+GLANCE_ID = "of-the-sealed-glance"
 
 
 @pytest.fixture(params=[33, 30], scope="module")
 def ground(
     request: pytest.FixtureRequest, clouds: Callable[[int], Cloud]
 ) -> Iterator[Sealed]:
-    with sealed.serving(clouds(request.param)) as found:
+    with sealed.serving(clouds(request.param), glance_id=GLANCE_ID) as found:
         yield found
 
 
@@ -88,7 +92,7 @@ def test_an_upload_of_glance_itself(ground: Sealed, data: bytes) -> None:
     assert api.upload(image_id, data).status == 204
     assert list(ground.cloud.kept(image_id)) == [image_id]
     head = ground.cloud.s3.client().head_object(Bucket=ground.bucket(), Key=image_id)
-    assert "glance-id" in head["Metadata"] or ground.cloud.release
+    assert head["Metadata"]["glance-id"] == GLANCE_ID
     assert api.download(image_id).body == data
     assert ground.users(ALICE).download(image_id).body == data
     part = ground.users(ALICE).download(image_id, Range="bytes=1000-1999")
@@ -126,6 +130,76 @@ def test_a_copy_to_another_store(ground: Sealed) -> None:
     assert sorted(ground.cloud.objects("cheap")) == [image_id]
     assert admin.download(image_id, "?prefer=cheap").body == DATA
     goes(ground, api, image_id)
+
+
+def test_an_image_from_before(ground: Sealed) -> None:
+    """From Glance 33 on its driver takes host and keys from the configuration."""
+    if ground.cloud.release < 33:
+        pytest.skip("each location holds its own host and keys")
+    before = ground.cloud.api(ALICE, gateway=False)
+    image_id = before.create()
+    assert before.upload(image_id, SMALL).status == 204
+    assert ground.url not in "".join(urls(ground, image_id))
+    seen = len(ground.proxy.requests)
+    assert ground.stock(ALICE).download(image_id).body == SMALL
+    assert len(ground.proxy.requests) > seen
+    assert ground.users(ALICE).download(image_id).body == SMALL
+    goes(ground, ground.stock(ALICE), image_id)
+
+
+def code(call: Callable[[], object]) -> str:
+    """Return the code of the error that boto3 raises."""
+    with pytest.raises(ClientError) as refused:
+        call()
+    return str(refused.value.response["Error"]["Code"])
+
+
+def test_who_has_the_wrong_key_or_bucket_is_told_so_by_boto3(ground: Sealed) -> None:
+    key = str(uuid.uuid4())
+    place = {"Bucket": ground.bucket(), "Key": key}
+    wrong = ground.driver(aws_secret_access_key="wrong-key-of-the-face")
+    put = {"Body": SMALL, **place}
+    assert code(lambda: wrong.put_object(**put)) == "SignatureDoesNotMatch"
+    other = ground.driver(aws_access_key_id="OTHER")
+    assert code(lambda: other.get_object(**place)) == "InvalidAccessKeyId"
+    s3 = ground.cloud.s3
+    real = ground.driver(
+        aws_access_key_id=s3.access_key, aws_secret_access_key=s3.secret_key
+    )
+    assert code(lambda: real.get_object(**place)) == "InvalidAccessKeyId"
+    right = ground.driver()
+    assert code(lambda: right.head_bucket(Bucket="other")) == "404"
+    nothing = {"Bucket": "other", "Key": key}
+    assert code(lambda: right.get_object(**nothing)) == "NoSuchBucket"
+    assert code(lambda: right.get_object(**place)) == "NoSuchKey"
+    bucket = {"Bucket": ground.bucket()}
+    assert code(lambda: right.list_objects_v2(**bucket)) == "NotImplemented"
+    assert code(lambda: right.delete_bucket(**bucket)) == "NotImplemented"
+    copy = {**place, "CopySource": place}
+    assert code(lambda: right.copy_object(**copy)) == "NotImplemented"
+    assert ground.cloud.kept(key) == []
+
+
+def test_a_stock_client_of_s3(ground: Sealed) -> None:
+    """Its transfer manager cuts into parts, and checks what it sends and reads."""
+    driver, key = ground.driver(), f"{uuid.uuid4()}.0123456789abcdef"
+    place = {"Bucket": ground.bucket(), "Key": key}
+    driver.upload_fileobj(io.BytesIO(DATA), **place)
+    assert driver.head_object(**place)["ContentLength"] == len(DATA)
+    assert driver.get_object(**place)["Body"].read() == DATA
+    part = driver.get_object(Range="bytes=5000000-5999999", **place)
+    assert part["Body"].read() == DATA[5000000:6000000]
+    assert part["ContentRange"] == f"bytes 5000000-5999999/{len(DATA)}"
+    assert code(lambda: driver.get_object(Range="bytes=99999999-", **place)) == (
+        "InvalidRange"
+    )
+    driver.delete_object(**place)
+    begun = driver.create_multipart_upload(**place)["UploadId"]
+    driver.upload_part(UploadId=begun, PartNumber=1, Body=SMALL, **place)
+    driver.abort_multipart_upload(UploadId=begun, **place)
+    gone = {"UploadId": begun, "PartNumber": 1, "Body": SMALL, **place}
+    assert code(lambda: driver.upload_part(**gone)) == "NoSuchUpload"
+    assert ground.cloud.kept(key) == []
 
 
 def test_nothing_of_s3_is_on_the_glance_host(ground: Sealed) -> None:

@@ -222,13 +222,13 @@ def test_another_region_is_refused_with_the_right_one(ground: Ground) -> None:
     assert reply.text("Region") == "eu-central-1"
 
 
-def test_a_head_of_what_was_just_written_asks_no_store(ground: Ground) -> None:
-    ground.written.remember("fast", OURS, 77)
-    head = ground.ask("HEAD", f"/fast/{OURS}")
-    assert (head.status, head.answer.header("Content-Length")) == (200, "77")
-    assert ground.store.requests == []
-    ground.ask("DELETE", f"/fast/{OURS}")
-    assert ground.ask("HEAD", f"/fast/{OURS}").status == 404
+def test_a_head_of_what_is_being_registered_asks_no_store(ground: Ground) -> None:
+    with ground.written.known("fast", OURS, 77):
+        head = ground.ask("HEAD", f"/fast/{OURS}")
+        assert (head.status, head.answer.header("Content-Length")) == (200, "77")
+        assert ground.store.requests == []
+        ground.ask("DELETE", f"/fast/{OURS}")
+        assert ground.ask("HEAD", f"/fast/{OURS}").status == 404
 
 
 def _raising(error: StoreError) -> object:

@@ -1,34 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from s3gateway.upload.written import Written
 
 
-def test_an_object_is_remembered_for_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_is_known_as_long_as_it_is_registered() -> None:
     written = Written()
-    written.remember("fast", "key", 5)
-    assert written.size("fast", "key") == 5
-    assert written.size("cheap", "key") is None
-    later = time.monotonic() + 11
-    monkeypatch.setattr(time, "monotonic", lambda: later)
+    with written.known("fast", "key", 5):
+        assert written.size("fast", "key") == 5
+        assert written.size("cheap", "key") is None
     assert written.size("fast", "key") is None
 
 
-def test_what_is_forgotten_is_not_known() -> None:
+def test_an_object_is_not_known_after_a_failure() -> None:
     written = Written()
-    written.remember("fast", "key", 5)
-    written.forget("fast", "key")
-    written.forget("fast", "other")
+    with pytest.raises(ValueError, match="x"), written.known("fast", "key", 5):
+        raise ValueError("x")
     assert written.size("fast", "key") is None
 
 
-def test_only_so_many_are_remembered() -> None:
+def test_an_object_that_is_deleted_meanwhile_is_not_known() -> None:
     written = Written()
-    for number in range(1001):
-        written.remember("fast", str(number), number)
-    assert written.size("fast", "0") is None
-    assert written.size("fast", "1000") == 1000
+    with written.known("fast", "key", 5):
+        written.forget("fast", "key")
+        assert written.size("fast", "key") is None
