@@ -17,11 +17,11 @@ from tests.unit.face import signing
 from tests.unit.face.conftest import IMAGE
 from tests.unit.face.conftest import KEY
 from tests.unit.face.conftest import Ground
-from tests.unit.face.test_payload import CRC
-from tests.unit.face.test_payload import DATA
-from tests.unit.face.test_payload import KINDS
-from tests.unit.face.test_payload import begin
-from tests.unit.face.test_payload import framed
+from tests.unit.face.framing import CRC
+from tests.unit.face.framing import DATA
+from tests.unit.face.framing import KINDS
+from tests.unit.face.framing import begin
+from tests.unit.face.framing import framed
 
 SMALL = b"a part of an image" * 50
 COUNT = 3000
