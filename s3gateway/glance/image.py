@@ -29,7 +29,7 @@ def location_uri(
 
     :param with_credentials: whether it holds the keys, as before glance_store 5.6
     """
-    keys = store.keys.current()
+    keys = store.location_keys
     uri = uris.StoredURI(
         scheme=store.scheme,
         service=store.service,
@@ -61,6 +61,6 @@ def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     if named in stores:
         return str(named)
     for name, store in stores.items():
-        if (uri.service, uri.bucket) == (store.service, store.bucket):
+        if store.has(uri.service, uri.bucket):
             return name
     return ""

@@ -110,12 +110,22 @@ class S3Store:
         """Return how many bytes of a multipart upload are there."""
         return listing.received(self.bucket, key, upload_id)
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
-        writer.abandon(self.bucket, key, upload_id)
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
+        writer.abandon(self.bucket, key, upload_id, others=others)
 
-    def begin(self, key: str, about: About = NOTHING) -> S3Writer:
-        unsigned = self._unsigned.allowed()
+    def begin(
+        self, key: str, about: About = NOTHING, *, shared: bool = False
+    ) -> S3Writer:
+        # Whether payloads may go unsigned each process finds out for itself.
+        unsigned = not shared and self._unsigned.allowed()
         return writer.begin(self.bucket, key, about, unsigned=unsigned)
+
+    def resume(self, key: str, upload_id: str) -> S3Writer:
+        return S3Writer(self.bucket, key, upload_id)
+
+    def untouched(self, key: str, upload_id: str) -> float:
+        ages = [part.age for part in listing.parts(self.bucket, key, upload_id)]
+        return min(ages, default=math.inf)
 
     def begin_copy(self, key: str, about: About) -> S3Writer:
         """Begin a multipart upload whose parts the server copies."""

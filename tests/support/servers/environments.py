@@ -51,6 +51,10 @@ ENVIRONMENTS = {
     "glance-33": Environment(
         ("glance==33.0.0", *_SERVERS, "psycopg2-binary"), "glance-33.txt", True
     ),
+    # The oldest boto3 that stands behind the driver, with the oldest driver.
+    "boto3-1.34": Environment(
+        ("glance_store[s3]==4.9.1", "boto3==1.34.162", "setuptools<81"), "none.txt"
+    ),
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
     "services": Environment(("nova", "cinder", "PyMySQL"), "services.txt"),
