@@ -41,9 +41,6 @@ from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
-from s3gateway.streams.buffers import SLAB
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Verification
 
 LOG = logging.getLogger(__name__)
@@ -85,13 +82,7 @@ class Downloads:
         self._settings = settings
         self._traits = traits
         self._notifications = notifications
-        transfer = settings.transfer
-        self._pieces = Pieces(
-            transfer.download_piece,
-            transfer.download_window,
-            Budget(transfer.download_memory, "download"),
-            Slabs(transfer.download_window * transfer.download_piece // SLAB),
-        )
+        self._pieces = Pieces.of(settings.transfer)
 
     def get(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``GET`` or ``HEAD`` of ``/v2/images/{id}/file``.

@@ -15,12 +15,14 @@ import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 
+from s3gateway.config.settings import TransferSettings
 from s3gateway.download.failover import Copy
 from s3gateway.download.piece import Piece
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.store import ObjectReader
+from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 
@@ -101,6 +103,13 @@ class Pieces:
         self._budget = budget
         self._objects: dict[Copy, _Object] = {}
         self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, transfer: TransferSettings) -> Pieces:
+        """Make it from the settings."""
+        size, widest = transfer.download_piece, transfer.download_window
+        budget = Budget(transfer.download_memory, "download")
+        return cls(size, widest, budget, Slabs(widest * size // SLAB))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from s3gateway.config.settings import TransferSettings
-from s3gateway.download.body import Ahead
 from s3gateway.download.body import Delivery
 from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
+from s3gateway.download.pieces import Pieces
 from s3gateway.face.errors import S3Error
 from s3gateway.face.operations import Request
 from s3gateway.face.operations import done
@@ -19,9 +19,6 @@ from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Headers
 from s3gateway.monitoring.transfers import Transfer
 from s3gateway.store import ObjectInfo
-from s3gateway.streams.buffers import SLAB
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.retries import while_nothing_moved
 from s3gateway.upload import stream
 from s3gateway.upload.stream import Memory
@@ -44,12 +41,7 @@ class Objects:
         self._retry_time = transfer.retry_time
         self._memory = memory
         self._written = written
-        self._ahead = Ahead(
-            piece=transfer.download_piece,
-            widest=transfer.download_window,
-            budget=Budget(transfer.download_memory, "download"),
-            slabs=Slabs(transfer.download_window * transfer.download_piece // SLAB),
-        )
+        self._pieces = Pieces.of(transfer)
 
     def bucket(self, request: Request) -> Answer:
         """Answer HeadBucket and CreateBucket, without asking the store.
@@ -135,7 +127,7 @@ class Objects:
                 asked.image_id, [copy], span, size=size, retry_time=self._retry_time
             ),
             span,
-            ahead=self._ahead,
+            pieces=self._pieces,
             environ=request.environ,
         )
 
