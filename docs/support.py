@@ -125,11 +125,11 @@ def _glance() -> Table:
     """Return the releases by WSGI server."""
     found: dict[tuple[str, str], str] = {}
     for release, wsgi, state in _ways():
-        key = (f"Glance {release}", _SERVERS[wsgi])
+        name = "main branch" if release == environments.MAIN else release
+        key = (f"Glance {name}", _SERVERS[wsgi])
         found[key] = CI if CI in (state, found.get(key)) else FULL
     columns = [*_SERVERS.values(), *_NO_TEST]
-    names = [name for name in environments.ENVIRONMENTS if name.startswith("glance-")]
-    rows = [f"Glance {name.removeprefix('glance-')}" for name in names]
+    rows = sorted({row for row, _ in found})
     return [
         ["", *columns],
         *([row, *(_state(found, row, column) for column in columns)] for row in rows),

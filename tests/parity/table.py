@@ -11,6 +11,7 @@ from tests.parity import other_rows
 from tests.parity import upload_rows
 from tests.parity.rows import ROWS
 from tests.parity.rows import Row
+from tests.support.servers.environments import MAIN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,10 +60,16 @@ SHAPES = [
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True, slow=True),
     Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
     Shape(33, "gunicorn", "keystone", all=True, slow=True, api=True),
+    Shape(MAIN, "gunicorn", "keystone", all=True, slow=True),
+    Shape(MAIN, "uwsgi", "keystone", all=False, slow=True),
     Shape(32, "gunicorn", "keystone", all=False, slow=True),
+    Shape(32, "uwsgi", "keystone", all=False, slow=True),
     Shape(31, "gunicorn", "keystone", all=False, slow=True),
+    Shape(31, "uwsgi", "keystone", all=False, slow=True),
     Shape(30, "eventlet", "keystone", all=False),
     Shape(30, "eventlet", "keystone", all=False, slow=True, api=True),
+    Shape(30, "gunicorn", "keystone", all=False, slow=True),
+    Shape(30, "uwsgi", "keystone", all=False, slow=True),
 ]
 # Each of them adds its rows to ROWS.
 MODULES = (upload_rows, content_rows, download_rows, other_rows)

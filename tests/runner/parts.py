@@ -124,7 +124,7 @@ FULL = Tier(
         Part(name="faults-random", tests=_RANDOM, limit=90),
         Part(name="tempest", tests=_TEMPEST),
         Part(name="faults", tests=_but("tests/faults", _RANDOM, _KILLED)),
-        Part(name="parity", tests=("tests/parity",)),
+        Part(name="parity", tests=("tests/parity",), limit=90),
         Part(
             name="system",
             tests=_but("tests/system", _system(*_WAYS), _MEASURING),

@@ -21,6 +21,7 @@ _KEPT = frozenset((
     "COLUMNS",
     "DEVSTACK_DIR",
     "FORCE_COLOR",
+    "GLANCE_DIR",
     "LD_LIBRARY_PATH",
     "NO_COLOR",
     "PATH",

@@ -44,6 +44,19 @@ class Environment:
     gateway: bool = False
 
 
+#: The number of the release that Glance's main branch will be.
+MAIN = 34
+#: Names a tree of openstack/glance at its main branch.
+MAIN_TREE = "GLANCE_DIR"
+
+
+def _main_branch() -> dict[str, Environment]:
+    """Return the environment of Glance's main branch, if there is a tree of it."""
+    if not (tree := os.environ.get(MAIN_TREE)):
+        return {}
+    return {f"glance-{MAIN}": Environment((tree, *_SERVERS), "none.txt", True)}
+
+
 ENVIRONMENTS = {
     "glance-30": Environment(("glance==30.0.0", *_SERVERS), "glance-30.txt", True),
     "glance-31": Environment(("glance==31.0.0", *_SERVERS), "glance-31.txt", True),
@@ -51,6 +64,7 @@ ENVIRONMENTS = {
     "glance-33": Environment(
         ("glance==33.0.0", *_SERVERS, "psycopg2-binary"), "glance-33.txt", True
     ),
+    **_main_branch(),
     # The oldest boto3 that stands behind the driver, with the oldest driver.
     "boto3-1.34": Environment(
         ("glance_store[s3]==4.9.1", "boto3==1.34.162", "setuptools<81"), "none.txt"
@@ -109,13 +123,18 @@ def _build(home: pathlib.Path, environment: Environment) -> None:
     constraints = CONSTRAINTS / environment.constraints
     words = ["install", "--quiet", "-c", str(constraints), *packages]
     python = home / "bin" / "python"
+    # pbr asks git for the version of a tree, which may be a snapshot without history.
+    tree = os.environ.get(MAIN_TREE) in packages
+    more = {"PBR_VERSION": f"{MAIN}.0.0"} if tree else {}
+    uv = [sys.executable, "-m", "uv", "pip", *words, "--python", python]
     try:
-        run_as_owner([sys.executable, "-m", "uv", "pip", *words, "--python", python])
+        run_as_owner(uv, **more)
     except ServerFailed as error:
         # It may be that only pip is told where packages come from here.
         print(f"uv did not build {home.name}, pip has to: {error}", flush=True)
         run_as_owner([python, "-m", "ensurepip"])
-        run_as_owner([python, "-m", "pip", "--disable-pip-version-check", *words])
+        pip = [python, "-m", "pip", "--disable-pip-version-check", *words]
+        run_as_owner(pip, **more)
 
 
 def run_as_owner(words: Sequence[str | pathlib.Path], **more: str) -> str:
