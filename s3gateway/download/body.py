@@ -151,7 +151,7 @@ class Delivery:
             self._consider_window()
         if self._window is not None and self._copies.at == self._window.at:
             if data := self._read_window(self._window):
-                self._copies.skip_to(self._window.at)
+                self._copies.skip_to(self._window.at, self._window.etag)
                 return data
             self._give_window_up()
         limit = self._window.at - self._copies.at if self._window else MIB
@@ -178,8 +178,6 @@ class Delivery:
 
     def _give_window_up(self) -> None:
         """Go on with one connection: the window is used up, or has failed."""
-        if self._reading is not None and not self._copies.etag:
-            self._copies.etag = self._reading.etag
         self._close_window()
         self._pace = Pace()
         self._shares_from = self._copies.at + _TRIAL * self._pieces.size

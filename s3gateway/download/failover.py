@@ -120,8 +120,12 @@ class Copies:
             copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
         )
 
-    def skip_to(self, at: int) -> None:
-        """Go on behind bytes of the same version that were read elsewhere."""
+    def skip_to(self, at: int, etag: str) -> None:
+        """Go on behind bytes that were read elsewhere.
+
+        :param etag: the version that they are of, and that the next ones must be
+        """
+        self.etag = etag
         if at != self.at:
             self.close()
             self.at = at

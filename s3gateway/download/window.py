@@ -57,6 +57,11 @@ class Window:
             self.close()
             raise
 
+    @property
+    def etag(self) -> str:
+        """The version of the object that the bytes are of."""
+        return self._reading.etag
+
     def read(self) -> bytes:
         """Return the next bytes, none at the end of the window.
 
