@@ -46,7 +46,7 @@ class Environment:
 
 #: The number of the release that Glance's main branch will be.
 MAIN = 34
-#: Names a tree of openstack/glance at its main branch.
+#: Names a clone of openstack/glance at its main branch.  pbr finds its files with git.
 MAIN_TREE = "GLANCE_DIR"
 
 
@@ -123,7 +123,7 @@ def _build(home: pathlib.Path, environment: Environment) -> None:
     constraints = CONSTRAINTS / environment.constraints
     words = ["install", "--quiet", "-c", str(constraints), *packages]
     python = home / "bin" / "python"
-    # pbr asks git for the version of a tree, which may be a snapshot without history.
+    # pbr asks git for the version, and a clone may have no tags.
     tree = os.environ.get(MAIN_TREE) in packages
     more = {"PBR_VERSION": f"{MAIN}.0.0"} if tree else {}
     uv = [sys.executable, "-m", "uv", "pip", *words, "--python", python]
