@@ -153,7 +153,7 @@ def main() -> None:
     isolation.apply()
     chosen = [
         case
-        for case in cases(options.size)
+        for case in cases(options.size, boto3=not options.tls)
         if not options.only or case.name in options.only
     ]
     how = Setting(options.wsgi, options.tls, options.hashing_algorithm)
