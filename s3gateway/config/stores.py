@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and checks the section of an S3 store.
 
-No other module reads an ``s3_store_*`` option.
+No other module but ``credentials`` reads an ``s3_store_*`` option.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 
 from oslo_config import cfg
 
+from s3gateway.config import credentials
+from s3gateway.config.keys import Chain
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
 from s3gateway.errors import ConfigError
@@ -55,6 +57,10 @@ class StoreSettings:
 
     Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
     trailing slash.
+
+    :param keys: the configured keys, which locations hold where Glance needs that; they
+        also sign requests, unless there is a chain
+    :param chain: finds the keys that sign requests
     """
 
     name: str
@@ -72,11 +78,16 @@ class StoreSettings:
     writing: Writing = Writing()
     equal_parts: bool = False
     unsigned_payload: bool = False
+    chain: Chain | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def service(self) -> str:
         """The endpoint without its scheme, as location URIs hold it."""
         return self.endpoint.partition("://")[2]
+
+    def known_keys(self) -> list[KeyPair]:
+        """Return all keys that no answer may show: configured, and of the chain."""
+        return [self.keys.current(), *(self.chain.used() if self.chain else ())]
 
     @property
     def scheme(self) -> str:
@@ -126,7 +137,8 @@ def read_store(
         name=name,
         endpoint=_endpoint(section),
         region=_region(section),
-        keys=_keys(name, section, ours),
+        keys=credentials.keys(name, section, ours),
+        chain=credentials.chain(section),
         bucket=_bucket(section, addressing),
         create_bucket=section["s3_store_create_bucket_on_put"],
         addressing=addressing,
@@ -151,22 +163,6 @@ def _region(section: Section) -> str:
             "digits and hyphens, or leave the option out",
         )
     return region
-
-
-def _keys(name: str, section: Section, ours: Section) -> Keys:
-    keys, files = [], []
-    for kind in ("access", "secret"):
-        file = ours[f"s3_store_{kind}_key_file"].replace("{store}", name)
-        option = f"s3_store_{kind}_key"
-        configured = section[option]
-        if not file:
-            configured = section.required(option, f"the S3 {kind} key")
-        keys.append(configured or "")
-        files.append(file)
-    try:
-        return Keys(KeyPair(*keys), *files)
-    except (OSError, ValueError) as error:
-        raise ConfigError(ours.name, "s3_store_*_key_file", str(error)) from error
 
 
 def _endpoint(section: Section) -> str:

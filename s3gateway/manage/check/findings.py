@@ -130,6 +130,27 @@ _ADVICE = {
             ),
         ),
     ),
+    **dict.fromkeys(
+        ("NoCredentials", "CredentialsFailed"),
+        (
+            "no credentials",
+            (
+                "s3_store_credentials = chain in [{store}] looks in the environment "
+                "and the files of the user that runs this check: run it as the "
+                "gateway's user, with its environment."
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ("ExpiredToken", "InvalidToken", "InvalidTokenId"),
+        (
+            "credentials expired",
+            (
+                "The server refuses the session token; check what s3_store_credentials "
+                "= chain in [{store}] finds, and the clocks."
+            ),
+        ),
+    ),
     "SlowDown": ("overloaded", "The server is overloaded; try again later."),
 }
 _WRONG_REGION = (
