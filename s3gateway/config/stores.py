@@ -85,6 +85,11 @@ class StoreSettings:
         """The endpoint without its scheme, as location URIs hold it."""
         return self.endpoint.partition("://")[2]
 
+    @property
+    def location_keys(self) -> KeyPair:
+        """The keys in location URIs, where they hold keys."""
+        return self.keys.current()
+
     def known_keys(self) -> list[KeyPair]:
         """Return all keys that no answer may show: configured, and of the chain."""
         return [self.keys.current(), *(self.chain.used() if self.chain else ())]

@@ -29,7 +29,7 @@ def location_uri(
 
     :param with_credentials: whether it holds the keys, as before glance_store 5.6
     """
-    keys = store.keys.current()
+    keys = store.location_keys
     uri = uris.StoredURI(
         scheme=store.scheme,
         service=store.service,

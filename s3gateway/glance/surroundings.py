@@ -99,7 +99,7 @@ def need_keys_for_locations(settings: Settings, traits: Traits) -> None:
     :raises ConfigError: naming the store
     """
     for store in settings.stores.values():
-        if traits.credentials_in_uris and not store.keys.current().access_key:
+        if traits.credentials_in_uris and not store.location_keys.access_key:
             raise ConfigError(
                 store.name,
                 "s3_store_access_key",
@@ -112,7 +112,7 @@ def need_keys_for_locations(settings: Settings, traits: Traits) -> None:
 def report_chains(settings: Settings) -> None:
     """Warn of what stock Glance cannot do, in whose process the gateway is."""
     for store in settings.stores.values():
-        if not store.keys.current().access_key:
+        if not store.location_keys.access_key:
             LOG.warning(
                 "Store %s has s3_store_credentials = chain and no s3_store_access_key: "
                 "uploads and downloads are the gateway's and work, but Glance's own "

@@ -20,7 +20,7 @@ def check(chained: Chained, store: StoreSettings) -> Iterator[Finding]:
         yield _kind(subject, chained)
     except StoreError:  # the finding about access says why
         return
-    if not store.keys.current().access_key:
+    if not store.location_keys.access_key:
         yield findings.note(
             subject,
             "no keys for Glance's own driver",

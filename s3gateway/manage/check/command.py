@@ -14,6 +14,7 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
 from s3gateway.glance import relied_on
+from s3gateway.glance import surroundings
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
 from s3gateway.manage import selection
@@ -195,6 +196,10 @@ def _glance(context: Context) -> Iterator[Finding]:
     else:
         yield findings.ok("Glance", "its API lists images")
         yield _way(context)
+        try:
+            surroundings.need_keys_for_locations(context.settings, glance.traits)
+        except ConfigError as error:
+            yield findings.error("Glance", "no keys for locations", str(error))
         if glance.traits.credentials_in_uris:
             yield findings.warning(
                 "Glance",
