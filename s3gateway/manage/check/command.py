@@ -17,6 +17,7 @@ from s3gateway.glance import relied_on
 from s3gateway.glance import surroundings
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import locations
 from s3gateway.manage import selection
 from s3gateway.manage import trouble
 from s3gateway.manage.check import botocore_data
@@ -30,6 +31,7 @@ from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
+from s3gateway.manage.operator import Operator
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -75,6 +77,7 @@ def declare(commands: Commands) -> None:
         action="store_true",
         help="write to no bucket, and create no image",
     )
+    locations.declare_face(parser)
     parser.add_argument(
         "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
     )
@@ -207,3 +210,28 @@ def _glance(context: Context) -> Iterator[Finding]:
                 "It keeps the S3 keys in its database: upgrade, then run locations "
                 "scrub.",
             )
+        yield from _locations(context, glance)
+
+
+def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
+    """Say whether an S3 key is in a location."""
+    if glance.rows is None:
+        return  # to ask its API for all images would take long
+    stores = context.settings.stores
+    try:
+        found = locations.count(glance, stores, context.output, context.words.face)
+    except GlanceError as error:
+        yield findings.error("locations", "not known", str(error))
+        return
+    used = locations.with_key(found, locations.IN_USE)
+    deleted = locations.with_key(found, locations.DELETED)
+    if used or deleted:
+        yield findings.warning(
+            "locations",
+            f"{used} hold an S3 key, and {deleted} rows of deleted images",
+            "Who reads Glance's database has the keys: locations audit counts them. "
+            "Glance up to 32 needs those of its images, unless the gateway is sealed "
+            "(locations seal); glance-manage db purge removes the others.",
+        )
+    else:
+        yield findings.ok("locations", "none holds an S3 key")

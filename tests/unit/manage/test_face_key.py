@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from s3gateway.config.keys import KeyPair
 from s3gateway.manage import main
 from s3gateway.manage import pairs
 from tests.support import schema
@@ -153,5 +154,5 @@ def test_two_at_once_lose_nothing(tmp_path: pathlib.Path) -> None:
 
 
 def test_nothing_is_in_a_repr() -> None:
-    line = pairs.of(pairs.KeyPair("AKEY", "a-secret-of-20-bytes"), "")
+    line = pairs.of(KeyPair("AKEY", "a-secret-of-20-bytes"), "")
     assert "a-secret" not in repr(line)
