@@ -33,6 +33,7 @@ from s3gateway.errors import StoreUnavailable
 from s3gateway.s3 import credentials
 from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
+from s3gateway.s3 import logs
 from s3gateway.s3.credentials import Chained
 from s3gateway.store import Buffers
 
@@ -77,7 +78,7 @@ class Connection:
         self.keys = keys
         if region:
             store = _elsewhere(store, region)
-        credentials.keep_out_of_logs()
+        logs.keep_secrets_out()
         session = _session(keys)
         # An unreadable date must not fail the whole response.
         session._session.get_component("response_parser_factory").set_parser_defaults(

@@ -8,7 +8,6 @@ once more in the whole chain.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
@@ -24,6 +23,7 @@ from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.s3 import logs
 
 #: The codes of errors: no source has credentials; one that should have failed.
 NONE_FOUND, SOURCE_FAILED = "NoCredentials", "CredentialsFailed"
@@ -103,6 +103,7 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         self._last_of: Credentials | None = None
         self._failure: StoreError | None = None
         self._not_before = 0.0
+        self._same_until = 0.0
         self._here = threading.local()
 
     @property
@@ -150,10 +151,13 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         if code not in _REFUSALS or used is None:
             return False
         with self._lock:
-            if self._last == used and time.monotonic() >= self._not_before:
+            if self._last == used and time.monotonic() >= self._same_until:
+                self._same_until = time.monotonic() + _PAUSE
                 self._found = self._find()
-                self._not_before = time.monotonic() + _PAUSE
-        return bool(self.get_frozen_credentials() != used)
+        if self.get_frozen_credentials() == used:
+            return False
+        self._same_until = 0.0
+        return True
 
     def _renew(self, found: Credentials) -> ReadOnlyCredentials:
         """Return what was found; botocore renews it if it is time for that.
@@ -250,34 +254,6 @@ class _Found:
         return self._credentials
 
 
-class _Nameless(logging.Filter):
-    """Takes the texts of errors out of botocore's log of failed renewals.
-
-    They may hold what a credential process printed.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and record.exc_info[0]:
-            kind = record.exc_info[0].__name__
-            record.msg, record.args = f"{record.getMessage()} ({kind})", None
-            record.exc_info = record.exc_text = None
-        return True
-
-
-_NAMELESS = _Nameless()
-
-
-def keep_out_of_logs() -> None:
-    """Disable botocore's debug log: it shows signed URLs and what STS answers.
-
-    oslo.log quiets ``boto`` but not ``botocore``, so a Glance with ``debug`` would show
-    them.  Glance's own S3 driver shares the logger.
-    """
-    logger = logging.getLogger("botocore")
-    logger.setLevel(max(logger.level, logging.INFO))
-    logging.getLogger("botocore.credentials").addFilter(_NAMELESS)
-
-
 def session_of(credentials: Credentials) -> botocore.session.Session:
     """Return a session whose clients sign with these credentials."""
     session = botocore.session.Session()
@@ -287,7 +263,7 @@ def session_of(credentials: Credentials) -> botocore.session.Session:
 
 def _session(chain: Chain, region: str) -> botocore.session.Session:
     """Return a session that reads the environment and the files as they are now."""
-    keep_out_of_logs()
+    logs.keep_secrets_out()
     session = botocore.session.Session(profile=chain.profile or None)
     if region and not session.get_config_variable("region"):
         session.set_config_variable("region", region)  # for STS

@@ -21,6 +21,7 @@ from s3gateway.errors import StoreUnavailable
 from s3gateway.manage.check import store as check
 from s3gateway.manage.check.findings import Severity
 from s3gateway.s3 import credentials
+from s3gateway.s3 import logs
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.credentials import Chained
@@ -424,7 +425,7 @@ def test_what_was_used_is_noted() -> None:
 def test_the_log_of_botocore_has_no_texts_of_errors(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    credentials.keep_out_of_logs()
+    logs.keep_secrets_out()
     logger = logging.getLogger("botocore.credentials")
     try:
         raise ValueError("secret-of-process")
