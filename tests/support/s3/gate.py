@@ -43,6 +43,8 @@ class Gate:
     """What a gate lets through, and what it has seen.
 
     :ivar before: called before each request is judged, with its method and path
+    :ivar cut: called before each piece of a body that it passes on, with the method and
+        how many bytes went before; whether it breaks off there
     :ivar used: the access keys of the requests that it let through, in their order
     :ivar refused: the error codes of those that it did not
     """
@@ -51,6 +53,7 @@ class Gate:
         self.server = server
         self.find = find
         self.before: Callable[[str, str], None] = lambda method, path: None
+        self.cut: Callable[[str, int], bool] = lambda method, sent: False
         self.used: list[str] = []
         self.refused: list[str] = []
         self.pool = urllib3.PoolManager(maxsize=32)
@@ -150,8 +153,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+        sent = 0
         while not chunked and (piece := answer.read(_PIECE)):
-            self.wfile.write(piece)
+            if self._gate.cut(self.command, sent):
+                self.close_connection = True
+                return
+            sent += self.wfile.write(piece)
         answer.release_conn()
 
     def _refuse(self, code: str) -> None:
