@@ -115,8 +115,9 @@ def report_chains(settings: Settings) -> None:
         if not store.location_keys.access_key:
             LOG.warning(
                 "Store %s has s3_store_credentials = chain and no s3_store_access_key: "
-                "uploads and downloads are the gateway's and work, but Glance's own "
-                "driver has no keys, so deletes, imports, copies and web-download "
-                "fail. Set keys for it, or let the gateway stand alone",
+                "uploads and downloads are the gateway's and work, but Glance itself "
+                "leaves such a store out. Imports, copies and web-download fail, and "
+                "deletes leave the data in S3. Set keys for Glance, or let the gateway "
+                "stand alone",
                 store.name,
             )

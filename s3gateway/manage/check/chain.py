@@ -24,9 +24,9 @@ def check(chained: Chained, store: StoreSettings) -> Iterator[Finding]:
         yield findings.note(
             subject,
             "no keys for Glance's own driver",
-            "Uploads and downloads are the gateway's and work. Deletes, imports, "
-            "copies and web-download are Glance's, and need s3_store_access_key and "
-            "s3_store_secret_key where Glance runs.",
+            "Uploads and downloads are the gateway's and work. Where Glance runs it "
+            "needs s3_store_access_key and s3_store_secret_key: without them imports, "
+            "copies and web-download fail, and deletes leave the data in S3.",
         )
 
 

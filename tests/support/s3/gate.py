@@ -137,8 +137,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             redirect=False,
             retries=False,
         )
-        with contextlib.closing(answer):
-            self._answer(answer)
+        with contextlib.closing(answer), contextlib.suppress(ConnectionError):
+            self._answer(answer)  # a client may go at any time
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _pass  # noqa: N815
 

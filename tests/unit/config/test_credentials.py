@@ -95,4 +95,4 @@ def test_a_filter_says_what_glance_cannot_do(
         surroundings.report_chains(settings(CHAIN))
     [record] = caplog.records
     assert "Store fast has s3_store_credentials = chain" in record.getMessage()
-    assert "deletes, imports, copies and web-download fail" in record.getMessage()
+    assert "deletes leave the data in S3" in record.getMessage()
