@@ -100,7 +100,8 @@ class InstalledRows:
         )
 
     def _read(self, value: str) -> str:
-        if not self._key:
+        # What was written before the key was configured is plain.
+        if not self._key or "://" in value:
             return value
         return str(self._crypt.urlsafe_decrypt(self._key, value))
 

@@ -26,6 +26,7 @@ from tests.support.s3.gate import Gate
 from tests.support.s3.s3server import S3Server
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
+from tests.support.servers.glance import Glance
 from tests.support.servers.manage import Manage
 from tests.support.servers.manage import Result
 from tests.support.servers.mariadb import MariaDB
@@ -33,6 +34,8 @@ from tests.support.servers.mariadb import MariaDB
 REAL = KeyPair("REALACCESSKEY001", "real/secret+key=0123456789abcdef")
 FACE = KeyPair("FACEACCESSKEY001", "face0secret0key00123456789abcdef")
 DATA = b"image data" * 1000
+
+Clouds = Callable[..., Cloud]
 
 
 @dataclasses.dataclass
@@ -76,34 +79,42 @@ def face(s3: S3Server) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def sealing(
     workspace: pathlib.Path, database: MariaDB, s3: S3Server
-) -> Iterator[Callable[[int], Cloud]]:
+) -> Iterator[Clouds]:
     """Clouds of their own, in whose databases nothing else is."""
-    made: dict[int, Cloud] = {}
+    made: dict[tuple[int, str], Cloud] = {}
     with contextlib.ExitStack() as stack:
 
-        def cloud(release: int) -> Cloud:
-            if release not in made:
-                home = workspace / f"sealing-{release}"
-                made[release] = Cloud(
-                    release, home, database, s3, stack, name="sealing"
+        def cloud(release: int, name: str = "sealing") -> Cloud:
+            if (release, name) not in made:
+                home = workspace / f"{name}-{release}"
+                made[release, name] = Cloud(
+                    release, home, database, s3, stack, name=name
                 )
-            return made[release]
+            return made[release, name]
 
         yield cloud
 
 
 class Stage:
-    """Stock Glance with its section at one server or the other."""
+    """Stock Glance with its section at one server or the other.
 
-    def __init__(self, cloud: Cloud, real: Server, face: Server) -> None:
+    :param options: of ``[DEFAULT]``
+    """
+
+    def __init__(
+        self, cloud: Cloud, real: Server, face: Server, **options: str
+    ) -> None:
         self.cloud, self.real, self.face = cloud, real, face
+        self._more: Config = {"DEFAULT": options} if options else {}
 
     def at(self, server: Server, token: str = ALICE) -> Api:
-        return self.cloud.api(token, gateway=False, config=server.config())
+        return Api(self._glance(server).url, token)
 
     def manage(self, server: Server, *words: str) -> Result:
-        glance = self.cloud.glance(gateway=False, config=server.config())
-        return Manage(self.cloud, glance)("locations", *words)
+        return Manage(self.cloud, self._glance(server))("locations", *words)
+
+    def _glance(self, server: Server) -> Glance:
+        return self.cloud.glance(gateway=False, config=server.config() | self._more)
 
     def rows(self) -> list[str]:
         found = self.cloud.rows("SELECT value FROM image_locations ORDER BY id")
@@ -149,7 +160,7 @@ def reading(api: Api, image_id: str) -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("release", tiers.but([30], [30, 31, 32]))
 def test_there_and_back_with_nothing_lost(
-    sealing: Callable[[int], Cloud],
+    sealing: Clouds,
     real: Server,
     face: Server,
     tmp_path: pathlib.Path,
@@ -204,7 +215,7 @@ def test_there_and_back_with_nothing_lost(
 
 
 def test_on_33_changing_the_section_is_enough(
-    sealing: Callable[[int], Cloud], real: Server, face: Server, tmp_path: pathlib.Path
+    sealing: Clouds, real: Server, face: Server, tmp_path: pathlib.Path
 ) -> None:
     stage = Stage(sealing(33), real, face)
     face.gate.find = gates.of_pairs(FACE)
@@ -227,3 +238,30 @@ def test_on_33_changing_the_section_is_enough(
     assert stock.delete(ids["active"]).status == 204
     assert stock.delete(new).status == 204
     assert (real.gate.refused, face.gate.refused) == ([], [])
+
+
+@pytest.mark.full
+def test_locations_that_glance_encrypts(
+    sealing: Clouds, real: Server, face: Server, tmp_path: pathlib.Path
+) -> None:
+    cloud = sealing(30, "encrypted")
+    plain = Stage(cloud, real, face)
+    earlier = plain.at(real).create()
+    assert plain.at(real).upload(earlier, DATA).status == 204
+    assert plain.at(real).delete(earlier).status == 204  # its row stays as it is
+    stage = Stage(cloud, real, face, metadata_encryption_key="0123456789abcdef" * 2)
+    api = stage.at(real)
+    image_id = api.create()
+    assert api.upload(image_id, DATA).status == 204
+    assert [row.startswith("s3://") for row in stage.rows()] == [True, False]
+    face.gate.find = gates.of_pairs(FACE)
+    words = ["--face", face.url, "--key-file", face.file(tmp_path)]
+    done = stage.manage(real, "seal", *words)
+    assert (done.code, len(done.about("done"))) == (0, 2), done.text
+    assert not any(row.startswith("s3://") for row in stage.rows())
+    sealed = stage.at(face)
+    assert sealed.download(image_id).body == DATA
+    done = stage.manage(real, "unseal", "--face", face.url)
+    assert (done.code, len(done.about("done"))) == (0, 1), done.text
+    assert stage.at(real).download(image_id).body == DATA
+    assert stage.at(real).delete(image_id).status == 204

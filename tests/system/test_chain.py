@@ -78,6 +78,14 @@ class Ground:
             self.gate.cut = lambda method, sent: False
             codes.extend(self.gate.refused[refused:])
 
+    def hidden(self, stock: Api, gateway: Api, image_id: str) -> None:
+        """Make sure that no answer has what signs the requests now."""
+        now = self.issuer.issued[-1]
+        change = {"op": "add", "path": "/note", "value": f"{now.secret_key}{now.token}"}
+        assert stock.patch(image_id, change).status == 200
+        shown = gateway.request("GET", f"/v2/images/{image_id}")
+        assert shown.json()["note"] == "REDACTEDREDACTED"
+
     def secrets(self) -> list[str]:
         return [text for p in self.issuer.issued for text in (p.secret_key, p.token)]
 
@@ -110,6 +118,7 @@ def test_a_filter_with_a_chain_and_keys_for_glance(
     api = Api(running.url, ALICE)
     image_id = there_and_back(ground, api)
     used = len(ground.gate.used)
+    ground.hidden(cloud.api(ALICE, gateway=False), api, image_id)
     assert api.delete(image_id).status == 204
     assert LASTING.access_key in ground.gate.used[used:]
     assert image_id not in str(cloud.objects("fast"))
