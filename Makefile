@@ -3,7 +3,7 @@
 PYTHON ?= python3
 TOX = .venv/bin/tox run
 
-.PHONY: bench demo test test-full clean
+.PHONY: bench demo documents test test-full clean
 
 demo: .venv/installed
 	.venv/bin/python -m tests.support.leftovers .venv/bin/python -m tests.demo
@@ -21,6 +21,11 @@ test-full: .venv/installed
 bench: .venv/installed
 	@$(PYTHON) tests/packages.py --full
 	$(TOX) -e bench
+
+# The documents that the project starts from; DOCUMENT=minio follows some of them.
+documents: .venv/installed
+	@$(PYTHON) tests/packages.py --full
+	$(TOX) -e documents -- $(DOCUMENT)
 
 clean:
 	rm -rf .venv .tox .envs .bare

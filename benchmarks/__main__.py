@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -39,11 +40,12 @@ _SHARED_MEMORY = pathlib.Path("/dev/shm")  # noqa: S108  the disk is not measure
 
 
 @contextlib.contextmanager
-def ground() -> Iterator[Ground]:
+def ground(how: Setting) -> Iterator[Ground]:
     """Start the S3 server and the database."""
     with contextlib.ExitStack() as stack:
         home = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        s3 = stack.enter_context(rgw.serving(home / "rgw", memory=_STORE))
+        s3_serving = rgw.serving_tls if how.tls else rgw.serving
+        s3 = stack.enter_context(s3_serving(home / "rgw", memory=_STORE))
         s3.client().create_bucket(Bucket=field.BUCKET)
         database = stack.enter_context(mariadb.serving(home / "mariadb"))
         url = database.create("glance")
@@ -51,9 +53,30 @@ def ground() -> Iterator[Ground]:
         def sql(statement: str) -> str:
             return database.execute(f"USE glance; {statement}")
 
-        found = Ground(s3, url, sql, home)
+        found = Ground(s3, url, sql, home, wsgi=how.wsgi, config=how.config)
         glance.create_database(found.bin_dir, home, found.database)
         yield found
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all sides of a run have in common.
+
+    :ivar wsgi: ``gunicorn`` or ``uwsgi``
+    :ivar tls: whether S3 is asked by https
+    :ivar hashing_algorithm: Glance's option, empty for its default
+    """
+
+    wsgi: str = "gunicorn"
+    tls: bool = False
+    hashing_algorithm: str = ""
+
+    @property
+    def config(self) -> glance.Config:
+        """Options of each Glance."""
+        if not self.hashing_algorithm:
+            return {}
+        return {"DEFAULT": {"hashing_algorithm": self.hashing_algorithm}}
 
 
 @contextlib.contextmanager
@@ -67,12 +90,13 @@ def source(size: int) -> Iterator[pathlib.Path]:
 
 
 def measure(
-    chosen: list[Case], pairs: int, size: int, *, small_ones: bool
+    how: Setting, chosen: list[Case], pairs: int, size: int, *, small_ones: bool
 ) -> Generator[Sample | Rate | Requests, None, None]:
     """Yield the samples of all chosen cases, line by line."""
-    with ground() as found, source(size) as file:
+    with ground(how) as found, source(size) as file:
         if small_ones:
-            yield from small.requests(found, file)
+            if not how.tls:  # which hides what is asked
+                yield from small.requests(found, file)
             with field.laid_out(found, "near") as laid_out:
                 yield from small.rates(laid_out, file, pairs)
         for line, group in itertools.groupby(chosen, lambda case: case.line):
@@ -120,6 +144,11 @@ def main() -> None:
     parser.add_argument(
         "--output", type=pathlib.Path, help="directory for tables and plots"
     )
+    parser.add_argument("--wsgi", choices=["gunicorn", "uwsgi"], default="gunicorn")
+    parser.add_argument("--tls", action="store_true", help="ask S3 by https")
+    parser.add_argument(
+        "--hashing-algorithm", default="", help="Glance's option of that name"
+    )
     options = parser.parse_args()
     isolation.apply()
     chosen = [
@@ -127,9 +156,10 @@ def main() -> None:
         for case in cases(options.size)
         if not options.only or case.name in options.only
     ]
+    how = Setting(options.wsgi, options.tls, options.hashing_algorithm)
     small_ones = not options.only or SMALL in options.only
     results = collected(
-        measure(chosen, options.pairs, options.size, small_ones=small_ones)
+        measure(how, chosen, options.pairs, options.size, small_ones=small_ones)
     )
     for table in report.tables(results):
         print("", table.text(), sep="\n")

@@ -26,15 +26,29 @@ def cases(size: int) -> list[Case]:
         Case("upload-4", "near", True, size, 4),
         Case("download", "near", False, size, sides=_ALL),
         Case("download-4", "near", False, size, 4),
-        Case("download-16", "near", False, size // 16, 16, pairs=2),
+        Case("download-16", "near", False, size // 16, 16),
         Case("download-64", "near", False, size // 64, 64, sides=_ALONE, pairs=2),
-        Case("upload-16", "near", True, size // 16, 16, pairs=2),
-        Case("upload-64", "near", True, size // 64, 64, pairs=2),
+        Case("upload-16", "near", True, size // 16, 16),
+        Case("upload-64", "near", True, size // 64, 64),
         Case("far-upload", "far", True, size, sides=_ALL),
         Case("far-download", "far", False, size, sides=_ALL),
         Case("upload-chunked", "near", True, size, chunked=True),
         Case("slow-upload", "slow", True, size, sides=_ALONE),
         Case("slow-upload-16", "slow", True, size // 16, 16, sides=_ALONE),
+        *_storms(size),
+    ]
+
+
+def _storms(size: int) -> list[Case]:
+    """Many hosts that start from few images."""
+    return [
+        Case(f"{line}storm-{name}", f"{line}counted", False, size, 64, **how)
+        for line in ("", "far-")
+        for name, how in (
+            ("1", {"images": 1, "pairs": 1}),
+            ("4", {"images": 4, "pairs": 1}),
+            ("spread", {"images": 1, "spread": 30.0, "pairs": 1}),
+        )
     ]
 
 

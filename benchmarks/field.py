@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The measured servers: one Glance release, stock and with the filter both ways.
 
-All have the same database, the same buckets and the same server, gunicorn with one
-worker process; only one of them is ever at work.
+All have the same database, the same buckets and the same server, gunicorn or uWSGI with
+one worker process; only one of them is ever at work.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from benchmarks.client import Client
 from benchmarks.client import Failed
+from benchmarks.link import counted
 from benchmarks.workers import Workers
 from tests.support.clients.api import Api
 from tests.support.s3.s3server import S3Server
@@ -44,6 +45,9 @@ LINES = {
     "near": (),
     "far": ("--delay=0.010", f"--rate={50 * _MIB}"),
     "slow": (f"--shared={20 * _MIB}",),
+    # Both count what is read from S3.  The second has 1 Gbit/s in all.
+    "counted": ("--delay=0",),
+    "far-counted": ("--delay=0.010", f"--rate={50 * _MIB}", "--shared=125000000"),
 }
 
 
@@ -63,6 +67,8 @@ class Ground:
     :ivar database: the URL of Glance's database, which is in place
     :ivar sql: runs a statement on it
     :ivar release: of Glance, as in the name of its environment
+    :ivar wsgi: the server of each Glance, as in ``GlanceSpec``
+    :ivar config: options of each Glance, by section
     """
 
     s3: S3Server
@@ -70,6 +76,8 @@ class Ground:
     sql: Callable[[str], str]
     directory: pathlib.Path
     release: int = 33
+    wsgi: str = "gunicorn"
+    config: Config = dataclasses.field(default_factory=dict)
 
     @property
     def bin_dir(self) -> pathlib.Path:
@@ -81,8 +89,14 @@ class Field:
     """The Glances, and S3 as they see it."""
 
     ground: Ground
+    line: str
     s3: S3Server
     sides: dict[str, Side]
+
+    def came_from_s3(self) -> int:
+        """Return how many bytes S3 has sent so far, 0 if nobody counts them."""
+        path = _count_of(self.ground, self.line)
+        return counted(path) if path.exists() else 0
 
 
 @contextlib.contextmanager
@@ -92,7 +106,8 @@ def laid_out(ground: Ground, line: str) -> Iterator[Field]:
         seen = ground.s3
         if LINES[line]:
             seen = stack.enter_context(_behind(ground, line))
-        yield Field(ground, seen, stack.enter_context(both(ground, seen, line)))
+        sides = stack.enter_context(both(ground, seen, line))
+        yield Field(ground, line, seen, sides)
 
 
 @contextlib.contextmanager
@@ -101,12 +116,13 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
     with contextlib.ExitStack() as stack:
         sides = {}
         for side in (STOCK, GATEWAY, BY_API):
-            how = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
+            by_api = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
             spec = GlanceSpec(
                 bin_dir=ground.bin_dir,
                 gateway=side != STOCK,
+                wsgi=ground.wsgi,
                 threads=_THREADS,
-                config=how,
+                config=glance.merged(ground.config, by_api),
             )
             directory = ground.directory / f"{name}-{side}".replace(" ", "-")
             running = stack.enter_context(
@@ -142,13 +158,18 @@ def stores(s3: S3Server) -> Config:
     }
 
 
+def _count_of(ground: Ground, line: str) -> pathlib.Path:
+    return ground.directory / f"link-{line}.count"
+
+
 @contextlib.contextmanager
 def _behind(ground: Ground, line: str) -> Iterator[S3Server]:
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.link", f"--port={port}"]
-    target = ground.s3.endpoint.partition("://")[2]
+    scheme, _, target = ground.s3.endpoint.partition("://")
     log = ground.directory / f"link-{line}.log"
-    options = [f"--target={target}", *LINES[line]]
+    count = f"--count={_count_of(ground, line)}"
+    options = [f"--target={target}", count, *LINES[line]]
     with Server("link", [*command, *options], log=log, cwd=glance.ROOT) as server:
         server.wait_for_port(port)
-        yield dataclasses.replace(ground.s3, endpoint=f"http://127.0.0.1:{port}")
+        yield dataclasses.replace(ground.s3, endpoint=f"{scheme}://127.0.0.1:{port}")

@@ -12,13 +12,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import mmap
+import pathlib
 import queue
 import socket
+import struct
 import threading
 import time
 
 _STEP = 256 * 1024
 _QUEUED = 8  # steps: what may be on the line
+_COUNT = struct.Struct("=Q")
 
 
 class Rate:
@@ -48,11 +52,41 @@ class Line:
     :ivar delay: seconds in each direction
     :ivar rate: bytes a second of one connection and direction, 0 for no limit
     :ivar shared: what all connections share in each direction, 0 for no limit
+    :ivar came: counts what comes from the S3 server
     """
 
     delay: float
     rate: float
     shared: tuple[Rate, Rate]
+    came: Count
+
+
+class Count:
+    """Bytes that have passed, in a file that other processes can read.
+
+    :param path: a file of 8 bytes; empty for none
+    """
+
+    def __init__(self, path: str) -> None:
+        self._total = 0
+        self._lock = threading.Lock()
+        self._memory: mmap.mmap | None = None
+        if path:
+            pathlib.Path(path).write_bytes(bytes(_COUNT.size))
+            with pathlib.Path(path).open("r+b") as file:
+                self._memory = mmap.mmap(file.fileno(), _COUNT.size)
+
+    def add(self, count: int) -> None:
+        with self._lock:
+            self._total += count
+            if self._memory is not None:
+                _COUNT.pack_into(self._memory, 0, self._total)
+
+
+def counted(path: pathlib.Path) -> int:
+    """Return what a ``Count`` has counted so far."""
+    total: int = _COUNT.unpack(path.read_bytes())[0]
+    return total
 
 
 def serve(listener: socket.socket, target: tuple[str, int], line: Line) -> None:
@@ -61,12 +95,12 @@ def serve(listener: socket.socket, target: tuple[str, int], line: Line) -> None:
         client, _ = listener.accept()
         server = socket.create_connection(target)
         handshake = time.monotonic() + 2 * line.delay
-        for source, sink, shared in (
-            (client, server, line.shared[0]),
-            (server, client, line.shared[1]),
+        for source, sink, shared, count in (
+            (client, server, line.shared[0], Count("")),
+            (server, client, line.shared[1], line.came),
         ):
             sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _pass_on(source, sink, line, shared, handshake)
+            _pass_on(source, sink, line, shared, count, handshake)
 
 
 def _pass_on(
@@ -74,6 +108,7 @@ def _pass_on(
     sink: socket.socket,
     line: Line,
     shared: Rate,
+    count: Count,
     handshake: float,
 ) -> None:
     under_way: queue.Queue[tuple[float, bytes]] = queue.Queue(_QUEUED)
@@ -82,6 +117,7 @@ def _pass_on(
     def receive() -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_STEP):
+                count.add(len(data))
                 arrived = max(time.monotonic(), handshake)
                 due = max(own.due(len(data), arrived), shared.due(len(data), arrived))
                 under_way.put((due + line.delay, data))
@@ -112,9 +148,11 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds, one way")
     parser.add_argument("--rate", type=float, default=0.0, help="bytes/s, each")
     parser.add_argument("--shared", type=float, default=0.0, help="bytes/s, all")
+    parser.add_argument("--count", default="", help="file for the bytes from S3")
     found = parser.parse_args()
     host, _, port = found.target.partition(":")
-    line = Line(found.delay, found.rate, (Rate(found.shared), Rate(found.shared)))
+    shared = Rate(found.shared), Rate(found.shared)
+    line = Line(found.delay, found.rate, shared, Count(found.count))
     listener = socket.create_server(("127.0.0.1", found.port), backlog=256)
     serve(listener, (host, int(port)), line)
 

@@ -19,7 +19,7 @@ from benchmarks.small import Rate
 from benchmarks.small import Requests
 from benchmarks.transfers import Sample
 
-_MEASURES = ("seconds", "speed", "cpu", "memory", "first", "busy")
+_MEASURES = ("seconds", "speed", "cpu", "memory", "first", "busy", "asked")
 
 
 @dataclasses.dataclass
@@ -118,7 +118,8 @@ def _medians(results: Results) -> Table:
         figures = [results.median(case, side, measure) for measure in _MEASURES]
         shown = [f"{figure:.{2 if figure < 100 else 0}f}" for figure in figures]
         rows.append([case, side, str(runs), *shown])
-    return Table("medians", [*headings, "first byte s", "machine busy"], rows)
+    headings += ["first byte s", "machine busy", "images' size from S3"]
+    return Table("medians", headings, rows)
 
 
 def _often(results: Results) -> Table:
@@ -170,7 +171,7 @@ def _targets(results: Results) -> Table:
         if target.case in cases:
             value = results.reached(target)
             yes = "yes" if target.is_met(value) else "no"
-            against = target.against or "-"
+            against = target.against or "nothing"
             row = [target.case, target.measure, against, target.wanted]
             rows.append([*row, f"{value:.2f}", yes])
     return Table("targets", headings, rows)

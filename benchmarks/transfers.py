@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import pathlib
 import statistics
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
@@ -38,6 +40,8 @@ class Case:
     :ivar count: images at once
     :ivar sides: the sides to compare; ``boto3`` is its TransferManager, straight to S3
     :ivar pairs: how often at most, for what no target is set for
+    :ivar images: how many images there are for all downloads; 0: one for each
+    :ivar spread: seconds over which the downloads begin
     """
 
     name: str
@@ -48,6 +52,8 @@ class Case:
     chunked: bool = False
     sides: tuple[str, ...] = (STOCK, GATEWAY)
     pairs: int = 1000
+    images: int = 0
+    spread: float = 0.0
 
     @property
     def total(self) -> int:
@@ -64,6 +70,7 @@ class Sample:
     :ivar memory: peak over idle of the worker, in MiB, 0 for boto3
     :ivar first: seconds to the first byte, the median of the images at once
     :ivar busy: how much of all processors was at work, S3's and the client's with it
+    :ivar asked: what S3 has sent, as a multiple of the images; 0 if nobody counted
     """
 
     case: str
@@ -75,12 +82,14 @@ class Sample:
     memory: float
     first: float
     busy: float
+    asked: float
 
     def __str__(self) -> str:
         return (
             f"{self.case:16} {self.side:8} {self.seconds:8.2f} s "
             f"{self.speed:7.1f} MiB/s {self.cpu:6.2f} CPU s/GiB "
-            f"{self.memory:7.1f} MiB {self.first:7.3f} s {self.busy:4.0%} busy"
+            f"{self.memory:7.1f} MiB {self.first:7.3f} s {self.busy:4.0%} busy "
+            f"{self.asked:6.2f} x from S3"
         )
 
 
@@ -110,7 +119,8 @@ class Course:
             yield []
             return
         side = self._field.sides[GATEWAY]
-        images = [side.api.create(name=case.name) for _ in range(case.count)]
+        count = case.images or case.count
+        images = [side.api.create(name=case.name) for _ in range(count)]
         for image in images:
             side.client.upload(image, self._source, case.size * _MIB, chunked=False)
         try:
@@ -120,6 +130,7 @@ class Course:
                 side.api.delete(image)
 
     def _sample(self, case: Case, side: str, pair: int, images: list[str]) -> Sample:
+        before = self._field.came_from_s3()
         if side == BOTO3:
             watch, cost = self._boto3(case, images), workers.Cost(0, 0)
             timings = [Timing(0, watch.seconds)]
@@ -135,6 +146,8 @@ class Course:
             memory=cost.memory / _MIB,
             first=statistics.median(timing.first for timing in timings),
             busy=watch.busy,
+            asked=(self._field.came_from_s3() - before)
+            / (case.size * _MIB * (case.images or case.count)),
         )
 
     def _glance(
@@ -142,8 +155,13 @@ class Course:
     ) -> tuple[Watch, workers.Cost, list[Timing]]:
         size = case.size * _MIB
         if not case.upload:
-            work = lambda image: side.client.download(image, size)  # noqa: E731
-            return _timed(side, work, images)
+            pause = itertools.count()
+
+            def download(image: str) -> Timing:
+                time.sleep(next(pause) * case.spread / case.count)
+                return side.client.download(image, size)
+
+            return _timed(side, download, images * (case.count // len(images)))
         images = [side.api.create(name=case.name) for _ in range(case.count)]
         try:
             return _timed(

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Describes the commands of s3gateway-manage in its page, from their parsers.
 
-The directive ``s3gateway-commands`` stands where the descriptions are to be; they are
+The directive ``s3gateway-commands`` stands where the descriptions are to be, and
+``s3gateway-codes`` where the codes of ``check`` are, which are the schema's.  They are
 made when the documentation is built.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import pathlib
 import re
 import textwrap
+from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +23,17 @@ from docutils.statemachine import StringList
 
 from s3gateway.manage import arguments
 from s3gateway.manage import commands
+
+_SCHEMA = pathlib.Path(__file__).parent / "source" / "cli" / "result.schema.json"
+
+
+def codes() -> str:
+    """Return the codes of ``check`` with their meanings, in reStructuredText."""
+    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    return "\n".join(
+        f"``{code['const']}``\n    {_plain(code['description'])}\n"
+        for code in schema["$defs"]["code_of_check"]["oneOf"]
+    )
 
 
 def reference() -> str:
@@ -91,18 +106,26 @@ def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-class CommandsDirective(Directive):
-    """Puts the descriptions in."""
+#: What each directive puts in.
+DIRECTIVES: dict[str, Callable[[], str]] = {
+    "s3gateway-commands": reference,
+    "s3gateway-codes": codes,
+}
+
+
+class _Made(Directive):
+    """Puts in what a function returns."""
 
     def run(self) -> list[nodes.Node]:
         section = nodes.section()
         section.document = self.state.document
-        lines = StringList(reference().splitlines(), arguments.PROGRAM)
+        lines = StringList(DIRECTIVES[self.name]().splitlines(), arguments.PROGRAM)
         self.state.nested_parse(lines, self.content_offset, section, match_titles=True)
         return section.children
 
 
 def setup(app: Any) -> dict[str, Any]:
     """Register the directive with Sphinx."""
-    app.add_directive("s3gateway-commands", CommandsDirective)
+    for name in DIRECTIVES:
+        app.add_directive(name, _Made)
     return {"parallel_read_safe": True}

@@ -105,6 +105,12 @@ class ImageGone(RequestError):
     status = 410
 
 
+class TooManyUploads(RequestError):
+    """The project has as many uploads running as it may have."""
+
+    status = 503
+
+
 class GlanceError(GatewayError):
     """Glance's fault: it did not answer, or not as its API says."""
 

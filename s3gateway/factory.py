@@ -21,6 +21,7 @@ from s3gateway.config.settings import Settings
 from s3gateway.download.handler import Downloads
 from s3gateway.download.handler import Images
 from s3gateway.errors import ConfigError
+from s3gateway.face.app import Face
 from s3gateway.gateway import Gateway
 from s3gateway.glance import identity
 from s3gateway.glance import notifications
@@ -43,17 +44,22 @@ from s3gateway.s3.store import S3Store
 from s3gateway.standalone import start
 from s3gateway.standalone.upstream import Upstream
 from s3gateway.standalone.versions import Versions
+from s3gateway.streams.limits import Limits
 from s3gateway.upload.admission import Admission
 from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.in_glance import UploadsInGlance
 from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.reception import Reception
 from s3gateway.upload.through_api import Uploads
+from s3gateway.upload.written import Written
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+
+#: The front and the face of a gateway are two apps of one process.
+_WRITTEN = Written()
 
 
 def filter_factory(
@@ -94,6 +100,19 @@ def app_factory(global_conf: dict[str, str], **local_conf: str) -> Upstream:
     if remote is None:
         raise ConfigError(options.GROUP, "glance_url", "not set; set Glance's own URL")
     return Upstream(remote)
+
+
+def face_factory(global_conf: dict[str, str], **local_conf: str) -> Face:
+    """Make the app that speaks S3 to Glance's own driver.
+
+    :param local_conf: as for ``filter_factory``
+    :raises ConfigError: if ``face_url`` is not set
+    """
+    settings = gateway_settings.read(_parse(local_conf))
+    face = settings.face
+    if face is None:
+        raise ConfigError(options.GROUP, "face_url", "not set; set the face's own URL")
+    return Face(face.keys, s3_stores(settings), settings.transfer, _WRITTEN)
 
 
 def build(
@@ -140,6 +159,7 @@ def build(
             with_credentials=traits.credentials_in_uris,
         ),
         Masking(masks, Sweep(keys), _visibility(settings, rules)),
+        limits=Limits(settings.transfer),
         drain_limit=settings.transfer.drain_limit,
     )
 
@@ -177,6 +197,7 @@ class _Uploads:
             inspect=lambda image: Inspection.of(image, self.settings, traits),
             registrar=registrar,
             notifications=self.notifications,
+            written=_WRITTEN,
         )
 
     def in_glance(self, inside: Inside) -> UploadsInGlance:

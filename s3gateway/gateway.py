@@ -24,6 +24,7 @@ from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
 from s3gateway.monitoring import version
+from s3gateway.streams.limits import Limits
 from s3gateway.upload.in_glance import UploadsInGlance
 from s3gateway.upload.through_api import Uploads
 
@@ -47,6 +48,7 @@ class Gateway:
         guard: Guard,
         masking: Masking,
         *,
+        limits: Limits,
         drain_limit: int,
     ) -> None:
         self._glance = glance
@@ -54,6 +56,7 @@ class Gateway:
         self._downloads = downloads
         self._guard = guard
         self._masking = masking
+        self._limits = limits
         self._drain_limit = drain_limit
         metrics.BUILD_INFO.labels(version.RUNNING).set(1)
 
@@ -71,9 +74,12 @@ class Gateway:
         method = environ["REQUEST_METHOD"]
         image_id = routes.image_of_file(environ.get("PATH_INFO", ""))
         if image_id and method == "PUT":
-            return self._uploads.put(environ, image_id)
+            with self._limits.upload(environ):
+                paced = self._limits.paced(environ, "upload")
+                return self._uploads.put(paced, image_id)
         if image_id and method in ("GET", "HEAD"):
-            return self._downloads.get(environ, image_id)
+            paced = self._limits.paced(environ, "download")
+            return self._downloads.get(paced, image_id)
         image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
         if image_id:
             return self._uploads.keep_out(environ, image_id)

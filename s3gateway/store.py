@@ -20,6 +20,8 @@ from s3gateway.http.ranges import Span
 
 #: A part's bytes as one or several buffers, in order.
 Buffers = Sequence[memoryview]
+#: Numbers and etags of the parts of an object, in ascending order.
+Parts = Sequence[tuple[int, str]]
 #: Facts about an image, in ASCII; a store may keep them as object metadata.
 About = Mapping[str, str]
 NOTHING: About = MappingProxyType({})
@@ -95,16 +97,18 @@ class Writer(Protocol):
 
     upload_id: str
 
-    def send(self, number: int, part: Buffers) -> None:
-        """Store one part; may be called from several threads at once.
+    def send(self, number: int, part: Buffers) -> str:
+        """Store one part, and return its etag; several threads may call it at once.
 
         :param number: 1 or more, in the order of the object's bytes
         :raises StoreError: if the store did not take it, after retries
         """
 
-    def commit(self) -> None:
+    def commit(self, parts: Parts | None = None) -> str:
         """Make the object visible; if the answer is lost, look for the object.
 
+        :param parts: of a resumed upload; by default all that this writer has sent
+        :return: the object's etag; empty if the store returns none
         :raises StoreError: if there is no object
         """
 
@@ -118,12 +122,13 @@ class Writer(Protocol):
 class ObjectStore(Protocol):
     """One bucket of one S3 server.
 
-    :ivar knows_ranges: false after the server has answered a range with the whole
-        object.  Reading a span then discards the rest, so read one span at a time
+    :ivar knows_ranges: ``None`` until the server has answered a range; false after it
+        has answered with the whole object.  Reading a span then discards the rest, so
+        read one span at a time
     """
 
     settings: StoreSettings
-    knows_ranges: bool
+    knows_ranges: bool | None
 
     @property
     def name(self) -> str:
@@ -175,17 +180,35 @@ class ObjectStore(Protocol):
         Some stores do not list all of them; claims name those that matter.
         """
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
         """Abort the incomplete multipart uploads to a key.
 
-        :param upload_id: a known upload; others are found by listing, if the store
-            can list them
+        :param upload_id: a known upload
+        :param others: whether others too, which are found by listing, if the store can
+            list them
         """
 
-    def begin(self, key: str, about: About = NOTHING) -> Writer:
+    def begin(
+        self, key: str, about: About = NOTHING, *, shared: bool = False
+    ) -> Writer:
         """Start a multipart upload.
 
         :param about: the facts about the image that are known by now
+        :param shared: whether other processes may resume it
+        """
+
+    def resume(self, key: str, upload_id: str) -> Writer:
+        """Go on with a multipart upload that was begun to be shared.
+
+        Whether there is one is found out by using it.
+        """
+
+    def untouched(self, key: str, upload_id: str) -> float:
+        """Return how long ago the last part of an upload came, in seconds.
+
+        It is infinite if there is none.
+
+        :raises ObjectNotFound: if there is no such upload
         """
 
     def stat(self, key: str) -> ObjectInfo:

@@ -105,6 +105,11 @@ def is_ours(key: str) -> bool:
     return _OUR_KEY.fullmatch(key) is not None
 
 
+def is_image_key(key: str) -> bool:
+    """Whether a key is an image id, as Glance's driver makes it, or one of ours."""
+    return is_ours(key) or re.fullmatch(_UUID, key) is not None
+
+
 @dataclasses.dataclass(frozen=True)
 class Mask:
     """The URL that users see in place of a location URI.

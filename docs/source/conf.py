@@ -14,21 +14,30 @@ project_copyright = author
 
 extensions = [
     "commands",
+    "openstackdocstheme",
     "oslo_config.sphinxext",
     "oslo_policy.sphinxext",
     "reno.sphinxext",
 ]
 nitpicky = True
+# Most blocks are configuration, shell or output; others say what they are.
+highlight_language = "text"
+# Two hyphens begin an option, also in what --help says.
+smartquotes_action = "qe"
 
-html_theme = "alabaster"
+html_theme = "openstackdocs"
 html_theme_options = {
-    "description": "Keeps OpenStack Glance images in S3 without showing its keys",
-    "fixed_sidebar": True,
-    "page_width": "72rem",
+    # Nothing is fetched from elsewhere when a page is read.
+    "analytics_tracking_code": "",
+    "display_badge": False,
+    "sidebar_mode": "toctree",
 }
+html_static_path = ["_static"]
+html_css_files = ["s3gateway.css"]
+templates_path = ["_templates"]
+openstackdocs_repo_name = "x/s3gateway"
+openstackdocs_bug_project = "s3gateway"
+openstackdocs_auto_name = False
+openstackdocs_auto_version = False
 html_show_sphinx = False
 html_copy_source = False
-
-man_pages = [
-    ("command", "s3gateway-manage", "look after Glance images in S3", [author], 1),
-]

@@ -7,8 +7,21 @@ project = "s3gateway"
 author = "The s3gateway developers"
 project_copyright = author
 
-extensions = ["reno.sphinxext"]
+extensions = ["openstackdocstheme", "reno.sphinxext"]
 
-html_theme = "alabaster"
+html_theme = "openstackdocs"
+html_theme_options = {
+    # Nothing is fetched from elsewhere when a page is read.
+    "analytics_tracking_code": "",
+    "display_badge": False,
+    "sidebar_mode": "toctree",
+}
+html_static_path = ["../../docs/source/_static"]
+html_css_files = ["s3gateway.css"]
+templates_path = ["../../docs/source/_templates"]
+openstackdocs_repo_name = "x/s3gateway"
+openstackdocs_bug_project = "s3gateway"
+openstackdocs_auto_name = False
+openstackdocs_auto_version = False
 html_show_sphinx = False
 html_copy_source = False

@@ -83,7 +83,7 @@ class Keys:
 
     def _look(self) -> list[tuple[int, int, int] | None]:
         """Return a fingerprint of each file, which changes with its content."""
-        return [_version(path) if path else None for path in self._files]
+        return [version(path) if path else None for path in self._files]
 
     def _read(self) -> KeyPair:
         access_key, secret_key = (
@@ -121,7 +121,8 @@ class Chain:
             return list(self._used)
 
 
-def _version(path: str) -> tuple[int, int, int] | None:
+def version(path: str) -> tuple[int, int, int] | None:
+    """Return a fingerprint of a file, which changes with its content."""
     try:
         found = pathlib.Path(path).stat()
     except OSError:

@@ -15,8 +15,10 @@ from types import MappingProxyType
 
 from oslo_config import cfg
 
+from s3gateway.config import face
 from s3gateway.config import glance_id
 from s3gateway.config import options
+from s3gateway.config.face import FaceSettings
 from s3gateway.config.options import glance as glance_options
 from s3gateway.config.options.stores import STORE_OPTS
 from s3gateway.config.sources import Sources
@@ -35,6 +37,8 @@ class TransferSettings:
     """Memory, speed and time-outs of transfers, in bytes and seconds.
 
     :param download_window: in pieces
+    :param upload_rate: like the other rates, 0 for no limit
+    :param project_uploads: most uploads of a project at once, 0 for any number
     """
 
     fast_lanes: bool
@@ -48,6 +52,10 @@ class TransferSettings:
     connect_timeout: float
     read_timeout: float
     retry_time: float
+    upload_rate: int = 0
+    download_rate: int = 0
+    project_rate: int = 0
+    project_uploads: int = 0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,6 +100,7 @@ class Settings:
     :param register_as: the identity that registers uploads, ``user`` or ``service``
     :param registration: how a filter makes an image active, ``auto`` or ``api``
     :param claim_grace: seconds without progress after which an upload is dead
+    :param face: of a sealed gateway, ``None`` for others
     """
 
     stores: Mapping[str, StoreSettings]
@@ -112,6 +121,7 @@ class Settings:
     transfer: TransferSettings
     locations: LocationSettings
     health: HealthSettings
+    face: FaceSettings | None = None
 
 
 def parse(sources: Sources) -> cfg.ConfigOpts:
@@ -150,6 +160,8 @@ def read(conf: cfg.ConfigOpts) -> Settings:
     stores, default_store = (
         _multi(conf, glance, ours, owner) if multi_store else _single(conf, ours, owner)
     )
+    sealed = face.read(ours["face_url"], ours["face_keys"])
+    stores = {n: dataclasses.replace(s, face=sealed) for n, s in stores.items()}
     for one, other in itertools.combinations(stores.values(), 2):
         _refuse_overlap(one, other)
     return Settings(
@@ -179,6 +191,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
             fall=ours["health_fall"],
             rise=ours["health_rise"],
         ),
+        face=sealed,
     )
 
 
@@ -265,6 +278,10 @@ def _transfer(ours: Section) -> TransferSettings:
         connect_timeout=ours["connect_timeout"],
         read_timeout=ours["read_timeout"],
         retry_time=ours["retry_time"],
+        upload_rate=ours["upload_rate"] * MIB,
+        download_rate=ours["download_rate"] * MIB,
+        project_rate=ours["project_rate"] * MIB,
+        project_uploads=ours["project_uploads"],
     )
 
 

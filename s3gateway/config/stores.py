@@ -15,6 +15,7 @@ from typing import Any
 from oslo_config import cfg
 
 from s3gateway.config import credentials
+from s3gateway.config.face import FaceSettings
 from s3gateway.config.keys import Chain
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
@@ -58,9 +59,10 @@ class StoreSettings:
     Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
     trailing slash.
 
-    :param keys: the configured keys, which locations hold where Glance needs that; they
-        also sign requests, unless there is a chain
+    :param keys: the configured keys.  They are in locations where Glance needs that,
+        unless there is a face, and sign requests, unless there is a chain
     :param chain: finds the keys that sign requests
+    :param face: where Glance finds the store; ``None`` if at the endpoint
     """
 
     name: str
@@ -79,25 +81,43 @@ class StoreSettings:
     equal_parts: bool = False
     unsigned_payload: bool = False
     chain: Chain | None = dataclasses.field(default=None, repr=False, compare=False)
+    face: FaceSettings | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL at which Glance finds the store: the endpoint's or the face's."""
+        return self.endpoint if self.face is None else self.face.url
 
     @property
     def service(self) -> str:
-        """The endpoint without its scheme, as location URIs hold it."""
-        return self.endpoint.partition("://")[2]
-
-    @property
-    def location_keys(self) -> KeyPair:
-        """The keys in location URIs, where they hold keys."""
-        return self.keys.current()
+        """That URL without its scheme, as location URIs hold it."""
+        return self.url.partition("://")[2]
 
     def known_keys(self) -> list[KeyPair]:
-        """Return all keys that no answer may show: configured, and of the chain."""
-        return [self.keys.current(), *(self.chain.used() if self.chain else ())]
+        """Return all keys that no answer may show: S3's, the chain's and the face's."""
+        return [
+            self.keys.current(),
+            *(self.chain.used() if self.chain else ()),
+            *(self.face.keys.all() if self.face else ()),
+        ]
 
     @property
     def scheme(self) -> str:
         """The scheme of the store's location URIs, ``s3`` or ``s3+https``."""
-        return "s3+https" if self.endpoint.startswith("https:") else "s3"
+        return "s3+https" if self.url.startswith("https:") else "s3"
+
+    @property
+    def location_keys(self) -> KeyPair:
+        """The keys in location URIs, where they hold keys."""
+        return (self.keys if self.face is None else self.face.keys).current()
+
+    def has(self, service: str, bucket: str) -> bool:
+        """Whether a location URI with this service and bucket is of the store.
+
+        Locations from before and after the gateway was sealed are.
+        """
+        services = (self.service, self.endpoint.partition("://")[2])
+        return service in services and bucket == self.bucket
 
 
 class Section:

@@ -2,13 +2,14 @@
 """The body of a response to GET of image data: the bytes in order.
 
 A download begins with one connection to S3.  If that is too slow for the client, a
-window of several connections reads ahead.
+window of several connections reads ahead.  Downloads of the same object at the same
+time read the same pieces of it, so that S3 is asked once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
+import math
 from collections.abc import Callable
 from concurrent import futures
 
@@ -17,16 +18,18 @@ from oslo_log import log as logging
 from s3gateway.config.stores import MIB
 from s3gateway.download.failover import Copies
 from s3gateway.download.pace import Pace
+from s3gateway.download.pieces import Pieces
+from s3gateway.download.pieces import Reading
 from s3gateway.download.window import Window
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreError
+from s3gateway.http import wsgi
 from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import transfers
 from s3gateway.monitoring.transfers import Transfer
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Verification
+from s3gateway.streams.retries import answered_within
 from s3gateway.streams.retries import while_nothing_moved
 
 LOG = logging.getLogger(__name__)
@@ -34,31 +37,22 @@ LOG = logging.getLogger(__name__)
 #: A window that is not faster than one connection by this factor is given up.
 _GAIN = 1.2
 
+#: After how many pieces that is decided, and a window that has ended is tried again.
+_TRIAL = 4
+
+#: How long a download waits for its first piece before it asks S3 by itself.
+_FIRST_PIECE = 10.0  # seconds
+
 #: After these errors the window is given up.  Threads or memory may be short, and one
 #: connection needs little of either.
 _WINDOW_FAILED = (StoreError, OSError, MemoryError, RuntimeError)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ahead:
-    """How far downloads read ahead.
-
-    :ivar piece: the size of a piece in bytes
-    :ivar widest: most pieces of one download; 1 to read none ahead
-    :ivar budget: the memory for the pieces of all downloads
-    :ivar slabs: that memory
-    """
-
-    piece: int
-    widest: int
-    budget: Budget
-    slabs: Slabs
 
 
 class Delivery:
     """Reads ``span`` of an image for a client.
 
     :param copies: reads the span
+    :param pieces: what downloads have in memory
     :param environ: the client's request
     :param verification: gets all bytes before the client does
     :param ended: called with the number of bytes before the last ones are sent
@@ -70,7 +64,7 @@ class Delivery:
         copies: Copies,
         span: Span,
         *,
-        ahead: Ahead,
+        pieces: Pieces,
         environ: Environ,
         verification: Verification | None = None,
         ended: Callable[[int], None] | None = None,
@@ -78,7 +72,7 @@ class Delivery:
         self._image_id = image_id
         self._copies = copies
         self._span = span
-        self._ahead = ahead
+        self._pieces = pieces
         self._verification = verification
         self._ended = ended
         self._sent = 0
@@ -89,7 +83,10 @@ class Delivery:
         self._window: Window | None = None
         self._pace = Pace()
         self._straight_rate = 0.0
-        self._may_open = ahead.widest > 1
+        self._may_open = pieces.widest > 1
+        self._reading: Reading | None = None
+        self._shares_from = 0
+        self._paced = wsgi.pace_of(environ)
 
     def open(self) -> None:
         """Wait for the first bytes, while the client can still get an error status.
@@ -113,6 +110,7 @@ class Delivery:
             if self._verification is not None:
                 self._verification.feed(data)
         self._first = b""
+        self._paced(len(data))
         self._sent += len(data)
         if self._sent == self._span.length:
             self._tell()
@@ -134,6 +132,7 @@ class Delivery:
         with contextlib.ExitStack() as stack:
             if self._verification is not None:
                 stack.callback(self._verification.close)
+            stack.callback(self._leave)
             stack.callback(self._close_window)
             stack.callback(self._copies.close)
             self._transfer.end(transfers.CLIENT)  # unless it has ended already
@@ -148,25 +147,25 @@ class Delivery:
             LOG.exception("Image %s was sent, but what follows failed", self._image_id)
 
     def _read(self) -> bytes:
+        if self._window is None:
+            self._consider_window()
         if self._window is not None and self._copies.at == self._window.at:
             if data := self._read_window(self._window):
                 self._copies.skip_to(self._window.at)
                 return data
-            self._close_window()
-            self._pace = Pace()
+            self._give_window_up()
         limit = self._window.at - self._copies.at if self._window else MIB
-        data = self._pace.read(lambda: self._copies.read(limit))
-        self._consider_window()
-        return data
+        return self._pace.read(lambda: self._copies.read(limit))
 
     def _read_window(self, window: Window) -> bytes:
         """Return the next bytes of the window, none if it is used up or has failed."""
         try:
-            data = self._pace.read(window.read)
+            with answered_within(math.inf if self._sent else _FIRST_PIECE):
+                data = self._pace.read(window.read)
         except _WINDOW_FAILED as error:
             self._warn(window.at, error)
             return b""
-        trial = 4 * self._ahead.piece
+        trial = _TRIAL * self._pieces.size
         if self._pace.count >= trial and self._pace.rate < _GAIN * self._straight_rate:
             self._may_open = False
             window.fetch_no_more()
@@ -177,38 +176,70 @@ class Delivery:
         if window is not None:
             window.close()
 
+    def _give_window_up(self) -> None:
+        """Go on with one connection: the window is used up, or has failed."""
+        if self._reading is not None and not self._copies.etag:
+            self._copies.etag = self._reading.etag
+        self._close_window()
+        self._pace = Pace()
+        self._shares_from = self._copies.at + _TRIAL * self._pieces.size
+
     def _consider_window(self) -> None:
-        """Open the window if one connection is too slow for the client."""
-        start = self._copies.at + self._ahead.piece
-        if (
-            self._may_open
-            and self._copies.store.knows_ranges
-            and self._window is None
-            and self._pace.is_held_up
-            and self._span.stop - start > self._ahead.piece
-        ):
+        """Open the window if others read the object too, or the store is slow."""
+        reading, store = self._joined(), self._copies.store
+        if store.knows_ranges is False or not reading.agrees_on(self._copies.etag):
+            return
+        if reading.is_shared:
+            self._share(reading)
+        elif self._may_open and self._pace.is_held_up:
+            self._read_ahead(reading)
+
+    def _joined(self) -> Reading:
+        """Return this download's part in reading the object."""
+        copies = self._copies
+        if self._reading is None or self._reading.copy is not copies.copy:
+            self._leave()
+            self._reading = self._pieces.join(copies.copy, copies.size)
+        return self._reading
+
+    def _leave(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.leave()
+
+    def _share(self, reading: Reading) -> None:
+        """Open the window for pieces that others read, as soon as one begins."""
+        start = self._copies.at
+        if start < self._shares_from:
+            return
+        if self._copies.is_open:
+            start = self._next_piece(start)
+        if start < self._span.stop:
+            self._open_window(reading, Span(start, self._span.stop))
+
+    def _read_ahead(self, reading: Reading) -> None:
+        """Open the window behind what the connection sends in the meantime."""
+        start = self._next_piece(self._copies.at + self._pieces.size)
+        if self._span.stop - start > self._pieces.size:
             self._straight_rate = self._pace.rate
             LOG.debug(
                 "Image %s: %.1f MiB/s on one connection, more are opened",
                 self._image_id,
                 self._straight_rate / MIB,
             )
-            self._pace = Pace()
-            self._open_window(Span(start, self._span.stop))
+            self._open_window(reading, Span(start, self._span.stop))
 
-    def _open_window(self, span: Span) -> None:
+    def _next_piece(self, at: int) -> int:
+        """Return where the first piece begins that begins at a position or later."""
+        return math.ceil(at / self._pieces.size) * self._pieces.size
+
+    def _open_window(self, reading: Reading, span: Span) -> None:
+        self._pace = Pace()
+        pool = futures.ThreadPoolExecutor(
+            self._pieces.widest, "s3-piece", transfers.joining()
+        )
         try:
-            self._window = Window(
-                self._copies.open_piece,
-                span,
-                pool=futures.ThreadPoolExecutor(
-                    self._ahead.widest, "s3-piece", transfers.joining()
-                ),
-                piece=self._ahead.piece,
-                widest=self._ahead.widest,
-                budget=self._ahead.budget,
-                slabs=self._ahead.slabs,
-            )
+            self._window = Window(reading, span, pool=pool)
         except _WINDOW_FAILED as error:
             self._warn(span.start, error)
             self._may_open = False

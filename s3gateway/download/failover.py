@@ -46,6 +46,7 @@ class Copies:
     the last copy is retried for longer.  Stores that are down come last.
 
     :ivar at: position of the next byte
+    :ivar etag: the version of the object, empty until it is known
     :param span: the span to read
     :param size: the size of the whole image in bytes
     :param retry_time: how long the store of the last copy is retried, in seconds
@@ -67,15 +68,30 @@ class Copies:
         self._size = size
         self._retry_time = retry_time
         self._reader: ObjectReader | None = None
-        self._etag = ""
+        self.etag = ""
         self._limit = _FIRST_READ
         self._broke_off = False
         self._broke_at = -1
 
     @property
+    def copy(self) -> Copy:
+        """The current copy."""
+        return self._copies[0]
+
+    @property
+    def size(self) -> int:
+        """The size of the whole image in bytes."""
+        return self._size
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a connection is open."""
+        return self._reader is not None
+
+    @property
     def store(self) -> ObjectStore:
         """The store of the current copy."""
-        return self._copies[0].store
+        return self.copy.store
 
     def read(self, limit: int = READ) -> bytes:
         """Return the next bytes, at least one and up to ``limit``.
@@ -99,24 +115,13 @@ class Copies:
 
     def open(self, span: Span) -> ObjectReader:
         """Open a span of the current copy, of the same version."""
-        copy = self._copies[0]
+        copy = self.copy
         return copy.store.read(
-            copy.key, span, size=self._size, etag=self._etag, bucket=copy.bucket
+            copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
         )
 
-    def open_piece(self, span: Span) -> ObjectReader:
-        """Open a span while other spans are open.
-
-        :raises StoreError: if the store ignores ranges
-        """
-        reader = self.open(span)
-        if not self.store.knows_ranges:
-            reader.close()
-            raise StoreError(f"Store {self.store.name} does not support ranges")
-        return reader
-
     def skip_to(self, at: int) -> None:
-        """Go on behind bytes that the window has read."""
+        """Go on behind bytes of the same version that were read elsewhere."""
         if at != self.at:
             self.close()
             self.at = at
@@ -130,7 +135,7 @@ class Copies:
     def _read_once(self, limit: int) -> bytes:
         if self._reader is None:
             self._reader = self.open(Span(self.at, self._stop))
-            self._etag = self._reader.etag
+            self.etag = self._reader.etag
             if self._broke_off:
                 metrics.RESUMES.labels(self.store.name).inc()
                 self._broke_off = False
@@ -168,7 +173,7 @@ class Copies:
         metrics.FAILOVERS.labels(self.store.name).inc()
         self._broke_off = False
         del self._copies[0]
-        self._etag = ""
+        self.etag = ""
 
 
 def _as_lasting(error: StoreError) -> StoreError:

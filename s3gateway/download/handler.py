@@ -18,10 +18,10 @@ from oslo_utils import timeutils
 
 from s3gateway import uris
 from s3gateway.config.settings import Settings
-from s3gateway.download.body import Ahead
 from s3gateway.download.body import Delivery
 from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
+from s3gateway.download.pieces import Pieces
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import PreconditionFailed
 from s3gateway.errors import RangeNotSatisfiable
@@ -41,9 +41,6 @@ from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
-from s3gateway.streams.buffers import SLAB
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Verification
 
 LOG = logging.getLogger(__name__)
@@ -85,13 +82,7 @@ class Downloads:
         self._settings = settings
         self._traits = traits
         self._notifications = notifications
-        transfer = settings.transfer
-        self._ahead = Ahead(
-            piece=transfer.download_piece,
-            widest=transfer.download_window,
-            budget=Budget(transfer.download_memory, "download"),
-            slabs=Slabs(transfer.download_window * transfer.download_piece // SLAB),
-        )
+        self._pieces = Pieces.of(settings.transfer)
 
     def get(self, environ: Environ, image_id: str) -> Answer:
         """Answer ``GET`` or ``HEAD`` of ``/v2/images/{id}/file``.
@@ -154,7 +145,7 @@ class Downloads:
             image.id,
             Copies(image.id, copies, span, size=size, retry_time=transfer.retry_time),
             span,
-            ahead=self._ahead,
+            pieces=self._pieces,
             environ=environ,
             ended=self._ended(environ, image, span),
             verification=self._verification(image, span),

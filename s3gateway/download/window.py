@@ -9,122 +9,48 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import mmap
-import threading
 from collections.abc import Callable
 from concurrent import futures
 
 from oslo_log import log as logging
 
-from s3gateway.errors import StoreUnavailable
+from s3gateway.download.piece import Piece
+from s3gateway.download.pieces import NOTHING
+from s3gateway.download.pieces import Reading
+from s3gateway.download.pieces import Submit
 from s3gateway.http.ranges import Span
-from s3gateway.monitoring import transfers
-from s3gateway.store import ObjectReader
-from s3gateway.streams.buffers import SLAB
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
-from s3gateway.streams.retries import patiently
+from s3gateway.monitoring import metrics
 
 LOG = logging.getLogger(__name__)
 
-#: How long a failed piece is retried; after that the download itself reads on.
-_RETRY_TIME = 5.0  # seconds
-
 _FIRST_WIDTH = 8  # pieces
 
-Open = Callable[[Span], ObjectReader]
-
-
-class Piece:
-    """A span of an object that a thread reads into memory."""
-
-    def __init__(self, span: Span, open_: Open, slabs: Slabs) -> None:
-        self.future: futures.Future[list[mmap.mmap]] = futures.Future()
-        self.span = span
-        self._open = open_
-        self._slabs = slabs
-        self._reader: ObjectReader | None = None
-        self._cancelled = threading.Event()
-        self._lock = threading.Lock()
-
-    def fetch(self) -> None:
-        """Read the piece into slabs, and put the slabs into ``future``."""
-        try:
-            slabs = patiently(
-                self._read_all,
-                about=f"a piece at byte {self.span.start}",
-                retry_time=_RETRY_TIME,
-                cancelled=self._cancelled,
-            )
-            self.future.set_result(slabs)
-        except BaseException as error:  # noqa: BLE001  the reader of the piece gets it
-            self.future.set_exception(error)
-
-    def cancel(self) -> None:
-        """Cut the connection if the piece is still being read."""
-        with self._lock:
-            self._cancelled.set()
-            if self._reader is not None:
-                self._reader.cut()
-
-    def _read_all(self) -> list[mmap.mmap]:
-        if self._cancelled.is_set():
-            raise StoreUnavailable("The window was closed")
-        with transfers.part_in_flight():
-            return self._read_from(self._open(self.span))
-
-    def _read_from(self, reader: ObjectReader) -> list[mmap.mmap]:
-        try:
-            with self._lock:
-                self._reader = reader
-            slabs = []
-            for start in range(0, self.span.length, SLAB):
-                slabs.append(self._slabs.take())
-                with memoryview(slabs[-1]) as whole:
-                    reader.fill(whole[: self.span.length - start])
-            return slabs
-        finally:
-            with self._lock:
-                self._reader = None
-            reader.close()
+Begin = Callable[[int, Submit], "Piece | None"]
 
 
 class Window:
     """Reads a span ahead; close it on every path.
 
     :ivar at: position of the next byte
-    :param open_: opens a span of the object
-    :param pool: reads pieces, ``widest`` of them at once; ends with the window
-    :param piece: the size of a piece in bytes
-    :param widest: most pieces that are in memory or under way at once
+    :param reading: the pieces of the object
+    :param pool: reads pieces that no other download reads; ends with the window
     """
 
-    def __init__(
-        self,
-        open_: Open,
-        span: Span,
-        *,
-        pool: futures.Executor,
-        piece: int,
-        widest: int,
-        budget: Budget,
-        slabs: Slabs,
-    ) -> None:
+    def __init__(self, reading: Reading, span: Span, *, pool: futures.Executor) -> None:
         self.at = span.start
-        self._open = open_
+        self._reading = reading
         self._next = span.start
-        self._stop = span.stop
-        self._piece = piece
-        self._widest = widest
-        self._budget = budget
-        self._width = min(_FIRST_WIDTH, widest)
+        self._end = self._stop = span.stop
+        self._widest = reading.pieces.widest
+        self._width = min(_FIRST_WIDTH, self._widest)
         self._ahead: collections.deque[Piece] = collections.deque()
-        self._slabs = slabs
-        self._taken: collections.deque[mmap.mmap] = collections.deque()
-        self._end = span.start
+        self._begun: set[Piece] = set()
+        self._held: Piece | None = None
+        self._tried_again = False
         self._pool = pool
         self._in_use = contextlib.ExitStack()
-        self._in_use.enter_context(slabs.in_use())
+        self._in_use.enter_context(reading.pieces.slabs.in_use())
+        reading.needs(span)
         try:
             self._fill()
         except BaseException:
@@ -136,14 +62,20 @@ class Window:
 
         :raises StoreError: if a piece could not be fetched
         """
-        if not self._taken and self._ahead:
-            self._take()
-        if not self._taken:
+        piece = self._held or self._take()
+        if piece is None:
             return b""
-        slab = self._taken.popleft()
-        data = slab[: self._end - self.at]
-        self._slabs.give_back([slab])
+        if not (data := self._bytes_of(piece)):
+            return self.read()
+        self._tried_again = False
+        stop = min(piece.span.stop, self._end)
+        data = data[: stop - self.at]
         self.at += len(data)
+        if piece not in self._begun:
+            metrics.SHARED_BYTES.labels(self._reading.copy.store.name).inc(len(data))
+        if self.at == stop:
+            self._let_go()
+        self._fill()
         return data
 
     def fetch_no_more(self) -> None:
@@ -151,57 +83,100 @@ class Window:
         self._stop = self._next
 
     def close(self) -> None:
-        """Cut all connections and drop all pieces."""
+        """Drop all pieces, and cut their connections, unless others read them."""
         self.fetch_no_more()
-        while self._ahead:
-            self._drop(self._ahead.popleft())
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._ahead.clear()
+        self._let_go()
+        self._reading.needs(NOTHING)
+        self._pool.shutdown(wait=False)
         self._in_use.close()
 
-    def _take(self) -> None:
-        """Take the next piece; adapt the width to whether the client waited."""
-        piece = self._ahead[0]
-        waits = not piece.future.done()
-        self._taken.extend(piece.future.result())
-        self._end = piece.span.stop
-        self._ahead.popleft()
-        self._budget.give_back(self._piece)
-        if waits:
+    def _take(self) -> Piece | None:
+        """Hold the next piece; adapt the width to whether the client waits.
+
+        A piece that was dropped meanwhile, or has failed for another download, is read
+        again.
+        """
+        piece = None
+        if self._ahead and self._ahead[0].holds(self.at):
+            piece = self._ahead.popleft()
+        if piece is None or not self._may_hold(piece):
+            piece = self._begin(self.at, self._reading.take)
+            if piece is None:
+                return None
+        self._held = piece
+        if not piece.is_complete:
             self._width = min(2 * self._width, self._widest)
         elif self._is_far_ahead():
             self._width = max(self._width - 1, 1)
         self._fill()
+        return piece
+
+    def _bytes_of(self, piece: Piece) -> bytes:
+        """Return the next bytes of a piece.
+
+        :return: none if the piece has failed for another download.  It is tried once
+            again: one of those that wait for it has it read, and the others wait on
+        """
+        try:
+            return piece.read(self.at)
+        except BaseException:
+            mine = piece in self._begun
+            if mine or self._tried_again or not piece.has_failed:
+                raise
+            self._tried_again = True
+            self._let_go()
+            return b""
+
+    def _may_hold(self, piece: Piece) -> bool:
+        usable = piece in self._begun or not piece.has_failed
+        return usable and self._reading.hold(piece)
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._begun.discard(self._held)
+            self._reading.let_go(self._held, self.at)
+            self._held = None
 
     def _is_far_ahead(self) -> bool:
         """Whether half of the window is in memory; fewer pieces may be chance."""
-        there = sum(piece.future.done() for piece in self._ahead)
+        there = sum(piece.is_complete for piece in self._ahead)
         return 2 * there >= len(self._ahead)
 
     def _fill(self) -> None:
-        while len(self._ahead) < self._width and self._next < self._stop:
-            if not self._budget.take(self._piece):
+        while len(self._ahead) < self._most_ahead():
+            piece = self._begin(self._next, self._reading.begin)
+            if piece is None:
                 return
-            stop = min(self._next + self._piece, self._stop)
-            piece = Piece(Span(self._next, stop), self._open, self._slabs)
-            if not self._submit(piece):
-                return
-            self._next = stop
+            self._ahead.append(piece)
 
-    def _submit(self, piece: Piece) -> bool:
-        """Start reading a piece; return whether a thread was available.
+    def _most_ahead(self) -> int:
+        """Return how many pieces may be ahead of the one that is held.
 
-        Without one the window ends before this piece.
+        It is one in all until the store has answered a range: a store that ignores
+        ranges sends the whole object for each piece.
         """
-        self._ahead.append(piece)
-        try:
-            self._pool.submit(piece.fetch)
-        except (RuntimeError, MemoryError) as error:
-            LOG.warning("Reading ahead stops at byte %d: %s", self._next, error)
-            self._drop(self._ahead.pop())
-            self.fetch_no_more()
-            return False
-        return True
+        if self._reading.copy.store.knows_ranges is None:
+            return int(self._held is None)
+        return self._width
 
-    def _drop(self, piece: Piece) -> None:
-        piece.cancel()
-        self._budget.give_back(self._piece)
+    def _begin(self, at: int, begin: Begin) -> Piece | None:
+        """Return the piece for a position; ``None`` without memory or a thread.
+
+        Without a thread the window ends before this piece.
+        """
+        if at >= self._stop:
+            return None
+        try:
+            piece = begin(at, self._submit)
+        except (RuntimeError, MemoryError) as error:
+            LOG.warning("Reading ahead stops at byte %d: %s", at, error)
+            self.fetch_no_more()
+            return None
+        if piece is not None:
+            self._next = max(self._next, min(piece.span.stop, self._end))
+        return piece
+
+    def _submit(self, piece: Piece) -> None:
+        self._pool.submit(piece.fetch)
+        self._begun.add(piece)

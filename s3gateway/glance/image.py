@@ -61,6 +61,6 @@ def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     if named in stores:
         return str(named)
     for name, store in stores.items():
-        if (uri.service, uri.bucket) == (store.service, store.bucket):
+        if store.has(uri.service, uri.bucket):
             return name
     return ""

@@ -41,14 +41,17 @@ EVENTLETS_PATIENCE = 2.0  # seconds
 _EVENTLETS_LONGEST = 30.0  # seconds
 
 
-def after(environ: Environ, answer: Answer, limit: int) -> Answer:
+def after(
+    environ: Environ, answer: Answer, limit: int, *, known: bool | None = None
+) -> Answer:
     """Return a refusal that discards the rest of the request body when it is closed.
 
     :param limit: most bytes to discard
+    :param known: whether the client is authenticated, if Keystone does not say so
     """
     if answer.code < 400 or not _has_body(environ):
         return answer
-    if not wsgi.has_identity(environ):
+    if not (wsgi.has_identity(environ) if known is None else known):
         limit = 0
     return Answer(answer.status, answer.headers, _Last(answer, environ, limit))
 

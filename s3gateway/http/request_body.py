@@ -99,6 +99,7 @@ class Body:
         self._limit = limit
         self._fast = fast
         self._moved = moved
+        self._paced = wsgi.pace_of(environ)
         self._length = content_length(environ)
 
     @property
@@ -139,6 +140,7 @@ class Body:
             self.received += count
             if self._moved is not None:
                 self._moved()
+            self._paced(count)
         self._check_most()
         if filled < len(buffer):
             self._check_end()

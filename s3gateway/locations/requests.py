@@ -176,7 +176,7 @@ class Guard:
         """Return the URI that Glance stores, for an object in a configured bucket."""
         uri = uris.try_parse(url)
         for store in self._stores.values():
-            if uri and (uri.service, uri.bucket) == (store.service, store.bucket):
+            if uri and store.has(uri.service, uri.bucket):
                 return str(location_uri(store, uri.key, self._with_credentials))
         metrics.REFUSED_WRITES.inc()
         raise RequestError(

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
 
 _ADD = """
-Make a new key pair, and add it to the file of the pairs that open the face. All pairs
-in it do; the gateway reads it again by itself. The secret key is printed once, with the
-lines for Glance's configuration. The file is replaced in one step, and only its owner
-can read it: run this as the gateway's user.
+Make a new key pair, and put it in front of the others in the file that [s3gateway]
+face_keys names. All pairs in it open the face, and the first one is written into new
+locations where Glance needs that. The gateway reads the file again by itself. The
+secret key is printed once, with the lines for Glance's configuration. The file is
+replaced in one step, and only its owner can read it: run this as the gateway's user.
+Several gateways need the same file: make the pair in a copy, and put that into place
+on all of them.
 
 To rotate, add a pair, give it to Glance and restart it, run "locations seal" where
 Glance needs keys in its locations (up to 32), and remove the old pair.
@@ -89,7 +92,9 @@ def _add(context: Context) -> bool:
     pair = new_pair()
     with pairs.changing(words.file):
         lines = pairs.read(words.file) if words.file.exists() else []
-        pairs.write(words.file, [*lines, pairs.of(pair, comment)])
+        first = next((n for n, line in enumerate(lines) if line.pair), len(lines))
+        lines.insert(first, pairs.of(pair, comment))
+        pairs.write(words.file, lines)
     row = {
         "access_key": pair.access_key,
         "secret_key": pair.secret_key,

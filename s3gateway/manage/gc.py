@@ -22,6 +22,7 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.manage import arguments
+from s3gateway.manage import drivers_uploads
 from s3gateway.manage import selection
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import Finder
@@ -207,6 +208,9 @@ class Collector:
 
     def _drop(self, leftover: Leftover, attempts: Sequence[Attempt]) -> bool:
         """Drop what no image needs, whichever spelling of its id is the right one."""
+        store = self._stores.get(leftover.attempt.store)
+        if store and drivers_uploads.is_one(store, leftover.attempt.key):
+            return drivers_uploads.abort(store, leftover.attempt)
         keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
         ids = {leftover.image_id, *filter(None, map(spelled, keys))}
         images = self._shown(ids)

@@ -24,6 +24,7 @@ from oslo_utils import timeutils
 from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
+from s3gateway.manage import drivers_uploads
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.reasons import DOUBTFUL
 from s3gateway.manage.reasons import FOREIGN
@@ -152,7 +153,7 @@ class Finder:
 
     def _in_store(self, store: ObjectStore) -> Iterator[Leftover]:
         try:
-            for listed in self._old(store.uploads()):
+            for listed in self._old_uploads(store):
                 attempt = Attempt(store.name, listed.key, listed.upload_id)
                 yield Leftover("upload", attempt, listed.age)
         except StoreError as error:
@@ -172,6 +173,13 @@ class Finder:
         """Yield of a listing what may be ours and has not been touched for long."""
         for listed in listing:
             if uris.is_ours(listed.key) and self._is_old(listed.age):
+                yield listed
+
+    def _old_uploads(self, store: ObjectStore) -> Iterator[Listed]:
+        uploads = list(store.uploads())
+        yield from self._old(uploads)
+        for listed in uploads:
+            if drivers_uploads.is_abandoned(store, listed, self._is_old):
                 yield listed
 
     def _is_old(self, age: float) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from s3gateway.manage import sealing
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
+from s3gateway.manage.output import Row
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -45,10 +47,15 @@ it shows an image; this shows all images that have one. Each gets a new updated_
 older Glance cannot read a location without keys: there the command refuses. Change the
 keys afterwards: everybody who has seen the locations knows them.
 
-  s3gateway-manage locations scrub
+--dry-run lists the images, with an older Glance, too. Images beyond --limit are for
+another time: they do not make the exit code 1.
+
+  s3gateway-manage locations scrub --dry-run
+  s3gateway-manage locations scrub --limit 1000
 """
 
 _COLUMNS = ("store", "key_id", "locations", "state")
+_IMAGE = ("image",)
 
 #: Of locations: of an image, of one that was deleted, at the face of a sealed gateway.
 IN_USE, DELETED, SEALED = ("in_use", "deleted", "sealed")
@@ -79,13 +86,19 @@ def declare(commands: Commands) -> None:
         title="locations audit",
     )
     declare_face(parser)
-    arguments.add(
+    scrubbing = arguments.add(
         group,
         "scrub",
         _scrub,
         summary="Have Glance remove S3 keys from locations",
         text=_SCRUB,
         title="locations scrub",
+    )
+    scrubbing.add_argument(
+        "--dry-run", action="store_true", help="only list the images"
+    )
+    scrubbing.add_argument(
+        "--limit", type=arguments.number, metavar="N", help="rewrite at most N images"
     )
     sealing.declare(group)
 
@@ -106,7 +119,9 @@ def _audit(context: Context) -> bool:
 
 
 def _scrub(context: Context) -> bool:
-    return scrub(context.glance, context.output)
+    if context.words.dry_run:
+        return show(context.glance, context.output)
+    return scrub(context.glance, context.output, context.words.limit)
 
 
 def audit(
@@ -174,10 +189,19 @@ def _all(operator: Operator) -> Iterator[tuple[Location, bool]]:
             yield location, True
 
 
-def scrub(operator: Operator, output: Output) -> bool:
+def show(operator: Operator, output: Output) -> bool:
+    """List the images that have a key in a location; return whether there is none."""
+    kept = _leaking(operator)
+    summary = f"{len(kept)} images hold a key in a location"
+    output.result(_rows(kept), _IMAGE, summary, {"rewritten": 0, "left": len(kept)})
+    return not kept
+
+
+def scrub(operator: Operator, output: Output, limit: int | None = None) -> bool:
     """Have Glance rewrite the locations that hold a key, by showing their images.
 
-    :return: whether no location holds a key any more
+    :param limit: so many images at most
+    :return: whether all that it was to rewrite were rewritten
     :raises GatewayError: if this Glance needs the keys
     """
     if operator.traits.credentials_in_uris:
@@ -189,19 +213,28 @@ def scrub(operator: Operator, output: Output) -> bool:
         "Each rewritten image gets another updated_at; Cinder's image-volume cache "
         "compares that and will cache the image anew."
     )
-    leaking = [image.id for image in operator.images() if _holds_key(image)]
-    for image_id in output.progress(leaking, f"of {len(leaking)} images"):
+    wanted = _leaking(operator)[:limit]
+    for image_id in output.progress(wanted, f"of {len(wanted)} images"):
         try:
             operator.show(image_id)
         except Refused as refused:
             output.note(f"{image_id}: Glance answered {refused.answer.status}")
-    kept = [image.id for image in operator.images() if _holds_key(image)]
-    rows = [{"image": image_id} for image_id in kept]
-    done = len(set(leaking) - set(kept))
+    kept = _leaking(operator)
+    failed = set(wanted) & set(kept)
+    done = len(wanted) - len(failed)
     summary = f"{done} images rewritten, {len(kept)} left"
     counts = {"rewritten": done, "left": len(kept)}
-    output.result(rows, ("image",), summary, counts)
-    return not kept
+    output.result(_rows(kept), _IMAGE, summary, counts)
+    return not failed
+
+
+def _leaking(operator: Operator) -> list[str]:
+    """Return the ids of the images that have a key in a location."""
+    return [image.id for image in operator.images() if _holds_key(image)]
+
+
+def _rows(ids: Iterable[str]) -> list[Row]:
+    return [{"image": image_id} for image_id in ids]
 
 
 def _holds_key(image: Image) -> bool:

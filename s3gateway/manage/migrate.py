@@ -53,6 +53,9 @@ why. --limit does not count them.
   s3gateway-manage migrate --from file --to fast --concurrency 4 --bandwidth 200MiB
 """
 
+_FROM = "the store to copy from, of any type: an identifier in enabled_backends"
+_TO = "the S3 store to copy to: an identifier in enabled_backends"
+
 _COLUMNS = ("image", "size_bytes", "state", "code", "detail")
 
 DONE, PLANNED, SKIPPED, FAILED = STATES = ("done", "planned", "skipped", "failed")
@@ -108,14 +111,14 @@ def declare(commands: Commands) -> None:
     summary = "Move all images of a store to another store"
     many = arguments.add(commands, "migrate", migrate, summary=summary, text=_MIGRATE)
     many.add_argument(
-        "--from", dest="source", metavar="STORE", required=True, help="any store"
+        "--from", dest="source", metavar="STORE", required=True, help=_FROM
     )
     _add_target(many)
     selection.declare(many)
 
 
 def _add_target(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--to", metavar="STORE", required=True, help="an S3 store")
+    parser.add_argument("--to", metavar="STORE", required=True, help=_TO)
     parser.add_argument(
         "--dry-run", action="store_true", help="only show what would be done"
     )

@@ -91,7 +91,9 @@ class _Change:
 
 def at(store: StoreSettings, endpoint: str, keys: KeyPair) -> StoreSettings:
     """Return a store at another endpoint, with other keys."""
-    return dataclasses.replace(store, endpoint=endpoint, keys=Keys(keys), chain=None)
+    return dataclasses.replace(
+        store, endpoint=endpoint, keys=Keys(keys), chain=None, face=None
+    )
 
 
 def service(url: str) -> str:

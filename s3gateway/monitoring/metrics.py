@@ -137,6 +137,12 @@ RESUMES = _counter(
     "store",
 )
 
+SHARED_BYTES = _counter(
+    "shared_bytes",
+    "Bytes of downloads that another download had read from the store.",
+    "store",
+)
+
 FAILOVERS = _counter(
     "download_failovers",
     "Downloads continued from another store; the label is the failed one.",
@@ -160,6 +166,17 @@ REFUSED_WRITES = _counter("refused_writes", "Refused requests to write locations
 BLOCKED_LEAKS = _counter(
     "blocked_leaks",
     "Answers from which a secret key was removed at the last moment.",
+)
+
+HELD_BACK = _counter(
+    "held_back_seconds",
+    "Time that transfers have waited because of a rate, all of them together.",
+    "operation",
+)
+
+REFUSED_UPLOADS = _counter(
+    "refused_uploads",
+    "Uploads that were refused because their project had too many running.",
 )
 
 PARTS_IN_FLIGHT = _gauge(

@@ -56,9 +56,9 @@ _AWS_HOST = re.compile(r"(https?://)s3(?:[.-][a-z0-9-]+)?(\.amazonaws\.com(?:\.c
 
 
 class Connection:
-    """One process's connections to one store, with one pair of keys or a chain.
+    """One process's connections to one store.
 
-    :ivar keys: what signs its requests
+    :ivar keys: the pair of keys that sign its requests, or the chain
     :ivar cacert: file of CAs to verify the server with
     :ivar client: the boto3 client, safe for threads
     :ivar region: the region in the signatures
@@ -208,7 +208,6 @@ class Access:
         return do(self.connection)
 
     def _with_chain(self, do: Callable[[Connection], T], chained: Chained) -> T:
-        """Call a function; call it again if the chain has others than S3 refused."""
         try:
             return do(self.connection)
         except StoreError as error:

@@ -31,6 +31,8 @@ NONE_FOUND, SOURCE_FAILED = "NoCredentials", "CredentialsFailed"
 _PAUSE = 5.0  # seconds between two looks for credentials
 _ENOUGH = 30.0  # seconds that credentials must still be valid to be used
 
+_ATTEMPTS = "metadata_service_num_attempts"
+
 #: What S3 servers answer if it is the credentials that they refuse.  The answer to HEAD
 #: has no code but its status.
 _REFUSALS = {
@@ -199,8 +201,10 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
                     return found
         except _FAILURES as error:
             raise self._failed(method, error) from None
+        # Where there were some, a service was only too slow for botocore.
+        kind = StoreUnavailable if self._found else StoreDenied
         raise self._noted(
-            StoreDenied(
+            kind(
                 f"Store {self._store} has no credentials: botocore's chain finds none. "
                 "Give this process an instance role, a web identity, a profile or "
                 "another source, or set s3_store_credentials = static and keys"
@@ -267,6 +271,8 @@ def _session(chain: Chain, region: str) -> botocore.session.Session:
     session = botocore.session.Session(profile=chain.profile or None)
     if region and not session.get_config_variable("region"):
         session.set_config_variable("region", region)  # for STS
+    if session.get_config_variable(_ATTEMPTS) == 1:  # of one second, by default
+        session.set_config_variable(_ATTEMPTS, 3)
     return session
 
 

@@ -7,9 +7,11 @@ after the last entry.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 from s3gateway.errors import StoreError
@@ -44,11 +46,43 @@ def uploads(bucket: Bucket) -> Iterator[Listed]:
             yield Listed(key, age, upload_id=upload_id)
 
 
-def received(bucket: Bucket, key: str, upload_id: str) -> int:
-    """Return how many bytes of a multipart upload have come; only whole parts count."""
+@dataclasses.dataclass(frozen=True)
+class ListedPart:
+    """A part of a multipart upload; only whole ones are listed.
+
+    :ivar age: how long ago it came, in seconds by the store's own clock
+    :ivar checksum: the entries that its completion needs beside the etag
+    """
+
+    number: int
+    etag: str
+    size: int
+    age: float
+    checksum: Mapping[str, str]
+
+
+def parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[ListedPart]:
+    """Yield the parts of a multipart upload.
+
+    :raises ObjectNotFound: if there is no such upload
+    """
     where = {"Key": key, "UploadId": upload_id}
-    pages = _pages(bucket, "list_parts", where, _behind_parts)
-    return sum(part["Size"] for page in pages for part in page.get("Parts", []))
+    said = functools.partial(s3errors.said, bucket.name)
+    for page in _pages(bucket, "list_parts", where, _behind_parts):
+        now = dates.of_answer(page)
+        for part in page.get("Parts", []):
+            yield ListedPart(
+                said(part, "PartNumber"),
+                said(part, "ETag"),
+                said(part, "Size"),
+                dates.age(now, part.get("LastModified")),
+                {n: part[n] for n in ("ChecksumCRC32",) if n in part},
+            )
+
+
+def received(bucket: Bucket, key: str, upload_id: str) -> int:
+    """Return how many bytes of a multipart upload have come."""
+    return sum(part.size for part in parts(bucket, key, upload_id))
 
 
 def _pages(

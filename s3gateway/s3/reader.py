@@ -91,11 +91,17 @@ class S3Reader:
             self._skip -= len(self._next(min(_SKIPPED_AT_ONCE, self._skip)))
 
     def _took(self, count: int) -> None:
-        """Count bytes of the span; give the connection back after the last."""
+        """Count bytes of the span; give the connection back after the last.
+
+        A chunked body ends with an empty chunk, which has not been read then: the next
+        response on its connection would begin with that.
+        """
         self._rest -= count
-        if not self._rest and self.ranged:
+        if self._rest:
+            return
+        if self.ranged and not _is_chunked(self._answer):
             self._answer.release_conn()
-        elif not self._rest:
+        else:
             self.close()
 
     def _next(self, limit: int) -> bytes:
@@ -151,6 +157,10 @@ def note(store: str, answer: urllib3.BaseHTTPResponse) -> Note:
     )
 
 
+def _is_chunked(answer: urllib3.BaseHTTPResponse) -> bool:
+    return "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+
+
 def _source(
     answer: urllib3.BaseHTTPResponse,
 ) -> urllib3.BaseHTTPResponse | http.client.HTTPResponse:
@@ -160,6 +170,6 @@ def _source(
     does not.
     """
     below = getattr(answer, "_fp", None)
-    if isinstance(below, http.client.HTTPResponse) and not below.chunked:
+    if isinstance(below, http.client.HTTPResponse) and not _is_chunked(answer):
         return below
     return answer

@@ -54,7 +54,7 @@ class S3Store:
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
         self.settings = settings
         self.bucket = Bucket(settings, transfer)
-        self.knows_ranges = True
+        self.knows_ranges: bool | None = None
         self._knowledge = Knowledge(self.bucket)
         self._unsigned = UnsignedPayloads(self.bucket)
 
@@ -110,12 +110,22 @@ class S3Store:
         """Return how many bytes of a multipart upload are there."""
         return listing.received(self.bucket, key, upload_id)
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
-        writer.abandon(self.bucket, key, upload_id)
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
+        writer.abandon(self.bucket, key, upload_id, others=others)
 
-    def begin(self, key: str, about: About = NOTHING) -> S3Writer:
-        unsigned = self._unsigned.allowed()
+    def begin(
+        self, key: str, about: About = NOTHING, *, shared: bool = False
+    ) -> S3Writer:
+        # Whether payloads may go unsigned each process finds out for itself.
+        unsigned = not shared and self._unsigned.allowed()
         return writer.begin(self.bucket, key, about, unsigned=unsigned)
+
+    def resume(self, key: str, upload_id: str) -> S3Writer:
+        return S3Writer(self.bucket, key, upload_id)
+
+    def untouched(self, key: str, upload_id: str) -> float:
+        ages = [part.age for part in listing.parts(self.bucket, key, upload_id)]
+        return min(ages, default=math.inf)
 
     def begin_copy(self, key: str, about: About) -> S3Writer:
         """Begin a multipart upload whose parts the server copies."""
@@ -143,9 +153,11 @@ class S3Store:
         except ObjectExists as error:  # 412 means another version here
             raise ObjectNotFound(str(error)) from None
         found = S3Reader(self.name, answer, span, size, etag)
-        if not found.ranged and self.knows_ranges:
+        if not found.ranged and self.knows_ranges is not False:
             LOG.warning("Store %s answers ranges with whole objects", self.name)
             self.knows_ranges = False
+        elif span.length < size and self.knows_ranges is None:
+            self.knows_ranges = True
         return found
 
     def ping(self) -> None:

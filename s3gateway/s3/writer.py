@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import threading
 from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from oslo_log import log as logging
@@ -15,6 +18,7 @@ from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.s3 import errors as s3errors
+from s3gateway.s3 import listing
 from s3gateway.s3 import seals
 from s3gateway.s3.bucket import CLEANING_TIME
 from s3gateway.s3.bucket import Bucket
@@ -22,8 +26,12 @@ from s3gateway.s3.bucket import Source
 from s3gateway.s3.seals import USUAL
 from s3gateway.store import About
 from s3gateway.store import Buffers
+from s3gateway.store import Parts
 
 LOG = logging.getLogger(__name__)
+
+
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class S3Writer:
@@ -44,10 +52,10 @@ class S3Writer:
         self._size = 0
         self._lock = threading.Lock()
 
-    def send(self, number: int, part: Buffers) -> None:
+    def send(self, number: int, part: Buffers) -> str:
         seal = seals.by_crc32(part) if self._unsigned else USUAL
         put = self._bucket.put_part
-        self._add(
+        return self._add(
             lambda: put(self._key, self.upload_id, number, part, seal=seal),
             sum(map(len, part)),
         )
@@ -59,8 +67,14 @@ class S3Writer:
             lambda: copy(self._key, self.upload_id, number, source, span), span.length
         )
 
-    def commit(self) -> None:
-        self._bucket.patiently(self._key, self._complete)
+    def commit(self, parts: Parts | None = None) -> str:
+        if parts is not None:
+            self._parts = _named(parts)
+            try:
+                self._take_listed()
+            except ObjectNotFound as error:
+                return self._completed_before(error)
+        return self._bucket.patiently(self._key, self._complete)
 
     def cancel(self) -> None:
         self._cancelled.set()
@@ -71,14 +85,50 @@ class S3Writer:
         except StoreError as error:
             LOG.error("An upload of %s was left behind: %s", self._key, error)
 
-    def _add(self, put: Callable[[], dict[str, Any]], size: int) -> None:
+    def _take_listed(self) -> None:
+        """Take the sizes and checksums of parts that others have sent.
+
+        :raises ObjectNotFound: if there is no such upload
+        """
+        self._size = 0
+        try:
+            listed = {
+                part.number: part
+                for part in listing.parts(self._bucket, self._key, self.upload_id)
+            }
+        except (ObjectNotFound, StoreUnavailable):
+            raise
+        except StoreError as error:  # it cannot list them, or we may not
+            LOG.info("Parts of object %s could not be listed: %s", self._key, error)
+            self._size = -1
+            return
+        for number, entry in self._parts.items():
+            part = listed.get(number)
+            if part is None or part.etag.strip('"') != entry["ETag"].strip('"'):
+                raise s3errors.of_answer(self._bucket.name, 400, "InvalidPart")
+            entry.update({"ETag": part.etag, **part.checksum})
+            self._size += part.size
+
+    def _completed_before(self, error: ObjectNotFound) -> str:
+        """Return the etag of the object that an earlier call has made of the parts.
+
+        :raises ObjectNotFound: if there is none
+        """
+        self._size = -1
+        etag = self._found()
+        if etag is None:
+            raise error
+        return etag
+
+    def _add(self, put: Callable[[], dict[str, Any]], size: int) -> str:
         """Send a part, with retries, and remember its entry for the completion."""
         entry = self._bucket.patiently(self._key, put, cancelled=self._cancelled)
         with self._lock:
             self._parts[entry["PartNumber"]] = entry
             self._size += size
+        return str(entry["ETag"])
 
-    def _complete(self) -> None:
+    def _complete(self) -> str:
         """Complete the upload, once; after an error, look for the object.
 
         If an answer was lost, the upload may be complete.  The next try then finds no
@@ -86,25 +136,49 @@ class S3Writer:
         """
         parts = [self._parts[number] for number in sorted(self._parts)]
         try:
-            self._bucket.ask(
+            answer = self._bucket.ask(
                 "complete_multipart_upload",
                 Key=self._key,
                 UploadId=self.upload_id,
                 MultipartUpload={"Parts": parts},
             )
         except (ObjectNotFound, StoreUnavailable) as error:
-            if not self._is_there():
+            etag = self._found()
+            if etag is None:
                 raise error from None
+            return etag
+        return str(answer.get("ETag", ""))
 
-    def _is_there(self) -> bool:
+    def _found(self) -> str | None:
+        """Return the etag of the object that the parts make, ``None`` without it."""
         ask = self._bucket.ask
         try:
             head = self._bucket.patiently(
                 self._key, lambda: ask("head_object", Key=self._key)
             )
         except StoreError:
-            return False
-        return bool(head.get("ContentLength") == self._size)
+            return None
+        etag = str(head.get("ETag", ""))
+        made = _etag_of(self._parts[number] for number in sorted(self._parts))
+        known = head.get("ContentLength") == self._size or etag.strip('"') == made
+        return etag if known else None
+
+
+def _named(parts: Parts) -> dict[int, dict[str, Any]]:
+    """Return the entries of parts for the completion, by number."""
+    return {number: {"PartNumber": number, "ETag": etag} for number, etag in parts}
+
+
+def _etag_of(parts: Iterable[dict[str, Any]]) -> str:
+    """Return the etag that S3 makes of those of the parts.
+
+    It does where the etag of a part is its MD5, thus without SSE-KMS and SSE-C.
+    """
+    etags = [part["ETag"].strip('"') for part in parts]
+    if not all(map(_MD5.fullmatch, etags)):
+        return "not known"
+    digest = hashlib.md5(b"".join(map(bytes.fromhex, etags)), usedforsecurity=False)
+    return f"{digest.hexdigest()}-{len(etags)}"
 
 
 def begin(
@@ -133,10 +207,14 @@ def begin(
     return S3Writer(bucket, key, upload_id, unsigned=unsigned)
 
 
-def abandon(bucket: Bucket, key: str, upload_id: str = "") -> None:
-    """Abort the uploads to a key: the known one, and all that are listed."""
+def abandon(
+    bucket: Bucket, key: str, upload_id: str = "", *, others: bool = True
+) -> None:
+    """Abort the uploads to a key: the known one, and perhaps all that are listed."""
     if upload_id:
         _abort(bucket, key, upload_id)
+    if not others:
+        return
     try:
         _abort_others(bucket, key)
     except StoreUnavailable:

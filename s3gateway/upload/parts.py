@@ -44,6 +44,8 @@ class Part:
     def buffers(self) -> list[memoryview]:
         """Return the part's bytes in order."""
         views = [memoryview(slab) for slab in self.slabs]
+        if not views:
+            return []
         views[-1] = views[-1][: self.length - (len(views) - 1) * SLAB]
         return views
 

@@ -91,13 +91,15 @@ class Sender:
         writer = self._writer or self._begin()
         self._pool.submit(self._send, writer, part)
 
-    def commit(self, about: About = NOTHING) -> None:
+    def commit(self, about: About = NOTHING) -> str:
         """Make the object visible when all its parts are stored.
 
         :param about: the facts about the image that are known by now.  A single PUT
             sends them; a multipart upload sent only those from the beginning
+        :return: the object's etag; empty if the store returns none
         :raises StoreError: if a part or the commit failed
         """
+        etag = ""
         large = self._store.settings.large_object_size
         if self._held is not None and self._held.length >= large:
             self._begin()
@@ -105,10 +107,11 @@ class Sender:
         self._check()
         if self._held is not None:
             known = {**self._about, **about}
-            self._store.put(self._key, self._held.buffers(), about=known)
+            etag = self._store.put(self._key, self._held.buffers(), about=known)
         elif self._writer is not None:
-            self._writer.commit()
+            etag = self._writer.commit()
         self._committed = True
+        return etag
 
     def _has_nothing_under_way(self) -> bool:
         held = self._held.planned if self._held is not None else 0

@@ -107,13 +107,14 @@ class Stream:
         """Return the digests of all bytes, in hexadecimal, by algorithm."""
         return self._digests.hexdigests()
 
-    def commit(self, about: About = NOTHING) -> None:
+    def commit(self, about: About = NOTHING) -> str:
         """Make the object visible when all its parts are stored.
 
         :param about: facts about the image, as in ``Sender.commit``
+        :return: the object's etag; empty if the store returns none
         :raises StoreError: if a part or the commit failed
         """
-        self._sender.commit(about)
+        return self._sender.commit(about)
 
 
 @contextlib.contextmanager

@@ -51,6 +51,7 @@ from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.reception import Incoming
 from s3gateway.upload.reception import Reception
+from s3gateway.upload.written import Written
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class Uploads:
     """Takes uploads to S3 stores, and registers them through Glance's API.
 
     :param inspect: makes the inspection of an image's content
+    :param written: is told of objects that are about to be registered
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Uploads:
         inspect: Callable[[Image], Inspection],
         registrar: Registrar,
         notifications: Notifications,
+        written: Written,
     ) -> None:
+        self._written = written
         self._glance = glance
         self._stores = stores
         self._admission = admission
@@ -174,8 +178,10 @@ class Uploads:
         the object.  After any other error the object and the claim stay: the next
         upload, or ``gc``, looks at the image.
         """
+        known = self._written.known(stored.store.name, stored.key, stored.size)
         try:
-            return self._registrar.register(environ, upload.image, stored)
+            with known:
+                return self._registrar.register(environ, upload.image, stored)
         except Overwritten:
             self._end(environ, claim)  # the image refers to the object
             raise

@@ -24,7 +24,7 @@ function prepare {
     cp -a "$PROJECT" $BUILD/s3gateway
     cd $BUILD/s3gateway
     quietly apt-get update
-    apt_install lintian
+    apt_install groff lintian
     quietly apt-get build-dep --yes --no-install-recommends "${PROFILE[@]}" ./
 }
 
@@ -62,8 +62,31 @@ function is {
     [[ "$1" == "$2" ]] || { echo "it is '$1', not '$2'"; exit 1; }
 }
 
+# A reader of manuals finds the page, and troff has nothing to say against it.
+function try_manual {
+    local page=/usr/share/man/man1/s3gateway-manage.1.gz
+    zcat $page | groff -t -man -Tutf8 -P-cbou -ww > /srv/page 2> /srv/output
+    is "$(cat /srv/output)" ""
+    grep -q "secret_key_short" /srv/page
+    echo "manual page: $(wc -l < /srv/page) lines"
+}
+
+# As bash-completion loads it, for the first word and for a command's option.
+function try_completion {
+    bash -c '
+        source /usr/share/bash-completion/completions/s3gateway-manage
+        COMP_WORDS=(s3gateway-manage self) COMP_CWORD=1
+        _s3gateway_manage
+        COMP_WORDS=(s3gateway-manage gc --del) COMP_CWORD=2
+        first=${COMPREPLY[*]}
+        _s3gateway_manage
+        echo "completed: $first ${COMPREPLY[*]}"'
+}
+
 function try_commands {
     s3gateway-manage --help
+    try_manual
+    try_completion
     is "$(stat --format='%a %U:%G' /etc/s3gateway)" "750 root:s3gateway"
     is "$(stat --format='%a %U:%G' /etc/s3gateway/s3gateway.conf)" "640 root:s3gateway"
     is "$(find /etc/systemd -name '*s3gateway*')" ""    # nothing is enabled

@@ -23,7 +23,9 @@ function prepare {
     echo force-unsafe-io > /etc/dpkg/dpkg.cfg.d/not-for-long
     quietly apt-get update
     quietly apt-get install --yes --no-install-recommends \
-        rpm rpmlint python3-pip python3-pbr python3-setuptools python3-wheel
+        rpm rpmlint python3-pip python3-wheel
+    # What the code imports, and what builds it, is the same as for the Debian package.
+    (cd "$PROJECT" && quietly apt-get build-dep --yes --no-install-recommends ./)
     VERSION=$(rpmspec --query --srpm --queryformat '%{version}' "$SPEC")
     mkdir -p $TOP/SOURCES
     git -c safe.directory='*' -C "$PROJECT" archive --prefix="s3gateway-$VERSION/" \

@@ -26,7 +26,9 @@ FILES = (
     "/lib/systemd/system/s3gateway-api.service",
     "/lib/systemd/system/s3gateway-gc.service",
     "/lib/systemd/system/s3gateway-gc.timer",
+    "/usr/share/bash-completion/completions/s3gateway-manage",
     "/usr/share/doc/s3gateway/examples/s3gateway-gc.service.d/delete.conf",
+    "/usr/share/man/man1/s3gateway-manage.1.gz",
 )
 
 
@@ -61,7 +63,9 @@ def test_the_packages(tried: Tried) -> None:
     assert ": clean" in said
     for file in FILES:
         assert f"{file}\n" in said, file
-    assert "exit codes: 0 all is well" in said
+    assert "exit codes: 0 no problems" in said
+    assert "completed: selftest --delete\n" in said
+    assert "manual page: " in said
     assert "/healthcheck 200 OK" in said
     if tried.suite == "trixie":
         assert "has all that the filter relies on" in said

@@ -16,6 +16,8 @@ def test_the_packages() -> None:
     for name in (
         "/usr/bin/s3gateway-manage",
         "/usr/lib/systemd/system/s3gateway-gc.timer",
+        "/usr/share/bash-completion/completions/s3gateway-manage",
+        "/usr/share/man/man1/s3gateway-manage.1.gz",
     ):
         assert f" {name}\n" in said
     assert "python3dist(boto3) >= 1.28.0" in said

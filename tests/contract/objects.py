@@ -3,15 +3,29 @@
 
 from __future__ import annotations
 
+import random
+
 from s3gateway.http.ranges import Span
 from s3gateway.store import ObjectReader
 from s3gateway.store import ObjectStore
 
 DATA = bytes(range(256)) * 1000
 
+MIB = 1024**2
+PART = 5 * MIB
+#: The parts of a large object.
+PARTS = [random.Random(number).randbytes(PART) for number in (1, 2)]  # noqa: S311
+PARTS += [PARTS[0][:12_345]]
+
 
 def views(*data: bytes) -> list[memoryview]:
     return [memoryview(each) for each in data]
+
+
+def slabs(data: bytes) -> list[memoryview]:
+    """Return a part as the gateway has it: in several buffers."""
+    whole = memoryview(data)
+    return [whole[start : start + MIB] for start in range(0, len(data), MIB)]
 
 
 def content(store: ObjectStore, key: str, size: int) -> bytes:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
+from s3gateway.download.pieces import Pieces
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from s3gateway.s3.store import S3Store
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
 from tests.contract.objects import DATA
 from tests.contract.objects import read
 from tests.contract.objects import views
@@ -60,11 +63,14 @@ def test_a_server_that_ignores_ranges(
 
 def test_it_is_not_read_in_pieces(proxy: FaultProxy, store: S3Store) -> None:
     fault = ignoring_ranges(proxy, store)
-    copy = Copy(store, store.settings.bucket, "key")
-    span = Span(0, len(DATA))
-    copies = Copies("an-image", [copy], span, size=len(DATA), retry_time=0)
+    pieces = Pieces(4096, 1, Budget(SLAB, "download"), Slabs(0))
+    reading = pieces.join(Copy(store, store.settings.bucket, "key"), len(DATA))
+    reading.needs(Span(1000, 2000))
+    piece = reading.begin(1000, lambda piece: piece.fetch())
+    assert piece is not None
     with pytest.raises(StoreError, match="does not support ranges"):
-        copies.open_piece(Span(1000, 2000))
+        piece.read(1000)
+    reading.leave()
     assert fault.events
 
 

@@ -26,6 +26,7 @@ from tests.support.faults.faultproxy import FaultProxy
 from tests.support.s3 import minio
 from tests.support.s3.s3server import S3Server
 from tests.support.s3.stores import s3_store
+from tests.support.servers import names
 
 ADVICE = "set s3_store_region_name = {region} in [fast]"
 
@@ -132,15 +133,8 @@ def test_no_region_at_all(s3: S3Server) -> None:
 
 @pytest.fixture
 def localhost_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolve ``*.localhost`` (RFC 6761), as not every C library does."""
-    resolve = socket.getaddrinfo
-
-    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
-        if str(host).endswith(".localhost"):
-            host = "127.0.0.1"
-        return resolve(host, *arguments, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    """Resolve ``*.localhost``."""
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
 
 
 @pytest.mark.usefixtures("localhost_names")

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import random
 from concurrent import futures
 
 import pytest
@@ -12,19 +11,13 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
 from tests.contract.conftest import Subject
+from tests.contract.objects import PART
+from tests.contract.objects import PARTS
 from tests.contract.objects import read
+from tests.contract.objects import slabs
 
-MIB = 1024**2
-PART = 5 * MIB
-DATA = random.Random(5).randbytes(2 * PART + 12_345)  # noqa: S311
+DATA = b"".join(PARTS)
 UPLOADS_OF_2010 = {"moto"}  # it says so of each one
-PARTS = [DATA[start : start + PART] for start in range(0, len(DATA), PART)]
-
-
-def views(data: bytes) -> list[memoryview]:
-    """Return a part as the gateway has it: in several buffers."""
-    whole = memoryview(data)
-    return [whole[start : start + MIB] for start in range(0, len(data), MIB)]
 
 
 def test_parts_become_the_object_whatever_order_they_come_in(subject: Subject) -> None:
@@ -35,7 +28,7 @@ def test_parts_become_the_object_whatever_order_they_come_in(subject: Subject) -
         store.stat(key)
     with futures.ThreadPoolExecutor(3) as pool:
         numbered = list(enumerate(PARTS, start=1))[::-1]
-        list(pool.map(lambda each: writer.send(each[0], views(each[1])), numbered))
+        list(pool.map(lambda each: writer.send(each[0], slabs(each[1])), numbered))
     with pytest.raises(ObjectNotFound):
         store.stat(key)
     writer.commit()
@@ -51,7 +44,7 @@ def test_a_part_that_is_sent_again_counts_once(subject: Subject) -> None:
     store, key = subject.store, subject.key()
     writer = store.begin(key)
     for number, part in [(1, PARTS[1]), (2, PARTS[2]), (1, PARTS[0])]:
-        writer.send(number, views(part))
+        writer.send(number, slabs(part))
     writer.commit()
     size = len(PARTS[0]) + len(PARTS[2])
     assert store.stat(key).size == size
@@ -62,7 +55,7 @@ def test_a_part_that_is_sent_again_counts_once(subject: Subject) -> None:
 def test_a_commit_whose_answer_was_lost_may_be_repeated(subject: Subject) -> None:
     store, key = subject.store, subject.key()
     writer = store.begin(key)
-    writer.send(1, views(PARTS[2]))
+    writer.send(1, slabs(PARTS[2]))
     writer.commit()
     writer.commit()
     assert store.stat(key).size == len(PARTS[2])
@@ -72,7 +65,7 @@ def test_a_commit_whose_answer_was_lost_may_be_repeated(subject: Subject) -> Non
 def test_an_aborted_upload_leaves_nothing(subject: Subject) -> None:
     store, key = subject.store, subject.key()
     writer = store.begin(key)
-    writer.send(1, views(PARTS[2]))
+    writer.send(1, slabs(PARTS[2]))
     writer.cancel()
     writer.abort()
     writer.abort()
@@ -86,7 +79,7 @@ def test_an_upload_is_abandoned_by_its_id(subject: Subject) -> None:
     """As another process does that finds it in a claim."""
     store, key = subject.store, subject.key()
     writer = store.begin(key)
-    writer.send(1, views(PARTS[2]))
+    writer.send(1, slabs(PARTS[2]))
     store.abandon(key, writer.upload_id)
     store.abandon(key, writer.upload_id)
 
@@ -118,7 +111,7 @@ def test_an_object_and_an_upload_to_its_key_do_not_meet(subject: Subject) -> Non
     store, key = subject.store, subject.key()
     store.put(key, [memoryview(b"object")])
     writer = store.begin(key)
-    writer.send(1, views(PARTS[2]))
+    writer.send(1, slabs(PARTS[2]))
     assert store.note(key).data == b"object"
     writer.abort()
     assert store.note(key).data == b"object"

@@ -39,7 +39,7 @@ _NEVER_SEEN = {
     ("sender.py", "_abort"),
     ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
-    ("window.py", "_read_all"),
+    ("piece.py", "_read_on"),
 }
 
 _PLACE = re.compile(r"<[^<>]*>")

@@ -206,6 +206,8 @@ RIGHTS = {
 #: Those whose requests boto3 does not send; and what only some stores need.
 SIGNED_HERE = {"s3:DeleteObject", "s3:GetObject", "s3:PutObject"}
 OPTIONAL = {"s3:CreateBucket"}
+#: ``list_parts``, which is asked for page by page.
+PAGES = {"s3:ListMultipartUploadParts"}
 
 
 def operations() -> set[str]:
@@ -221,7 +223,7 @@ def allowed() -> set[str]:
 
 def test_the_policy_of_the_key_allows_what_the_gateway_asks_of_s3() -> None:
     assert operations() == set(RIGHTS)
-    assert allowed() == (set(RIGHTS.values()) | SIGNED_HERE) - OPTIONAL
+    assert allowed() == (set(RIGHTS.values()) | SIGNED_HERE | PAGES) - OPTIONAL
 
 
 def test_the_check_advises_no_other_rights() -> None:

@@ -171,20 +171,6 @@ def test_data_that_is_not_the_images(cloud: Cloud) -> None:
         assert received(through.api, image_id) == (DATA, True)
 
 
-class Meter(Fault):
-    """No fault: tells when the last bytes of an answer passed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.last = 0.0
-
-    def answer_bytes(
-        self, request: Request, at: int, data: bytes, send: Callable[[bytes], None]
-    ) -> bytes:
-        self.last = time.monotonic()
-        return data
-
-
 @pytest.mark.parametrize("wsgi", tiers.but(["gunicorn"], ["gunicorn", "uwsgi"]))
 @pytest.mark.parametrize("rate", tiers.but([40 * MIB], [1 * MIB, 40 * MIB]))
 def test_a_client_that_goes_away_stops_the_reads(
@@ -197,7 +183,9 @@ def test_a_client_that_goes_away_stops_the_reads(
         through.proxy.add(
             s3_faults.Rate(rate, each=True), method="GET", key=image_id, times=None
         )
-        meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+        meter = through.proxy.add(
+            s3_faults.Meter(), method="GET", key=image_id, times=None
+        )
         with through.api.connect() as connection:
             connection.sendall(
                 f"GET /v2/images/{image_id}/file HTTP/1.1\r\nHost: glance\r\n"
@@ -225,7 +213,9 @@ def test_a_slow_client_is_not_read_ahead_of_for_ever(cloud: Cloud) -> None:
         assert through.api.upload(image_id, DATA * 12).status == 204
         rate = s3_faults.Rate(40 * MIB, each=True)
         through.proxy.add(rate, method="GET", key=image_id, times=None)
-        meter = through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+        meter = through.proxy.add(
+            s3_faults.Meter(), method="GET", key=image_id, times=None
+        )
         with through.api.connect() as connection:
             # or the kernel lets the client's own socket grow to tens of MiB
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MIB)

@@ -34,6 +34,9 @@ def test_the_debian_package_needs_what_pip_does() -> None:
         r"(?ms)^Package: python3-s3gateway\n(.*?)^Conflicts", control
     )
     depends = re.findall(r"(?m)^ python3-(\S+) \(>= ([0-9.:]+)\)", paragraph)
+    source = control.partition("\nPackage:")[0]
+    built = r"(?m)^ python3-(\S+) \(>= ([0-9.:]+)\) <!pkg.s3gateway.venv>,$"
+    assert re.findall(built, source) == depends  # to make the manual page
     assert dict(depends) == {
         _NAMES.get(name, name): _EPOCHS.get(name, "") + _VERSIONS.get(name, version)
         for name, version in required().items()
@@ -42,7 +45,9 @@ def test_the_debian_package_needs_what_pip_does() -> None:
 
 def test_the_rpm_package_needs_what_pip_does() -> None:
     spec = (ROOT / "rpm" / "s3gateway.spec").read_text()
-    found = re.findall(r"(?m)^Requires: +python3dist\((\S+)\) >= ([0-9.]+)$", spec)
+    line = r"Requires: +python3dist\((\S+)\) >= ([0-9.]+)$"
+    found = re.findall(rf"(?m)^{line}", spec)
+    assert re.findall(rf"(?m)^Build{line}", spec) == found  # to make the manual page
     assert dict(found) == {
         name.replace("_", "-"): version for name, version in required().items()
     }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import sys
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -86,7 +87,7 @@ DEFAULT = Tier(
     ),
 )
 
-_WAYS = ("main_way", "download", "upload", "writing", "lanes", "uwsgi_router")
+_WAYS = ("main_way", "download", "upload", "writing", "fast_lane", "uwsgi_router")
 
 
 def _system(*names: str) -> tuple[str, ...]:
@@ -105,6 +106,15 @@ _KILLED = (
     "tests/faults/test_names_and_disks.py",
 )
 _TEMPEST = ("tests/clients/test_tempest.py",)
+
+
+def _documents() -> Iterator[Part]:
+    """Yield a part for each document: they measure, and are run apart."""
+    for path in sorted((ROOT / "tests" / "documents").glob("test_*.py")):
+        name = path.stem.removeprefix("test_").replace("_", "-")
+        tests = (str(path.relative_to(ROOT)),)
+        yield Part(name=f"documents-{name}", tests=tests, alone=True)
+
 
 # All tests, those of the default tier too.
 FULL = Tier(
@@ -134,6 +144,7 @@ FULL = Tier(
         Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
         Part(name="packages", tests=("tests/bare",), limit=90),
         Part(name="load", tests=_MEASURING, alone=True),
+        *_documents(),
         Part(
             name="hostile",
             program=(

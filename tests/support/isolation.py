@@ -51,6 +51,11 @@ _TURNED_OFF = {
 # oslo.config reads NAME.conf.d, the first of ~/.PROJECT, ~, /etc/PROJECT and /etc.
 _PROGRAMS = (
     "cinder",
+    "cinder-api",
+    "cinder-backup",
+    "cinder-manage",
+    "cinder-scheduler",
+    "cinder-volume",
     "glance",
     "glance-api",
     "glance-manage",

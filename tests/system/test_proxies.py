@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two gateways behind HAProxy and behind nginx, by the shipped examples."""
+"""Several gateways behind HAProxy and behind nginx, by the published examples."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import trustme
 
 from tests.support.clients.api import Api
 from tests.support.clients.api import in_chunks
 from tests.support.s3.memory import MIB
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import ROOT
+from tests.support.servers.glance import Glance
 from tests.support.servers.identity import token
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
+from tests.support.servers.processes import run
 from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = pytest.mark.full
 
 ALICE = token("alice", "acme", "member", "reader")
 DATA = bytes(range(251)) * (11 * MIB // 251)
+SNIPPET = ROOT / "docs" / "source" / "snippets" / "haproxy-filter.cfg"
 PROXIED = {"oslo_middleware": {"enable_proxy_headers_parsing": "true"}}
 
 
@@ -52,12 +56,20 @@ def haproxy(cloud: Cloud, directory: pathlib.Path) -> Iterator[Api]:
     example = (ROOT / "etc" / "haproxy" / "s3gateway.cfg").read_text()
     config = directory / "haproxy.cfg"
     config.write_text(placed(example, port, gateways(cloud)))
-    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    with Server(
-        "haproxy", [program, "-db", "-f", config], log=directory / "haproxy.log"
-    ) as server:
+    with running_haproxy(config) as server:
         server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")
         yield Api(f"http://127.0.0.1:{port}", ALICE)
+
+
+@contextlib.contextmanager
+def running_haproxy(config: pathlib.Path) -> Iterator[Server]:
+    """Run HAProxy with a configuration against which it has nothing to say."""
+    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    looked = run([program, "-c", "-f", config])
+    assert "WARNING" not in looked.stdout + looked.stderr
+    log = config.with_suffix(".log")
+    with Server("haproxy", [program, "-db", "-f", config], log=log) as server:
+        yield server
 
 
 @contextlib.contextmanager
@@ -133,3 +145,68 @@ def test_under_a_path(cloud: Cloud, tmp_path: pathlib.Path) -> None:
         assert under.download(image_id).body == DATA
         for version in under.request("GET", "/").json()["versions"]:
             assert version["links"][0]["href"].startswith(f"{under.url}/v2")
+
+
+@pytest.fixture
+def two_controllers(cloud: Cloud) -> Iterator[list[Glance]]:
+    """Two Glances with the filter; both run again afterwards."""
+    found = [
+        cloud.glance(
+            gateway=True, config={**PROXIED, "s3gateway": {"claim_grace": str(grace)}}
+        )
+        for grace in (302, 303)  # anything that makes them two
+    ]
+    yield found
+    for each in found:
+        if each.server.process.poll() is not None:
+            each.server.start_again()
+            each.server.wait_for_url(f"{each.url}/")
+
+
+@pytest.fixture
+def available(
+    two_controllers: list[Glance],
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Api]:
+    """A client of both behind HAProxy, as the page about high availability has it."""
+    port, authority = free_port(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    certificate = tmp_path / "image.pem"
+    pem = authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem
+    pem.write_to_path(str(certificate))
+    text = SNIPPET.read_text()
+    urls = [each.url for each in two_controllers]
+    places = {
+        "192.0.2.10:9292": f"127.0.0.1:{port}",
+        "192.0.2.11:9292": urls[0].removeprefix("http://"),
+        "192.0.2.12:9292": urls[1].removeprefix("http://"),
+        "192.0.2.13:9292": f"127.0.0.1:{free_port()}",  # it is down
+        "/etc/haproxy/image.pem": str(certificate),
+    }
+    for published, here in places.items():
+        assert text.count(published) == 1
+        text = text.replace(published, here)
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(text)
+    with running_haproxy(config) as server:
+        server.wait_for_port(port)
+        yield Api(f"https://127.0.0.1:{port}", ALICE)
+
+
+def test_a_controller_is_lost(available: Api, two_controllers: list[Glance]) -> None:
+    kept = available.create()
+    assert available.upload(kept, in_chunks(DATA)).status == 204
+    links = [each["links"] for each in available.request("GET", "/").json()["versions"]]
+    assert all(link[0]["href"].startswith(f"{available.url}/v2") for link in links)
+
+    two_controllers[0].server.kill()
+    for _ in range(4):
+        assert available.download(kept).body == DATA
+    rest = available.download(kept, Range=f"bytes={MIB}-")
+    assert (rest.status, rest.body) == (206, DATA[MIB:])
+    another = available.create()
+    assert available.upload(another, DATA).status == 204
+    for image_id in (kept, another):
+        assert available.delete(image_id).status == 204

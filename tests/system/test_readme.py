@@ -38,11 +38,11 @@ _PATIENCE = 240.0  # seconds: pip has just installed it, and compiled nothing ye
 BUCKET = "readme"
 GATEWAYS = r"[0-9a-f-]{36}\.[0-9a-f]{16}"
 
-(SETTINGS, INSTALL, UNINSTALL, CHANGE, UNCHANGE, CHECK, PROOF, LOG) = readme.blocks(
-    "Install it"
+(SETTINGS, INSTALL, UNINSTALL, CHANGE, UNCHANGE, CHECK, SELFTEST, PROOF, LOG) = (
+    readme.blocks("Install it")
 )
 [OUT] = readme.blocks("Take it out again")
-IN = (INSTALL, CHANGE, CHECK, PROOF)
+IN = (INSTALL, CHANGE, CHECK, SELFTEST, PROOF)
 
 
 class Host:
@@ -227,14 +227,16 @@ def test_in_twice_and_out_twice(host: Host, s3: S3Server) -> None:
     assert keys(s3) == [stock]
     packages = host.packages()
 
-    host.types(*IN)
+    typed = host.types(*IN)
+    assert "the gateway took the data and handed it out" in typed
+    assert "9 steps, 0 errors" in typed
     assert packages <= host.packages()
     changed = host.paste.read_text()
     assert glance.parsed(changed) == glance.parsed(glance.with_filter(host.stock))
     for line in LOG.splitlines():
         start = line.partition(" bytes")[0].replace("<store>", "fast")
         assert re.search(start.replace("<id>", "[0-9a-f-]{36}"), host.log), line
-    assert keys(s3) == [stock]  # the proof has left nothing
+    assert keys(s3) == [stock]  # neither proof has left anything
     ours = host.api()
     image = ours.create(name="ours")
     assert ours.upload(image, b"the gateway's").status == 204
@@ -267,6 +269,13 @@ def test_each_step_is_undone_by_what_stands_beside_it(host: Host) -> None:
     host.types(CHANGE, UNCHANGE, UNCHANGE)
     assert host.paste.read_text() == host.stock
     assert OUT.startswith(UNCHANGE)
+
+
+@pytest.mark.full
+def test_the_self_test_fails_where_the_gateway_is_not(host: Host) -> None:
+    """As when another Glance answers, or this one was not restarted."""
+    with pytest.raises(AssertionError, match=r"gateway +error"):
+        host.types(INSTALL, SELFTEST)
 
 
 @pytest.mark.full

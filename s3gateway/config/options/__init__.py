@@ -10,6 +10,7 @@ from __future__ import annotations
 from oslo_config import cfg
 
 from s3gateway.config.options.gateway import MAIN_OPTS
+from s3gateway.config.options.standalone import FACE_OPTS
 from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.options.standalone import SERVICE_USER_OPTS
 from s3gateway.config.options.stores import OWN_STORE_OPTS
@@ -20,7 +21,7 @@ SERVICE_USER = "service_user"
 BACKEND_DEFAULTS = "backend_defaults"
 
 #: The options of ``[s3gateway]`` that a filter reads.
-GATEWAY_OPTS = [*MAIN_OPTS, *TRANSFER_OPTS]
+GATEWAY_OPTS = [*MAIN_OPTS, *FACE_OPTS, *TRANSFER_OPTS]
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -79,6 +79,31 @@ Without it, an upload fails that takes longer than the user's token is valid. Gl
     ),
 ]
 
+FACE_OPTS = [
+    cfg.StrOpt(
+        "face_url",
+        default="",
+        help="""
+URL of the gateway's S3 face, as ``s3_store_host`` in Glance's stores names it.
+
+With it the gateway is sealed: it writes locations at this URL, with the bucket's real
+name, and Glance's own driver reads and writes images through the face. Glance then
+needs no key of S3. It needs ``face_keys`` too.
+""",
+    ),
+    cfg.StrOpt(
+        "face_keys",
+        default="",
+        help="""
+File with the key pairs that open the S3 face.
+
+Each line has an access key, a secret key of 16 characters or more, and perhaps a
+comment, separated by blanks. All pairs are valid; the first is written into locations
+of a Glance that needs keys there. The gateway reads the file again when it changes.
+""",
+    ),
+]
+
 PASTE_OPTS = [
     cfg.StrOpt("config_file", default="", help="The paste file of the pipeline."),
 ]

@@ -64,7 +64,9 @@ for example if S3 is far away. With 1 it never opens another.
         help="""
 Most memory all downloads of a process may fill with pieces, in MiB.
 
-When it is used up, further downloads use one connection each.
+Downloads of the same image at the same time share its pieces, so that S3 sends them
+once. When the memory is used up, further downloads use one connection each. With 0
+nothing is read ahead or shared.
 """,
     ),
     cfg.BoolOpt(
@@ -119,6 +121,49 @@ download and no other store has the image, it also limits how long the download 
 for the store. Before the first byte has moved, the gateway tries a store that it
 cannot reach for 5 seconds, and one that answers with errors for 40, and then answers
 503.
+""",
+    ),
+    cfg.IntOpt(
+        "upload_rate",
+        default=0,
+        min=0,
+        help="""
+Most that all uploads of a process receive, in MiB per second; 0 for no limit.
+
+Uploads that are faster are held back, and do not fail. Uploads that are left to Glance
+are not counted.
+""",
+    ),
+    cfg.IntOpt(
+        "download_rate",
+        default=0,
+        min=0,
+        help="""
+Most that all downloads of a process send, in MiB per second; 0 for no limit.
+
+Downloads that are faster are held back, and do not fail.
+""",
+    ),
+    cfg.IntOpt(
+        "project_rate",
+        default=0,
+        min=0,
+        help="""
+Most that the uploads of one project in a process receive, and as much that its
+downloads send, in MiB per second; 0 for no limit.
+
+It has no effect in stand-alone mode, which does not know the project of a request.
+""",
+    ),
+    cfg.IntOpt(
+        "project_uploads",
+        default=0,
+        min=0,
+        help="""
+Most uploads of one project that a process takes at once; 0 for any number.
+
+Further ones are refused before their data is read, with 503 and a Retry-After header.
+It has no effect in stand-alone mode, which does not know the project of a request.
 """,
     ),
 ]

@@ -21,15 +21,19 @@ def check() -> Iterator[Finding]:
         directory = pathlib.Path(os.path.expandvars(name)).expanduser()
         made_from = botocore_data.made_from(directory)
         if made_from == installed:
-            yield findings.ok(_SUBJECT, f"made from botocore {installed}")
+            yield findings.ok(
+                "botocore_data_current", _SUBJECT, f"made from botocore {installed}"
+            )
         elif made_from:
             yield findings.warning(
+                "botocore_data_outdated",
                 _SUBJECT,
                 f"made from botocore {made_from}, and {installed} is installed",
                 f"Run s3gateway-manage botocore-data {directory} and restart Glance.",
             )
         elif not directory.is_dir():
             yield findings.warning(
+                "botocore_data_missing",
                 _SUBJECT,
                 "no directory",
                 f"botocore passes over {directory}: make it with s3gateway-manage "

@@ -22,6 +22,7 @@ def check(chained: Chained, store: StoreSettings) -> Iterator[Finding]:
         return
     if not store.location_keys.access_key:
         yield findings.note(
+            "no_keys_for_glance",
             subject,
             "no keys for Glance's own driver",
             "Uploads and downloads are the gateway's and work. Where Glance runs it "
@@ -33,8 +34,9 @@ def check(chained: Chained, store: StoreSettings) -> Iterator[Finding]:
 def _kind(subject: str, chained: Chained) -> Finding:
     found = f"credentials: {chained.kind}"
     if chained.lasting:
-        return findings.ok(subject, found)
+        return findings.ok("credentials_found", subject, found)
     return findings.warning(
+        "credentials_not_renewed",
         subject,
         found,
         "They have a session token and nothing renews them: when it has expired, all "

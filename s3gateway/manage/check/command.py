@@ -28,6 +28,7 @@ from s3gateway.manage.check import paste_file
 from s3gateway.manage.check import running
 from s3gateway.manage.check import uwsgi_files
 from s3gateway.manage.check.findings import Finding
+from s3gateway.manage.check.findings import Meaning
 from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
@@ -36,14 +37,18 @@ from s3gateway.manage.operator import Operator
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
 
-_NO_START = (
+_NO_START = Meaning(
+    "glance_does_not_start",
+    "does not start",
     "With this configuration Glance itself does not start here: look at what it "
     "logged, at the options and library of each store in enabled_backends, at "
-    "[database] connection, and whether the database runs."
+    "[database] connection, and whether the database runs.",
 )
-_NO_LIST = (
+_NO_LIST = Meaning(
+    "glance_does_not_list",
+    "does not list images",
     "Its API does not list images: look at [database] connection, whether the "
-    "database runs, and at what Glance logged; or at [s3gateway] glance_url."
+    "database runs, and at what Glance logged; or at [s3gateway] glance_url.",
 )
 
 _TEXT = """
@@ -123,15 +128,17 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
     names = ", ".join(settings.stores)
     if not names:
         yield findings.error(
+            "no_s3_store",
             "configuration",
             "no S3 store",
             "All goes to Glance as it is: add a store of type s3 to enabled_backends.",
         )
     elif settings.default_store in settings.stores:
         found = f"S3 stores {names}, default {settings.default_store}"
-        yield findings.ok("configuration", found)
+        yield findings.ok("default_store_in_s3", "configuration", found)
     else:
         yield findings.note(
+            "default_store_not_in_s3",
             "configuration",
             f"S3 stores {names}, default {settings.default_store}",
             "The default store is not S3: uploads that name no store are Glance's.",
@@ -142,8 +149,11 @@ def _configuration(settings: Settings) -> Iterator[Finding]:
 
 def _identity(whose: str) -> Finding:
     if whose:
-        return findings.ok("configuration", f"objects belong to Glance {whose}")
+        return findings.ok(
+            "glance_id_set", "configuration", f"objects belong to Glance {whose}"
+        )
     return findings.warning(
+        "glance_id_missing",
         "configuration",
         "objects do not say which Glance they belong to",
         "gc leaves them alone: set [s3gateway] glance_id, to the same for all gateways "
@@ -163,21 +173,28 @@ def _way(context: Context) -> Finding:
         except relied_on.Unfit as unfit:
             why = str(unfit)
         else:
-            return findings.ok(subject, "are registered by Glance's own code")
+            return findings.ok(
+                "uploads_by_glances_code",
+                subject,
+                "are registered by Glance's own code",
+            )
     if settings.show_multiple_locations:
         return findings.note(
+            "uploads_by_api",
             subject,
             f"are registered through Glance's API, {why}",
             "It needs show_multiple_locations, and set_image_location for all.",
         )
     if remote_glance.read(context.conf) is not None and identity.read(context.conf):
         return findings.note(
+            "uploads_left_to_glance",
             subject,
             "are left to Glance: show_multiple_locations is off",
             "Downloads are the gateway's. [service_user] needs the roles service and "
             "admin.",
         )
     return findings.error(
+        "uploads_not_possible",
         subject,
         f"would be registered through Glance's API, {why}, and "
         "show_multiple_locations is off",
@@ -187,24 +204,28 @@ def _way(context: Context) -> Finding:
 
 def _glance(context: Context) -> Iterator[Finding]:
     is_remote = remote_glance.read(context.conf) is not None
-    advice = _NO_LIST if is_remote else _NO_START
+    meaning = _NO_LIST if is_remote else _NO_START
     try:
         glance = context.glance
-        advice = _NO_LIST
+        meaning = _NO_LIST
         next(glance.images(), None)
     except ConfigError as error:
-        yield findings.error("Glance", "not usable", str(error))
+        yield findings.error("glance_not_usable", "Glance", "not usable", str(error))
     except (Refused, GlanceError) as error:
-        yield findings.error("Glance", trouble.told(error), advice)
+        found = f"{meaning.found}: {trouble.told(error)}"
+        yield findings.error(meaning.code, "Glance", found, meaning.advice)
     else:
-        yield findings.ok("Glance", "its API lists images")
+        yield findings.ok("glance_lists_images", "Glance", "its API lists images")
         yield _way(context)
         try:
             surroundings.need_keys_for_locations(context.settings, glance.traits)
         except ConfigError as error:
-            yield findings.error("Glance", "no keys for locations", str(error))
+            yield findings.error(
+                "locations_need_keys", "Glance", "no keys for locations", str(error)
+            )
         if glance.traits.credentials_in_uris:
             yield findings.warning(
+                "glance_stores_keys",
                 "Glance",
                 "glance_store before 5.6",
                 "It keeps the S3 keys in its database: upgrade, then run locations "
@@ -221,12 +242,15 @@ def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
     try:
         found = locations.count(glance, stores, context.output, context.words.face)
     except GlanceError as error:
-        yield findings.error("locations", "not known", str(error))
+        yield findings.error(
+            "locations_not_known", "locations", "not known", str(error)
+        )
         return
     used = locations.with_key(found, locations.IN_USE)
     deleted = locations.with_key(found, locations.DELETED)
     if used or deleted:
         yield findings.warning(
+            "locations_hold_keys",
             "locations",
             f"{used} hold an S3 key, and {deleted} rows of deleted images",
             "Who reads Glance's database has the keys: locations audit counts them. "
@@ -234,4 +258,4 @@ def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
             "(locations seal); glance-manage db purge removes the others.",
         )
     else:
-        yield findings.ok("locations", "none holds an S3 key")
+        yield findings.ok("locations_without_keys", "locations", "none holds an S3 key")

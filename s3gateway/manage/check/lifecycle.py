@@ -29,6 +29,7 @@ def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
     ours = [rule for rule in rules if _hits_images(rule)]
     if any({"Days", "Date"} & set(rule.get("Expiration", {})) for rule in ours):
         return findings.error(
+            "lifecycle_expires_images",
             SUBJECT,
             "expires objects",
             "A rule of the bucket deletes the data of images that Glance still has; "
@@ -36,6 +37,7 @@ def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
         )
     if any(_archives(rule) for rule in ours):
         return findings.error(
+            "lifecycle_archives_images",
             SUBJECT,
             "archives objects",
             "A rule of the bucket moves images into a class in which they cannot be "
@@ -44,9 +46,14 @@ def judged(rules: Sequence[Mapping[str, Any]]) -> Finding:
     if any(
         "AbortIncompleteMultipartUpload" in rule for rule in ours if _hits_all(rule)
     ):
-        return findings.ok(SUBJECT, "aborts incomplete uploads")
+        return findings.ok(
+            "lifecycle_aborts_uploads", SUBJECT, "aborts incomplete uploads"
+        )
     return findings.note(
-        SUBJECT, "none", "What killed uploads leave is for gc alone to collect."
+        "lifecycle_aborts_nothing",
+        SUBJECT,
+        "none",
+        "What killed uploads leave is for gc alone to collect.",
     )
 
 

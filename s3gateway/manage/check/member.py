@@ -37,12 +37,18 @@ def check(conf: cfg.ConfigOpts, *, write: bool = True) -> Iterator[Finding]:
     if remote is None:
         return
     if not write:
-        yield findings.note(_SUBJECT, "not tried", "--no-write: it needs an image.")
+        yield findings.note(
+            "member_needs_an_image",
+            _SUBJECT,
+            "not tried",
+            "--no-write: it needs an image.",
+        )
         return
     try:
         member = identity.read(conf, GROUP)
         if member is None:
             yield findings.note(
+                "member_not_named",
                 _SUBJECT,
                 "not tried",
                 f"Name a plain member in [{GROUP}], with the options of "
@@ -52,7 +58,9 @@ def check(conf: cfg.ConfigOpts, *, write: bool = True) -> Iterator[Finding]:
         asked = member.itself(dict(webob.Request.blank("/").environ))
         yield _verdict(_try(Glance(Upstream(remote)), asked))
     except (ConfigError, GlanceError) as error:
-        yield findings.error(_SUBJECT, "not tried", f"{error} Look at [{GROUP}].")
+        yield findings.error(
+            "member_failed", _SUBJECT, "not tried", f"{error} Look at [{GROUP}]."
+        )
 
 
 def _try(glance: Glance, asked: wsgi.Environ) -> int:
@@ -78,8 +86,11 @@ def _try(glance: Glance, asked: wsgi.Environ) -> int:
 
 def _verdict(status: int) -> Finding:
     if status == 403:
-        return findings.ok(_SUBJECT, "members may write no location")
+        return findings.ok(
+            "member_writes_no_location", _SUBJECT, "members may write no location"
+        )
     return findings.error(
+        "member_writes_locations",
         _SUBJECT,
         "members may write locations",
         "A member who gets past the gateway or its guard can read and delete every "

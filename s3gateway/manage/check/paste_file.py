@@ -59,6 +59,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
     found = conf.find_file(named)
     if not found:
         yield findings.error(
+            "paste_file_missing",
             _SUBJECT,
             f"no {named}",
             "Set [paste_deploy] config_file to Glance's paste file.",
@@ -68,7 +69,9 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Finding]:
         pipelines = _pipelines(pathlib.Path(found))
     except (OSError, configparser.Error, UnicodeDecodeError) as problem:
         what = type(problem).__name__
-        yield findings.error(_SUBJECT, what, f"{found} cannot be read: mend it.")
+        yield findings.error(
+            "paste_file_unreadable", _SUBJECT, what, f"{found} cannot be read: mend it."
+        )
         return
     flavor = conf.paste_deploy.flavor or _DEFAULT
     yield _used(pipelines, found, flavor)
@@ -111,6 +114,7 @@ def _used(pipelines: dict[str, _Pipeline], file: str, flavor: str) -> Finding:
     pipeline = pipelines.get(flavor)
     if pipeline is None or not pipeline.names:
         return findings.error(
+            "pipeline_missing",
             _SUBJECT,
             f"no pipeline {flavor}",
             f"[composite:api] of {file} has none of that name: look at [paste_deploy] "
@@ -118,6 +122,7 @@ def _used(pipelines: dict[str, _Pipeline], file: str, flavor: str) -> Finding:
         )
     if not pipeline.ours:
         return findings.error(
+            "pipeline_without_gateway",
             _SUBJECT,
             f"{pipeline.problem} pipeline {flavor}, which is used",
             f"Put it before {pipeline.names[-1]} in {file}, add [filter:s3gateway] "
@@ -125,20 +130,22 @@ def _used(pipelines: dict[str, _Pipeline], file: str, flavor: str) -> Finding:
         )
     if pipeline.problem:
         return findings.warning(
+            "gateway_not_last_in_pipeline",
             _SUBJECT,
             f"{pipeline.problem} pipeline {flavor}, which is used",
             f"Put it once, directly before {pipeline.names[-1]} in {file}: filters "
             "behind it see neither its uploads nor its downloads.",
         )
     found = f"s3gateway stands last in pipeline {flavor}, which is used"
-    return findings.ok(_SUBJECT, found)
+    return findings.ok("gateway_last_in_pipeline", _SUBJECT, found)
 
 
 def _unused(pipeline: _Pipeline, file: str) -> Finding:
     if not pipeline.problem:
         found = f"s3gateway stands last in pipeline {pipeline.flavor}"
-        return findings.ok(_SUBJECT, found)
+        return findings.ok("gateway_last_in_unused_pipeline", _SUBJECT, found)
     return findings.note(
+        "gateway_not_last_in_unused_pipeline",
         _SUBJECT,
         f"{pipeline.problem} pipeline {pipeline.flavor}",
         f"It is not used. A Glance whose [paste_deploy] flavor names it shows hosts, "
@@ -167,6 +174,7 @@ def _second(path: pathlib.Path, used: str) -> Finding:
     except (OSError, configparser.Error, UnicodeDecodeError):
         what = "it cannot be read"
     return findings.warning(
+        "paste_file_twice",
         _SUBJECT,
         f"a second one: {what}",
         f"A Glance that is started with other configuration files may read {path} in "

@@ -46,13 +46,16 @@ def conditional_put(store: S3Store, key: str) -> Finding:
     found = conditional.try_out(store.bucket)
     if found is None:
         return findings.warning(
+            "conditional_put_uncertain",
             "conditional PUT",
             "not certain",
             "The server answered differently each time: run this again.",
         )
     if found is ConditionalPut.DECIDES:
-        return findings.ok("conditional PUT", found.value)
-    return findings.note("conditional PUT", found.value, _UPLOADS_RACE)
+        return findings.ok("conditional_put_decides", "conditional PUT", found.value)
+    return findings.note(
+        "conditional_put_does_not_decide", "conditional PUT", found.value, _UPLOADS_RACE
+    )
 
 
 def conditional_complete(store: S3Store, key: str) -> Finding:
@@ -69,9 +72,9 @@ def conditional_complete(store: S3Store, key: str) -> Finding:
                 IfNoneMatch="*",
             )
         except ObjectExists:
-            return findings.ok(subject, "checks")
+            return findings.ok("conditional_complete_checks", subject, "checks")
     remark = "Not needed: every upload has a key of its own."
-    return findings.ok(subject, "ignored", remark)
+    return findings.ok("conditional_complete_ignored", subject, "ignored", remark)
 
 
 def versions(store: S3Store, key: str) -> Finding:
@@ -79,9 +82,9 @@ def versions(store: S3Store, key: str) -> Finding:
     try:
         store.bucket.get(key, {"If-Match": '"another"'}).close()
     except ObjectExists:
-        return findings.ok("If-Match", "checks")
+        return findings.ok("if_match_checks", "If-Match", "checks")
     remark = "The gateway compares the etag of every answer."
-    return findings.ok("If-Match", "ignored", remark)
+    return findings.ok("if_match_ignored", "If-Match", "ignored", remark)
 
 
 def ranges(store: S3Store, key: str) -> Finding:
@@ -89,8 +92,9 @@ def ranges(store: S3Store, key: str) -> Finding:
     reader = store.read(key, Span(2, 5), size=len(DATA))
     reader.close()
     if reader.ranged:
-        return findings.ok("ranges", "yes")
+        return findings.ok("ranges_answered", "ranges", "yes")
     return findings.warning(
+        "ranges_ignored",
         "ranges",
         "ignored",
         "Downloads use one connection; a part of an image, and a download that was "
@@ -101,12 +105,13 @@ def ranges(store: S3Store, key: str) -> Finding:
 def checksums(store: S3Store, key: str) -> Finding:
     """Whether a body is refused that is not what was signed."""
     if store.bucket.connection.secure:
-        return findings.ok("checksums", "TLS")
+        return findings.ok("checksums_of_tls", "checksums", "TLS")
     try:
         store.bucket.put(key, VIEWS, seal=Seal(_WRONG_HASH))
     except StoreError:
-        return findings.ok("checksums", "enforced")
+        return findings.ok("checksums_enforced", "checksums", "enforced")
     return findings.warning(
+        "checksums_ignored",
         "checksums",
         "ignored",
         "A byte that is damaged on its way is stored as it is, and found by a "
@@ -123,13 +128,15 @@ def part_numbers(store: S3Store, key: str) -> Finding:
                 break
         else:
             return findings.warning(
+                "parts_unknown",
                 "parts",
                 "unknown",
                 "The server took neither part 10,000 nor part 1,000.",
             )
     if number == _MOST_PARTS:
-        return findings.ok("parts", f"{number:,}")
+        return findings.ok("parts_enough", "parts", f"{number:,}")
     return findings.warning(
+        "parts_few",
         "parts",
         f"fewer than {_MOST_PARTS:,}",
         f"Images of more than {number:,} parts of s3_store_large_object_chunk_size "
@@ -150,8 +157,9 @@ def list_uploads(store: S3Store, key: str) -> Finding:
         except StoreError:
             pass  # it has no such list
     if key in all_keys:
-        return findings.ok("list of uploads", "all")
+        return findings.ok("uploads_listed", "list of uploads", "all")
     return findings.note(
+        "uploads_not_listed",
         "list of uploads",
         "by whole key" if key in by_key else "none",
         "gc finds the uploads that claims name, and no others; let a lifecycle rule "
@@ -168,6 +176,7 @@ def clock(store: S3Store, key: str) -> Finding:
         written.append(dates.parsed(answer.headers.get("Last-Modified")))
     if None in written:
         return findings.warning(
+            "clock_without_last_modified",
             "clock",
             "no Last-Modified",
             "All in the bucket seems to be new: gc collects nothing, and what a killed "
@@ -177,6 +186,7 @@ def clock(store: S3Store, key: str) -> Finding:
     shown = dates.of_answer(page)
     if shown is None:
         return findings.note(
+            "clock_without_date",
             "clock",
             "no Date",
             "The age of claims is reckoned by the clocks of the gateways' hosts: let "
@@ -185,8 +195,9 @@ def clock(store: S3Store, key: str) -> Finding:
     skew = (shown - datetime.datetime.now(datetime.timezone.utc)).total_seconds()
     state = f"{skew:+.0f} s"
     if abs(skew) < _SKEW:
-        return findings.ok("clock", state)
+        return findings.ok("clock_right", "clock", state)
     return findings.warning(
+        "clock_skewed",
         "clock",
         state,
         "S3 refuses requests when the clocks are 15 minutes apart; let NTP set both.",
@@ -200,8 +211,9 @@ def versioning(store: S3Store, key: str) -> Finding:
     except StoreError as error:
         return _not_told("versioning", error, "s3:GetBucketVersioning")
     if status != "Enabled":
-        return findings.ok("versioning", "off")
+        return findings.ok("versioning_off", "versioning", "off")
     return findings.note(
+        "versioning_on",
         "versioning",
         "on",
         "Deleted images cost as much as before, and each claim and each check leaves "
@@ -225,8 +237,8 @@ def _not_told(subject: str, error: StoreError, right: str) -> Finding:
     """Return the finding that something of the bucket is not shown to us."""
     if isinstance(error, StoreDenied):
         advice = f"{error}: give the user of the keys {right} to have it looked at."
-        return findings.note(subject, "no right", advice)
-    return findings.note(subject, "unknown", f"{error}.")
+        return findings.note("bucket_setting_no_right", subject, "no right", advice)
+    return findings.note("bucket_setting_unknown", subject, "unknown", f"{error}.")
 
 
 #: In the order of the report: what each looks at, and the rights that it needs.

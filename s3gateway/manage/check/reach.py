@@ -34,6 +34,7 @@ def unreachable(store: StoreSettings, cacert: str, timeout: float) -> Finding | 
         socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror:
         return _finding(
+            "host_name_unknown",
             "unknown host name",
             "The name in s3_store_host cannot be resolved; check its spelling in "
             f"[{store.name}] and the DNS servers of this host.",
@@ -42,6 +43,7 @@ def unreachable(store: StoreSettings, cacert: str, timeout: float) -> Finding | 
         connection = socket.create_connection((host, port), timeout)
     except OSError as error:
         return _finding(
+            "host_unreachable",
             "unreachable host",
             f"No connection to s3_store_host of [{store.name}]: "
             f"{error.strerror or type(error).__name__}; check address and port, "
@@ -60,6 +62,7 @@ def _bad_tls(
         context = ssl.create_default_context(cafile=cacert)
     except OSError:
         return _finding(
+            "ca_certificates_missing",
             "no CA certificates",
             f"{cacert} is no file of CA certificates in PEM format; set "
             f"s3_store_cacert in [{store.name}], or AWS_CA_BUNDLE, to one.",
@@ -71,6 +74,7 @@ def _bad_tls(
         return _bad_certificate(store, error)
     except OSError:
         return _finding(
+            "tls_not_spoken",
             "no TLS",
             f"The server of [{store.name}] does not speak TLS on this port; check "
             "scheme and port of s3_store_host.",
@@ -82,22 +86,25 @@ def _bad_certificate(
 ) -> Finding:
     if error.verify_code in _EXPIRED:
         return _finding(
+            "certificate_expired",
             "certificate expired",
             f"The certificate of the server of [{store.name}] is not valid today; "
             "renew it, or set this host's clock.",
         )
     if error.verify_code in _OTHER_NAME:
         return _finding(
+            "certificate_of_another_host",
             "certificate of another host",
             f"The certificate of the server of [{store.name}] does not have the name "
             "in s3_store_host; use a name that it has.",
         )
     return _finding(
+        "certificate_not_trusted",
         "certificate not trusted",
         f"No CA that is trusted vouches for the server of [{store.name}]; set "
         "s3_store_cacert to the file of its CA.",
     )
 
 
-def _finding(found: str, advice: str) -> Finding:
-    return findings.error("access", found, advice)
+def _finding(code: str, found: str, advice: str) -> Finding:
+    return findings.error(code, "access", found, advice)

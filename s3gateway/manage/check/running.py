@@ -56,6 +56,7 @@ def check(conf: cfg.ConfigOpts, cloud: str) -> Iterator[Finding]:
         yield _asked(api)
     except user_api.NO_ANSWER as error:
         yield findings.warning(
+            "running_does_not_answer",
             _SUBJECT,
             f"no answer: {type(error).__name__}",
             f"Nothing answers {api.who} at the catalog's image endpoint: look whether "
@@ -80,21 +81,26 @@ def _judged(subject: str, shown: set[str]) -> Finding:
     found = ", ".join(sorted(filter(None, shown)))
     if not found:
         return findings.warning(
+            "running_without_gateway",
             subject,
             "does not say that it has s3gateway",
             f"It has none, or an older one than {version.RUNNING}. {_RESTART}",
         )
     if "" in shown:
         return findings.warning(
-            subject, f"has s3gateway {found}, but not on each host", _RESTART
+            "running_not_on_each_host",
+            subject,
+            f"has s3gateway {found}, but not on each host",
+            _RESTART,
         )
     if shown != {version.RUNNING}:
         return findings.warning(
+            "running_another_version",
             subject,
             f"has s3gateway {found}",
             f"{version.RUNNING} is installed here. {_RESTART}",
         )
-    return findings.ok(subject, f"has s3gateway {found}")
+    return findings.ok("running_this_version", subject, f"has s3gateway {found}")
 
 
 def _counted() -> set[str]:
@@ -109,4 +115,6 @@ def _counted() -> set[str]:
 
 def _unknown(why: str) -> Finding:
     advice = f"{why} {_ASK_A_USER}"
-    return findings.note(_SUBJECT, "whether it has s3gateway is not known", advice)
+    return findings.note(
+        "running_unknown", _SUBJECT, "whether it has s3gateway is not known", advice
+    )

@@ -65,8 +65,13 @@ def _unsigned(subject: str, store: S3Store) -> Finding:
     """Say what comes of ``s3_store_unsigned_payload``."""
     refused = unsigned.try_out(store.bucket)
     if refused:
-        return findings.ok(subject, "a wrong CRC32 is refused, payloads go unsigned")
+        return findings.ok(
+            "payloads_unsigned",
+            subject,
+            "a wrong CRC32 is refused, payloads go unsigned",
+        )
     return findings.warning(
+        "payloads_signed_nevertheless",
         subject,
         "payloads stay signed",
         "A body with a wrong CRC32 is "
@@ -79,6 +84,7 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
     """Yield what no server has to be asked for."""
     if not store.endpoint.startswith("https:"):
         yield findings.note(
+            "store_without_tls",
             subject,
             "without TLS",
             "Anybody on the way to it can read the images: use https if that is not "
@@ -86,6 +92,7 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
         )
     if store.equal_parts:
         yield findings.note(
+            "size_limited_without_length",
             subject,
             f"{store.part_size // MIB * MAX_PARTS} MiB without a size",
             "An image may be so large unless its size is announced: raise "
@@ -96,6 +103,7 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
         return
     if len(secret_key) < redaction.MIN_LENGTH:
         yield findings.warning(
+            "secret_key_short",
             subject,
             f"secret key of fewer than {redaction.MIN_LENGTH} characters",
             "It is masked in location URIs, but texts that leave are not searched for "
@@ -103,6 +111,7 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
         )
     if _ODD.search(secret_key):
         yield findings.warning(
+            "secret_key_with_odd_characters",
             subject,
             "secret key with odd characters",
             "A location URI in a text, as in an error of Glance's, seems to end at a "
@@ -117,7 +126,7 @@ def examine(store: S3Store) -> list[Finding]:
     all, and it is the only one.  Never raises a ``StoreError``.
     """
     access = _access(store)
-    if access.severity is Severity.ERROR or access.found == "no bucket":
+    if not _usable(access):
         return [access]
     key = trials.PREFIX + secrets.token_hex(8)
     try:
@@ -133,12 +142,21 @@ def examine(store: S3Store) -> list[Finding]:
 def look_at(store: S3Store) -> list[Finding]:
     """Find out what can be known without a write.  Never raises a ``StoreError``."""
     access = _access(store)
-    if access.severity is Severity.ERROR or access.found == "no bucket":
+    if not _usable(access):
         return [access]
     untried = findings.note(
-        "writing", "not tried", "--no-write: all that needs an object is not known."
+        "writing_not_tried",
+        "writing",
+        "not tried",
+        "--no-write: all that needs an object is not known.",
     )
     return [access, untried, *(_probe(store, each, "") for each in probes.READING)]
+
+
+def _usable(access: Finding) -> bool:
+    """Whether there is a bucket that can be asked more."""
+    is_there = access.code != "bucket_not_yet_there"
+    return is_there and access.severity is not Severity.ERROR
 
 
 def _access(store: S3Store) -> Finding:
@@ -161,7 +179,7 @@ def _access(store: S3Store) -> Finding:
             return findings.of_error(_ACCESS, store.name, error)
     if bucket.connection.region != region:
         return _moved(store)
-    return findings.ok(_ACCESS, "yes")
+    return findings.ok("store_accessible", _ACCESS, "yes")
 
 
 def _written(store: S3Store, key: str) -> Finding | None:
@@ -172,6 +190,7 @@ def _written(store: S3Store, key: str) -> Finding | None:
         if error.code != "AccessDenied":
             return findings.of_error(_ACCESS, store.name, error)
         return findings.error(
+            "no_right_to_write",
             _ACCESS,
             "no write right",
             "The keys may read the bucket but not write to it; give their user "
@@ -189,6 +208,7 @@ def _written_large(store: S3Store, key: str) -> Finding | None:
         store.bucket.put(key, probes.VIEWS)
     except StoreError as error:
         return findings.error(
+            "no_body_of_a_part",
             _ACCESS,
             "no body of a part's size",
             f"A few bytes can be written, and {size // MIB} MiB cannot, which is a "
@@ -204,6 +224,7 @@ def _deleted(store: S3Store, key: str) -> Finding | None:
         store.delete(key)
     except StoreDenied as error:
         return findings.error(
+            "no_right_to_delete",
             _ACCESS,
             "no right to delete",
             "Failed uploads and deleted images would stay for ever; give the user "
@@ -218,6 +239,7 @@ def _no_bucket(store: S3Store, error: StoreError) -> Finding:
     if not store.settings.create_bucket:
         return findings.of_error(_ACCESS, store.name, error)
     return findings.note(
+        "bucket_not_yet_there",
         _ACCESS,
         "no bucket",
         "The bucket does not exist; the first upload creates it. Check again then.",
@@ -226,6 +248,7 @@ def _no_bucket(store: S3Store, error: StoreError) -> Finding:
 
 def _moved(store: S3Store) -> Finding:
     return findings.warning(
+        "region_not_configured",
         _ACCESS,
         "wrong region",
         "The bucket is in another region, which the gateway finds out anew in every "
@@ -240,6 +263,6 @@ def _probe(store: S3Store, probe: probes.Probe, key: str) -> Finding:
         return probe(store, key)
     except StoreDenied as error:
         advice = f"{error}: give the user of the keys {rights}."
-        return findings.warning(subject, "no right", advice)
+        return findings.warning("probe_no_right", subject, "no right", advice)
     except StoreError as error:
-        return findings.warning(subject, "unknown", f"{error}.")
+        return findings.warning("probe_failed", subject, "unknown", f"{error}.")

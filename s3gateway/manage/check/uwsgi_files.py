@@ -37,10 +37,13 @@ def _judged(path: pathlib.Path) -> Finding:
         limit = int(named or servers.UWSGI_CHUNK)
     except (OSError, configparser.Error, ValueError) as problem:
         what = type(problem).__name__
-        return findings.note(_SUBJECT, what, f"{path} cannot be read.")
+        return findings.note(
+            "uwsgi_file_unreadable", _SUBJECT, what, f"{path} cannot be read."
+        )
     if limit >= servers.ENOUGH:
-        return findings.ok(_SUBJECT, "large chunks are taken")
+        return findings.ok("uwsgi_takes_chunks", _SUBJECT, "large chunks are taken")
     return findings.warning(
+        "uwsgi_refuses_chunks",
         _SUBJECT,
         f"chunks of {limit} bytes and more are refused",
         f"Uploads in such chunks fail: set {servers.CHUNK_OPTION} = {servers.ENOUGH} "

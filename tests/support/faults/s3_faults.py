@@ -54,6 +54,28 @@ class Delay(Fault):
         time.sleep(self.seconds)
 
 
+class Meter(Fault):
+    """No fault: counts the bytes of answers.
+
+    :ivar count: how many have passed
+    :ivar last: when the last ones did
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.last = 0.0
+        self._lock = threading.Lock()
+
+    def answer_bytes(
+        self, request: Request, at: int, data: bytes, send: Callable[[bytes], None]
+    ) -> bytes:
+        with self._lock:
+            self.count += len(data)
+            self.last = time.monotonic()
+        return data
+
+
 class Rate(Fault):
     """Bodies, both ways, pass no faster than so many bytes per second, in total.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import math
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from s3gateway.config.keys import Keys
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ObjectExists
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.store import NOTHING
@@ -23,6 +25,7 @@ from s3gateway.store import Buffers
 from s3gateway.store import Listed
 from s3gateway.store import Note
 from s3gateway.store import ObjectInfo
+from s3gateway.store import Parts
 
 MIB = 1024**2
 
@@ -55,6 +58,7 @@ class MemoryStore:
     :ivar whose: which Glance each object belongs to
     :ivar decides: whether it knows conditional writes; if not, it looks whether there
         is an object and writes a moment later, and knows no ``if_match``
+    :ivar sent: how many bytes of objects were read
     :ivar before: called before each request with its name and key; what it
         raises is the store's answer.  Between the look and the write, too, as ``write``
     :ivar after: called as ``before`` is, when a request that changes something, or
@@ -68,13 +72,15 @@ class MemoryStore:
         self.whose: dict[str, str] = {}
         self.now = 0.0
         self.decides = True
-        self.knows_ranges = True
+        self.knows_ranges: bool | None = True
         self.is_down = False
         self.open_uploads: dict[str, MemoryWriter] = {}
+        self.completed: dict[str, str] = {}
         self.before: Hook = lambda request, key: None
         self.after: Hook = lambda request, key: None
         self.requests: list[str] = []
         self.open_readers = 0
+        self.sent = 0
         self._lock = threading.Lock()
 
     @property
@@ -130,16 +136,35 @@ class MemoryStore:
             raise ObjectNotFound(f"Store {self.name} has no such upload")
         return sum(map(len, self.open_uploads[upload_id].parts.values()))
 
-    def abandon(self, key: str, upload_id: str = "") -> None:
+    def abandon(self, key: str, upload_id: str = "", *, others: bool = True) -> None:
         self.count("abandon", key)
-        self.open_uploads.pop(f"upload-of-{key}", None)
+        self.open_uploads.pop(f"upload-of-{key}" if others else upload_id, None)
         self.after("abandon", key)
 
-    def begin(self, key: str, about: About = NOTHING) -> MemoryWriter:
+    def begin(
+        self, key: str, about: About = NOTHING, *, shared: bool = False
+    ) -> MemoryWriter:
         self.count("begin", key)
         writer = MemoryWriter(self, key)
         self.after("begin", key)
         return writer
+
+    def resume(self, key: str, upload_id: str) -> MemoryWriter:
+        if upload_id == f"upload-of-{key}" and upload_id in self.open_uploads:
+            return self.open_uploads[upload_id]
+        return MemoryWriter(self, key, upload_id)
+
+    def untouched(self, key: str, upload_id: str) -> float:
+        self.count("untouched", key)
+        if upload_id not in self.open_uploads:
+            raise self.no_upload()
+        return self.now - self.open_uploads[upload_id].touched
+
+    def no_upload(self) -> ObjectNotFound:
+        """Return the error for an upload that is not there."""
+        error = ObjectNotFound(f"Store {self.name} has no such upload")
+        error.code = "NoSuchUpload"
+        return error
 
     def stat(self, key: str) -> ObjectInfo:
         self.count("stat", key)
@@ -205,6 +230,7 @@ class MemoryReader:
         data = self._data.read(limit)
         if not data:
             raise StoreUnavailable(f"Store {self._store.name} broke off")
+        self._store.sent += len(data)
         return data
 
     def fill(self, buffer: memoryview) -> None:
@@ -221,28 +247,52 @@ class MemoryReader:
 class MemoryWriter:
     """A multipart upload in memory."""
 
-    def __init__(self, store: MemoryStore, key: str) -> None:
-        self.upload_id = f"upload-of-{key}"
+    def __init__(self, store: MemoryStore, key: str, resumed: str = "") -> None:
+        self.upload_id = resumed or f"upload-of-{key}"
         self.parts: dict[int, bytes] = {}
+        self.touched = -math.inf
         self.cancelled = False
         self._store = store
         self._key = key
-        store.open_uploads[self.upload_id] = self
+        self._resumed = bool(resumed)
+        if not resumed:
+            store.open_uploads[self.upload_id] = self
 
-    def send(self, number: int, part: Buffers) -> None:
+    def send(self, number: int, part: Buffers) -> str:
         self._store.count("part", self._key)
+        if self._resumed:
+            raise self._store.no_upload()
         self.parts[number] = b"".join(part)
+        self.touched = self._store.now
         self._store.after("part", self._key)
+        return etag_of(self.parts[number])
 
-    def commit(self) -> None:
+    def commit(self, parts: Parts | None = None) -> str:
         self._store.count("commit", self._key)
-        data = b"".join(self.parts[number] for number in sorted(self.parts))
+        data = self._store.objects_by_key.get(self._key, b"")
+        etag = self._store.completed.get(self.upload_id)
+        if self._resumed and etag == etag_of(data):
+            return etag
+        self._check(parts or ())
+        numbers = sorted(self.parts) if parts is None else [part[0] for part in parts]
+        data = b"".join(self.parts[number] for number in numbers)
         if self._store.open_uploads.pop(self.upload_id, None) is None:
-            if self._store.objects_by_key.get(self._key) == data:
-                return  # it was done before, and the answer was lost
-            raise ObjectNotFound(f"Store {self._store.name} has no such upload")
+            if self._store.objects_by_key.get(self._key) != data:
+                raise self._store.no_upload()
+            return etag_of(data)  # it was done before, and the answer was lost
         self._store.write(self._key, data)
+        self._store.completed[self.upload_id] = etag_of(data)
         self._store.after("commit", self._key)
+        return etag_of(data)
+
+    def _check(self, parts: Parts) -> None:
+        if self._resumed:
+            raise self._store.no_upload()
+        for number, etag in parts:
+            if etag_of(self.parts.get(number, b"none")).strip('"') != etag.strip('"'):
+                error = StoreError(f"Store {self._store.name} answered 400")
+                error.code = "InvalidPart"
+                raise error
 
     def cancel(self) -> None:
         self.cancelled = True

@@ -34,16 +34,21 @@ def build() -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
+def serving(
+    directory: pathlib.Path,
+    region: str = "",
+    keys: tuple[str, str] = (ACCESS_KEY, SECRET_KEY),
+) -> Iterator[S3Server]:
     """Run it over an empty directory.
 
     :param region: where it is; nowhere if empty
+    :param keys: of its user
     """
     (directory / "data").mkdir(parents=True)
     port, console = free_port(), free_port()
     env = {
-        "MINIO_ROOT_USER": ACCESS_KEY,
-        "MINIO_ROOT_PASSWORD": SECRET_KEY,
+        "MINIO_ROOT_USER": keys[0],
+        "MINIO_ROOT_PASSWORD": keys[1],
         "MINIO_REGION": region,
         "MINIO_DOMAIN": "s3.localhost",
         "MINIO_KMS_SECRET_KEY": f"images-key:{base64.b64encode(bytes(32)).decode()}",
@@ -63,8 +68,8 @@ def serving(directory: pathlib.Path, region: str = "") -> Iterator[S3Server]:
         yield S3Server(
             name="minio",
             endpoint=f"http://127.0.0.1:{port}",
-            access_key=ACCESS_KEY,
-            secret_key=SECRET_KEY,
+            access_key=keys[0],
+            secret_key=keys[1],
             region=region,
             processes=(server,),
         )

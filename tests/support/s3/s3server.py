@@ -16,6 +16,7 @@ from tests.support.servers.processes import Server
 class S3Server:
     """An S3 server for tests, with the keys of one user.
 
+    :ivar cacert: a file with the CA certificate of an https endpoint
     :ivar processes: what may be killed and started again without a loss of data
     """
 
@@ -24,6 +25,7 @@ class S3Server:
     access_key: str
     secret_key: str
     region: str = ""
+    cacert: str = ""
     processes: tuple[Server, ...] = ()
 
     def kill(self) -> None:
@@ -44,6 +46,7 @@ class S3Server:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
+            verify=self.cacert or None,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
             region_name=self.region or "us-east-1",

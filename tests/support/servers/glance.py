@@ -92,6 +92,8 @@ def s3_store(server: S3Server, bucket: str, **options: str) -> dict[str, str]:
     }
     if server.region:
         section["s3_store_region_name"] = server.region
+    if server.cacert:
+        section["s3_store_cacert"] = server.cacert
     return {**section, **options}
 
 
@@ -208,7 +210,9 @@ def ini(config: Mapping[str, Mapping[str, str]]) -> str:
 
 def parsed(text: str) -> Config:
     """Return the options in the text of a file; paths may hold a percent sign."""
-    parser = configparser.RawConfigParser(delimiters=("=", ": "))
+    parser = configparser.RawConfigParser(
+        delimiters=("=", ": "), default_section="none of them: oslo inherits nothing"
+    )
     parser.optionxform = str  # type: ignore[assignment]
     parser.read_string(text)
     return {section: dict(parser.items(section)) for section in parser.sections()}

@@ -126,16 +126,16 @@ class Keystone:
         }
         return {"keystone_authtoken": {**self.section(), **options}}
 
-    def endpoint(self, url: str) -> None:
-        """Make a URL the image endpoint of the catalog."""
+    def endpoint(self, url: str, kind: str = "image") -> None:
+        """Make a URL the endpoint of a type of service in the catalog."""
         api = self.admin()
-        for endpoint in self.endpoints():
+        for endpoint in self.endpoints(kind):
             api.send("PATCH", f"endpoints/{endpoint['id']}", {"endpoint": {"url": url}})
 
-    def endpoints(self) -> list[dict[str, Any]]:
-        """Return the image endpoints of the catalog."""
+    def endpoints(self, kind: str = "image") -> list[dict[str, Any]]:
+        """Return the endpoints of a type of service in the catalog."""
         api = self.admin()
-        [service] = api.get("services?type=image")["services"]
+        [service] = api.get(f"services?type={kind}")["services"]
         found: list[dict[str, Any]] = api.get(f"endpoints?service_id={service['id']}")[
             "endpoints"
         ]
@@ -146,6 +146,18 @@ class Keystone:
         user = User(name, name)
         _enter(self.admin(), user, ["member"])
         return user
+
+    def add_service(self, user: User, kind: str, url: str) -> None:
+        """Make a URL the endpoint of a service, which is made with its user if needed.
+
+        :param kind: the type of the service
+        """
+        api = self.admin()
+        if api.get(f"services?type={kind}")["services"]:
+            self.endpoint(url, kind)
+        else:
+            _enter(api, user, ["service", "admin"])
+            _offer(api, user.name, kind, url)
 
     def admin(self) -> Admin:
         """Return Keystone's API as the admin sees it."""
@@ -275,21 +287,31 @@ def _fill(keystone: Keystone, image_url: str) -> None:
     api = keystone.admin()
     for user, names in _ROLES.items():
         _enter(api, user, names)
-    service = api.create("service", name="glance", type="image")
+    _offer(api, "glance", "image", image_url)
+
+
+def _offer(api: Admin, name: str, kind: str, url: str) -> None:
+    """Enter a service into the catalog."""
+    service = api.create("service", name=name, type=kind)
     for interface in ("public", "internal"):
         api.create(
             "endpoint",
             service_id=service,
             interface=interface,
-            url=image_url,
+            url=url,
             region_id=REGION,
         )
 
 
 def _enter(api: Admin, user: User, names: Sequence[str]) -> None:
-    """Create a user and its project, with roles in it."""
+    """Create a user and, if there is none yet, its project, with roles in it."""
     roles = {role["name"]: role["id"] for role in api.get("roles")["roles"]}
-    project = api.create("project", name=user.project, domain_id="default")
+    found = api.get(f"projects?name={user.project}")["projects"]
+    project = (
+        found[0]["id"]
+        if found
+        else api.create("project", name=user.project, domain_id="default")
+    )
     made = api.create("user", name=user.name, password=PASSWORD, domain_id="default")
     for name in names:
         if name not in roles:

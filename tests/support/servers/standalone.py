@@ -20,6 +20,10 @@ from tests.support.servers.processes import free_port
 
 GUNICORN = ROOT / "etc" / "gunicorn" / "s3gateway.py"
 PASTE = ROOT / "etc" / "paste" / "s3gateway-paste.ini"
+SEALED_PASTE = PASTE.with_name("s3gateway-sealed-paste.ini")
+
+#: The key pair that opens the face of a sealed gateway here.
+FACE_KEYS = ("FACEKEYOFTESTS", "a-secret/of+the=face-that-opens-it")
 
 _STAND_IN = "paste.filter_factory = tests.support.servers.identity:filter_factory"
 
@@ -38,6 +42,7 @@ class GatewaySpec:
     :ivar keystone: whether ``authtoken`` is the real one, not a stand-in
     :ivar prefix: the path under which it answers
     :ivar service_user: whether the stand-in's service user is configured
+    :ivar face: the port of its face, 0 if it is not sealed
     :ivar arguments: gunicorn's, beside the shipped file's
     :ivar config: options by section
     :ivar policy: the content of the policy file
@@ -47,6 +52,7 @@ class GatewaySpec:
     keystone: bool = False
     prefix: str = ""
     service_user: bool = True
+    face: int = 0
     arguments: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
@@ -79,13 +85,17 @@ def serving(
     (directory / "s3gateway.conf").write_text(ini(_config(spec, directory)))
     (directory / "policy.yaml").write_text(spec.policy or "{}\n")
     (directory / "paste.ini").write_text(_paste(spec))
+    binds = [f"--bind=127.0.0.1:{port}"]
+    if spec.face:
+        _seal(spec, directory, port)
+        binds.append(f"--bind=127.0.0.1:{spec.face}")
     with Server(
         "s3gateway-api",
         [
             environments.bin_dir("gateway") / "s3gateway-api",
             f"--config-file={directory / 's3gateway.conf'}",
             f"--config={GUNICORN}",  # or it were the one in /etc, if there is one
-            f"--bind=127.0.0.1:{port}",
+            *binds,
             "--workers=1",
             *spec.arguments,
         ],
@@ -98,6 +108,18 @@ def serving(
         yield Gateway(url=url, server=server, directory=directory)
 
 
+def _seal(spec: GatewaySpec, directory: pathlib.Path, port: int) -> None:
+    """Write the paste file of a sealed gateway, and the key file of its face."""
+    (directory / "paste.ini").rename(directory / PASTE.name)
+    text = SEALED_PASTE.read_text()
+    text = text.replace("\n9292 =", f"\n{port} =")
+    text = text.replace("\n9293 =", f"\n{spec.face} =")
+    (directory / "paste.ini").write_text(text)
+    keys = directory / "face-keys"
+    keys.touch(0o600)
+    keys.write_text(f"{' '.join(FACE_KEYS)} of the tests\n")
+
+
 def _config(
     spec: GatewaySpec, directory: pathlib.Path
 ) -> Mapping[str, Mapping[str, str]]:
@@ -108,6 +130,11 @@ def _config(
     }
     if spec.service_user and not spec.keystone:
         base["service_user"] = SERVICE_USER
+    if spec.face:
+        base["s3gateway"] = {
+            "face_url": f"http://127.0.0.1:{spec.face}",
+            "face_keys": str(directory / "face-keys"),
+        }
     return merged(base, spec.config)
 
 

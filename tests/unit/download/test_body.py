@@ -12,75 +12,19 @@ from collections.abc import Callable
 
 import pytest
 
-from s3gateway.download.body import Ahead
-from s3gateway.download.body import Delivery
-from s3gateway.download.failover import Copies
-from s3gateway.download.failover import Copy
 from s3gateway.errors import GatewayError
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
-from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.ranges import Span
-from s3gateway.streams.buffers import Budget
-from s3gateway.streams.buffers import Slabs
 from s3gateway.streams.digests import Verification
 from tests.support.s3.memory import MIB
 from tests.support.s3.memory import MemoryStore
-from tests.support.s3.memory import store_settings
-
-DATA = bytes(range(256)) * (3 * MIB // 256)
-
-
-def deliver(
-    *stores: MemoryStore,
-    span: Span | None = None,
-    retry_time: float = 0.2,
-    widest: int = 1,
-    budget: int = 1 << 30,
-    opened: bool = True,
-    verification: Verification | None = None,
-    ended: Callable[[int], None] | None = None,
-) -> AnswerBody:
-    """Return a body as the handler answers with it.
-
-    :param opened: whether its first bytes are there
-    """
-    size = len(stores[0].objects_by_key.get("key", DATA))
-    span = span or Span(0, size)
-    copies = Copies(
-        "an-image",
-        [Copy(store, store.name, "key") for store in stores],
-        span,
-        size=size,
-        retry_time=retry_time,
-    )
-    ahead = Ahead(
-        piece=MIB,
-        widest=widest,
-        budget=Budget(budget, "download"),
-        slabs=Slabs(widest),
-    )
-    delivery = Delivery(
-        "an-image",
-        copies,
-        span,
-        ahead=ahead,
-        environ={},
-        verification=verification,
-        ended=ended,
-    )
-    body = AnswerBody(delivery, span.length)
-    if opened:
-        delivery.open()
-    return body
-
-
-def store(name: str = "fast", data: bytes = DATA) -> MemoryStore:
-    found = MemoryStore(store_settings(name))
-    found.objects_by_key["key"] = data
-    return found
+from tests.unit.download.delivering import DATA
+from tests.unit.download.delivering import all_closed
+from tests.unit.download.delivering import deliver
+from tests.unit.download.delivering import store
 
 
 def breaking(*calls: int) -> Callable[[str, str], None]:
@@ -195,7 +139,7 @@ def test_a_window_delivers_the_same_bytes(
     body = deliver(distant, span=span, widest=6)
     assert b"".join(body) == LARGE[span.start : span.stop]
     assert distant.requests.count("read") > 10
-    assert distant.open_readers == 0
+    assert all_closed(distant)
 
 
 def test_a_window_is_not_wider_than_its_budget(distant: MemoryStore) -> None:
@@ -247,7 +191,7 @@ def test_a_piece_that_fails_is_taken_up_by_one_connection(
     body = deliver(distant, widest=6, retry_time=10)
     assert b"".join(body) == LARGE
     assert fetched >= 3
-    assert distant.open_readers == 0
+    assert all_closed(distant)
 
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
@@ -275,10 +219,7 @@ def test_a_client_that_goes_away_closes_the_window(distant: MemoryStore) -> None
     for _ in range(12):
         next(body)
     body.close()
-    deadline = time.monotonic() + 5
-    while distant.open_readers and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert distant.open_readers == 0
+    assert all_closed(distant)
 
 
 def test_a_window_that_gains_nothing_is_given_up(distant: MemoryStore) -> None:

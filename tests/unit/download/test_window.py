@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from s3gateway.download.failover import Copy
+from s3gateway.download.pieces import Pieces
 from s3gateway.download.window import Window
 from s3gateway.http.ranges import Span
 from s3gateway.streams.buffers import SLAB
@@ -72,15 +74,10 @@ def opened(
 ) -> Window:
     store = store or MemoryStore()
     store.objects_by_key["key"] = DATA
-    return Window(
-        lambda span: store.read("key", span, size=SIZE),
-        Span(0, SIZE),
-        pool=pool,
-        piece=SLAB,
-        widest=widest,
-        budget=budget or Budget(SIZE, "download"),
-        slabs=Slabs(0),
-    )
+    budget = budget or Budget(SIZE, "download")
+    pieces = Pieces(SLAB, widest, budget, Slabs(0))
+    reading = pieces.join(Copy(store, "", "key"), SIZE)
+    return Window(reading, Span(0, SIZE), pool=pool)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import datetime
 import io
 import json
@@ -13,6 +14,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from s3gateway.config.face import FaceKeys
+from s3gateway.config.face import FaceSettings
 from s3gateway.config.stores import Writing
 from s3gateway.glance.api import image_from
 from s3gateway.glance.marks import MARK
@@ -126,6 +129,15 @@ class Bench:
             store.now = 100 * DAY
         for _ in range(40):  # of which one in ten may go
             self.active()
+
+    def seal(self) -> None:
+        """Have the stores behind a face."""
+        path = self._config.with_name("face-keys")
+        path.write_text("FACEKEY a-secret-of-the-face\n")
+        path.chmod(0o600)
+        face = FaceSettings(url="http://gateway:9293", keys=FaceKeys(str(path)))
+        for store in self.stores.values():
+            store.settings = dataclasses.replace(store.settings, face=face)
 
     def active(self, store: str = "fast") -> str:
         """Have an image with an object, and return its id."""

@@ -91,13 +91,13 @@ def test_nothing_is_written(check: Check, monkeypatch: pytest.MonkeyPatch) -> No
     _, document = check("--no-write")
     assert check.looked == [("fast", False), ("cheap", False)]
     [row] = [r for r in document["rows"] if r["subject"] == "Glance's policy"]
-    assert (row["state"], row["found"]) == ("note", "not tried")
+    assert (row["state"], row["code"]) == ("note", "member_needs_an_image")
 
 
 def test_rows_have_keys_that_programs_like(check: Check) -> None:
     _, document = check("--store", "fast", "--no-write")
     assert {tuple(row) for row in document["rows"]} == {
-        ("state", "subject", "found", "detail")
+        ("state", "code", "subject", "found", "detail")
     }
 
 
@@ -139,7 +139,9 @@ def test_a_store_is_looked_at_without_a_write(
 def test_a_store_that_cannot_be_reached_is_one_finding(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    problem = findings.error("access", "unknown host name", "Look.")
+    problem = findings.error(
+        "host_name_unknown", "access", "unknown host name", "Look."
+    )
     monkeypatch.setattr(store, "_access", lambda found: problem)
     unused: S3Store = None  # type: ignore[assignment]
     assert store.look_at(unused) == [problem]

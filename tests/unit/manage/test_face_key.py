@@ -64,8 +64,8 @@ def test_secret_keys_are_shown_once(command: Command) -> None:
     [first], [second] = command("add"), command("add", "--comment", "second")
     rows = command("list")
     assert rows == [
-        {"access_key": first["access_key"], "comment": ""},
         {"access_key": second["access_key"], "comment": "second"},
+        {"access_key": first["access_key"], "comment": ""},
     ]
     for form in ("table", "csv", "json"):
         assert command.code("list", "--format", form) == 0
@@ -80,6 +80,8 @@ def test_a_pair_is_removed(command: Command) -> None:
     )
     command.file.chmod(0o644)
     [new] = command("add")
+    shown = [row["access_key"] for row in command("list")]
+    assert shown == [new["access_key"], "OLDKEY"]  # new locations get the first
     assert command("remove", "OLDKEY") == [{"access_key": "OLDKEY", "comment": "x y"}]
     assert command.file.read_text() == (
         f"# keys of the face\n\n{new['access_key']} {new['secret_key']}\n"

@@ -426,3 +426,53 @@ def test_who_is_interrupted_says_what_was_collected(
     states = {row["key"]: row["state"] for row in shown["rows"]}
     assert states == {key: "collected" if key == gone else "found" for key in keys}
     assert f"object {gone} in fast collected" in capsys.readouterr().err
+
+
+def test_what_glances_driver_has_left_behind_the_face(bench: Bench) -> None:
+    """A part that came lately is a sign of life; there is no claim."""
+    bench.seal()
+    dead, alive, unheard_of = (
+        bench.glance.gone(),
+        bench.glance.gone(),
+        str(uuid.uuid4()),
+    )
+    store = bench.stores["fast"]
+    for image_id in (dead, alive, unheard_of):
+        store.begin(image_id).send(1, [memoryview(b"part")])
+        store.open_uploads[f"upload-of-{image_id}"].touched = store.now - 2 * DAY
+    store.open_uploads[f"upload-of-{alive}"].touched = store.now - 1.0
+    data = bench.put(dead, b"data of another upload", 2 * DAY, "", "fast")
+    bench.spares(alive, unheard_of)
+    assert store.objects_by_key[data] == b"data of another upload"
+    assert set(store.open_uploads) == {f"upload-of-{alive}", f"upload-of-{unheard_of}"}
+
+
+def test_an_upload_of_glances_driver_to_an_image_that_is_saving(bench: Bench) -> None:
+    """Nobody would restore the image if Glance was killed; its data is not visible."""
+    bench.seal()
+    image_id = bench.waiting(since=None)
+    bench.stores["fast"].begin(image_id)
+    _, shown = bench("--delete")
+    assert bench.stores["fast"].open_uploads == {}, shown
+
+
+def test_without_a_face_uploads_of_glances_driver_are_not_looked_at(
+    bench: Bench,
+) -> None:
+    image_id = bench.glance.gone()
+    bench.stores["fast"].begin(image_id)
+    bench.spares(image_id, words=("--force",))
+    assert "untouched" not in bench.stores["fast"].requests
+
+
+def test_a_store_that_does_not_list_parts(bench: Bench) -> None:
+    bench.seal()
+    image_id = bench.glance.gone()
+    bench.stores["fast"].begin(image_id)
+
+    def before(request: str, key: str) -> None:
+        if request == "untouched":
+            raise StoreDenied("Store fast answered 403 AccessDenied")
+
+    bench.stores["fast"].before = before
+    bench.spares(image_id, words=("--force",))

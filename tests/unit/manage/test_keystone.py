@@ -79,18 +79,31 @@ def test_a_user_that_gets_a_token(tmp_path: pathlib.Path, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "code", "words"),
     [
-        ({"username": "nobody"}, "Keystone knows no such user"),
-        ({"auth_url": "http://127.0.0.1:9/v3"}, "Nothing answers"),
-        ({"auth_type": "magic"}, "Set auth_type in [service_user]"),
-        ({"auth_url": ""}, "Look at auth_url in [service_user]"),
+        (
+            {"username": "nobody"},
+            "keystone_refuses_user",
+            "Keystone knows no such user",
+        ),
+        (
+            {"auth_url": "http://127.0.0.1:9/v3"},
+            "keystone_unreachable",
+            "Nothing answers",
+        ),
+        (
+            {"auth_type": "magic"},
+            "keystone_auth_type_unknown",
+            "Set auth_type in [service_user]",
+        ),
+        ({"auth_url": ""}, "keystone_failed", "Look at auth_url in [service_user]"),
     ],
 )
 def test_each_failure_has_its_sentence(
-    tmp_path: pathlib.Path, url: str, changes: dict[str, str], words: str
+    tmp_path: pathlib.Path, url: str, changes: dict[str, str], code: str, words: str
 ) -> None:
     [finding] = found(tmp_path, **user(url, **changes))
     assert finding.severity is Severity.ERROR
+    assert finding.code == code
     assert words in finding.advice
     assert SECRET not in repr(finding)

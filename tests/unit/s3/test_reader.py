@@ -20,17 +20,20 @@ SPAN = Span(1000, 901_000)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    may_end = threading.Event()
 
     def do_GET(self) -> None:
         body = DATA[SPAN.start : SPAN.stop]
         self.send_response(206)
         self.send_header("Content-Range", SPAN.content_range(len(DATA)))
-        if self.path == "/chunked":
+        if self.path.startswith("/chunked"):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for start in range(0, len(body), 70_000):
                 chunk = body[start : start + 70_000]
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            if self.path == "/chunked/late":
+                self.may_end.wait(30)
             self.wfile.write(b"0\r\n\r\n")
             return
         self.send_header("Content-Length", str(len(body)))
@@ -68,6 +71,23 @@ def test_buffers_are_filled_however_the_bytes_come(server: str, path: str) -> No
                     reader.fill(buffer[start : start + 100_000])
             reader.close()
             assert found == DATA[SPAN.start : SPAN.stop]
+
+
+def test_a_connection_on_which_more_is_to_come_is_not_used_again(server: str) -> None:
+    """The empty chunk that ends a body would be taken for the start of an answer."""
+    with urllib3.PoolManager(retries=False, timeout=10) as pool:
+        first = open_(pool, f"{server}/chunked/late")
+        first.fill(memoryview(bytearray(SPAN.length)))
+        first.close()
+        try:
+            second = open_(pool, f"{server}/plain")
+            second.fill(memoryview(bytearray(SPAN.length)))
+        finally:
+            Handler.may_end.set()
+        third = open_(pool, f"{server}/plain")
+        third.close()
+        pool_of_host = pool.connection_from_url(server)
+        assert (pool_of_host.num_requests, pool_of_host.num_connections) == (3, 2)
 
 
 def test_a_buffer_that_cannot_be_filled(server: str) -> None:

@@ -20,7 +20,7 @@ from benchmarks.transfers import Sample
 
 
 def sample(side: str, speed: float, cpu: float = 1.0) -> Sample:
-    return Sample("download", side, 0, 1.0, speed, cpu, 20.0, 0.1, 0.9)
+    return Sample("download", side, 0, 1.0, speed, cpu, 20.0, 0.1, 0.9, 1.0)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_every_table_is_written(results: Results, tmp_path: pathlib.Path) -> Non
         assert table.markdown().startswith(f"## {table.name}\n\n| ")
     runs = (tmp_path / "runs.csv").read_text().splitlines()
     assert len(runs) == 1 + len(results.samples)
-    assert runs[1] == "download,gateway,0,1.000,900.000,0.500,20.000,0.100,0.900"
+    assert runs[1] == "download,gateway,0,1.000,900.000,0.500,20.000,0.100,0.900,1.000"
     requests = (tmp_path / "requests.csv").read_text().splitlines()
     assert requests[1] == 'upload,gateway,3,"1 DELETE, 2 PUT"'
 

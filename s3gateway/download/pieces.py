@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pieces of objects in memory, shared by all downloads of the object.
+
+S3 is asked once for what several downloads read.  A piece stays in memory as long as
+several downloads are reading the object: another one may begin.  If memory is short, a
+piece goes that no download needs, or needs last; one that is so far behind reads it
+again.  No download waits for a slower one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+
+from s3gateway.config.settings import TransferSettings
+from s3gateway.download.failover import Copy
+from s3gateway.download.piece import Piece
+from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
+from s3gateway.http.ranges import Span
+from s3gateway.store import ObjectReader
+from s3gateway.streams.buffers import SLAB
+from s3gateway.streams.buffers import Budget
+from s3gateway.streams.buffers import Slabs
+
+#: Has a piece fetched by a thread; raises RuntimeError or MemoryError if it cannot.
+Submit = Callable[[Piece], None]
+
+#: What a download needs of the pieces while it reads on by itself.
+NOTHING = Span(0, 0)
+
+
+class _Object:
+    """An object that downloads are reading.
+
+    :ivar etag: its version; empty until it is known
+    :ivar pieces: those in memory or under way, by their number
+    """
+
+    def __init__(self, copy: Copy, size: int) -> None:
+        self.copy = copy
+        self.etag = ""
+        self.readings: list[Reading] = []
+        self.pieces: dict[int, Piece] = {}
+        self._size = size
+        self._lock = threading.Lock()
+
+    def open(self, span: Span) -> ObjectReader:
+        """Open a span, while other spans are open.
+
+        :raises StoreError: if the store ignores ranges, or has another version
+        """
+        copy = self.copy
+        self._check_ranges()
+        reader = copy.store.read(
+            copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
+        )
+        try:
+            self._check_ranges()
+            if not self.agrees_on(reader.etag):
+                raise ObjectNotFound(f"Store {copy.store.name} has another version")
+        except BaseException:
+            reader.close()
+            raise
+        return reader
+
+    def _check_ranges(self) -> None:
+        if self.copy.store.knows_ranges is False:
+            raise StoreError(f"Store {self.copy.store.name} does not support ranges")
+
+    def agrees_on(self, etag: str) -> bool:
+        """Whether a version is that of the pieces; the first one is."""
+        with self._lock:
+            self.etag = self.etag or etag
+            return etag in ("", self.etag)
+
+    def distance(self, piece: Piece) -> float:
+        """Return how far the next download is before a piece, in bytes."""
+        distances = (
+            max(piece.span.start - reading.at, 0)
+            for reading in self.readings
+            if reading.at < piece.span.stop and reading.stop > piece.span.start
+        )
+        return min(distances, default=math.inf)
+
+
+class Pieces:
+    """The pieces of all objects that the downloads of this process are reading.
+
+    :ivar size: of a piece in bytes; pieces begin at its multiples
+    :ivar widest: most pieces that one download has read ahead; 1 to read none ahead
+    :param budget: the memory for all pieces
+    :param slabs: that memory
+    """
+
+    def __init__(self, size: int, widest: int, budget: Budget, slabs: Slabs) -> None:
+        self.size = size
+        self.widest = widest
+        self.slabs = slabs
+        self._budget = budget
+        self._objects: dict[Copy, _Object] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def of(cls, transfer: TransferSettings) -> Pieces:
+        """Make it from the settings."""
+        size, widest = transfer.download_piece, transfer.download_window
+        budget = Budget(transfer.download_memory, "download")
+        return cls(size, widest, budget, Slabs(widest * size // SLAB))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Change pieces while no other download does."""
+        with self._lock:
+            yield
+
+    def join(self, copy: Copy, size: int) -> Reading:
+        """Take part in reading an object; leave it on every path.
+
+        :param size: of the object in bytes
+        """
+        with self._lock:
+            found = self._objects.setdefault(copy, _Object(copy, size))
+            reading = Reading(self, found)
+            found.readings.append(reading)
+            return reading
+
+    def part(self, found: _Object, reading: Reading) -> None:
+        """Undo ``join``."""
+        found.readings.remove(reading)
+        self.sweep(found)
+        if not found.readings:
+            del self._objects[found.copy]
+
+    def make(self, found: _Object, span: Span, ahead: int) -> Piece | None:
+        """Return a new piece, ``None`` if there is no memory.
+
+        :param ahead: how soon it is needed, in bytes
+        """
+        piece = Piece(span, found.open, self.slabs)
+        while not self._budget.take(piece.memory):
+            if not self._drop_one(ahead):
+                return None
+        return piece
+
+    def sweep(self, found: _Object) -> None:
+        """Drop the pieces of an object that no download will read."""
+        is_shared = len(found.readings) > 1
+        for number, piece in list(found.pieces.items()):
+            needed = piece.users or found.distance(piece) < math.inf
+            if not needed and not (is_shared and piece.is_for_others):
+                self.drop(found, number)
+
+    def drop(self, found: _Object, number: int) -> None:
+        """Drop a piece; those who read it still may do so."""
+        piece = found.pieces.pop(number)
+        if not piece.users:
+            self.free(piece)
+
+    def free(self, piece: Piece) -> None:
+        """Give the memory of a piece back."""
+        piece.drop()
+        self._budget.give_back(piece.memory)
+
+    def _drop_one(self, ahead: int) -> bool:
+        """Drop the piece that is needed last, if that is later than ``ahead``.
+
+        A piece that no download has read stays: S3 would have sent it in vain.
+        """
+        found = max(
+            (
+                (each.distance(piece), number, each)
+                for each in self._objects.values()
+                for number, piece in each.pieces.items()
+                if piece.is_for_others and not piece.users
+            ),
+            key=lambda candidate: candidate[:2],
+            default=None,
+        )
+        if found is None or found[0] <= ahead:
+            return False
+        self.drop(found[2], found[1])
+        return True
+
+
+class Reading:
+    """One download of an object, and the pieces that it reads.
+
+    :ivar at: position of the next byte that it needs of a piece
+    :ivar stop: the end of what it needs of pieces
+    """
+
+    def __init__(self, pieces: Pieces, found: _Object) -> None:
+        self.pieces = pieces
+        self.at = self.stop = 0
+        self._object = found
+
+    @property
+    def copy(self) -> Copy:
+        """The copy of the image that is being read."""
+        return self._object.copy
+
+    @property
+    def etag(self) -> str:
+        """The version of the object; empty if it is not known yet."""
+        return self._object.etag
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other downloads are reading the object, too."""
+        return len(self._object.readings) > 1
+
+    def agrees_on(self, etag: str) -> bool:
+        """Whether the pieces are of a version, which may be empty."""
+        return self._object.agrees_on(etag)
+
+    def needs(self, span: Span) -> None:
+        """Say what is needed; the rest of the pieces may go."""
+        with self.pieces.locked():
+            self.at, self.stop = span.start, span.stop
+            self.pieces.sweep(self._object)
+
+    def begin(self, at: int, submit: Submit) -> Piece | None:
+        """Return the piece for a position; start reading it unless that was done.
+
+        :return: ``None`` if there is no memory for it
+        :raises RuntimeError: if there is no thread for it
+        """
+        with self.pieces.locked():
+            return self._begun(at, submit)
+
+    def take(self, at: int, submit: Submit) -> Piece | None:
+        """Begin the piece for a position, and hold it."""
+        with self.pieces.locked():
+            piece = self._begun(at, submit)
+            if piece is not None:
+                self._hold(piece)
+            return piece
+
+    def hold(self, piece: Piece) -> bool:
+        """Keep a piece while it is read; return whether it is still there."""
+        with self.pieces.locked():
+            if not self._is_kept(piece):
+                return False
+            self._hold(piece)
+            return True
+
+    def let_go(self, piece: Piece, at: int) -> None:
+        """Undo ``hold``.
+
+        :param at: position of the next byte that is needed
+        """
+        with self.pieces.locked():
+            self.at = at
+            piece.users -= 1
+            if not piece.users and not self._is_kept(piece):
+                self.pieces.free(piece)
+            self.pieces.sweep(self._object)
+
+    def leave(self) -> None:
+        """Take part no more."""
+        with self.pieces.locked():
+            self.pieces.part(self._object, self)
+
+    def _is_kept(self, piece: Piece) -> bool:
+        """Whether other downloads can find a piece."""
+        number = piece.span.start // self.pieces.size
+        return self._object.pieces.get(number) is piece
+
+    def _begun(self, at: int, submit: Submit) -> Piece | None:
+        size, pieces = self.pieces.size, self._object.pieces
+        number = at // size
+        span = Span(at, min((number + 1) * size, self.stop))
+        found = pieces.get(number)
+        if found is not None and found.covers(span):
+            return found
+        made = self.pieces.make(self._object, span, at - self.at)
+        if made is None:
+            return None
+        if number in pieces:
+            self.pieces.drop(self._object, number)
+        pieces[number] = made
+        try:
+            submit(made)
+        except BaseException:
+            self.pieces.drop(self._object, number)
+            raise
+        return made
+
+    def _hold(self, piece: Piece) -> None:
+        piece.users += 1
+        piece.was_read = True

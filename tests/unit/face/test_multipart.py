@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.support.s3.memory import unavailable
+from tests.unit.face import signing
+from tests.unit.face.conftest import IMAGE
+from tests.unit.face.conftest import KEY
+from tests.unit.face.conftest import MIB
+from tests.unit.face.conftest import Ground
+
+ONE = b"1" * (5 * MIB)
+TWO = b"2" * 1234
+
+
+def begun(ground: Ground) -> str:
+    reply = ground.ask("POST", f"{KEY}?uploads")
+    assert reply.status == 200
+    assert (reply.text("Bucket"), reply.text("Key")) == ("fast", IMAGE)
+    return reply.text("UploadId")
+
+
+def sent(ground: Ground, upload_id: str, number: int, data: bytes) -> str:
+    target = f"{KEY}?partNumber={number}&uploadId={upload_id}"
+    reply = ground.ask("PUT", target, data)
+    assert reply.status == 200
+    return reply.answer.header("ETag")
+
+
+def document(*parts: tuple[object, str], namespace: bool = True) -> bytes:
+    told = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"' if namespace else ""
+    rows = "".join(
+        f"<Part><ETag>{etag}</ETag><PartNumber>{number}</PartNumber></Part>"
+        for number, etag in parts
+    )
+    found = f"<CompleteMultipartUpload{told}>{rows}</CompleteMultipartUpload>"
+    return found.encode()
+
+
+@pytest.mark.parametrize("namespace", [True, False])
+def test_parts_become_an_object(ground: Ground, namespace: bool) -> None:
+    upload_id = begun(ground)
+    two = sent(ground, upload_id, 2, TWO)
+    one = sent(ground, upload_id, 1, ONE)
+    assert ground.store.objects_by_key == {}
+    body = document((1, one), (2, two), namespace=namespace)
+    reply = ground.ask("POST", f"{KEY}?uploadId={upload_id}", body)
+    assert (reply.status, reply.text("Key")) == (200, IMAGE)
+    assert ground.store.objects_by_key == {IMAGE: ONE + TWO}
+    assert reply.text("ETag")
+
+
+def test_a_part_may_be_empty(ground: Ground) -> None:
+    upload_id = begun(ground)
+    one = sent(ground, upload_id, 1, b"")
+    ground.ask("POST", f"{KEY}?uploadId={upload_id}", document((1, one)))
+    assert ground.store.objects_by_key == {IMAGE: b""}
+
+
+def test_only_the_named_parts_count(ground: Ground) -> None:
+    upload_id = begun(ground)
+    one = sent(ground, upload_id, 1, ONE)
+    sent(ground, upload_id, 2, TWO)
+    ground.ask("POST", f"{KEY}?uploadId={upload_id}", document((1, one)))
+    assert ground.store.objects_by_key == {IMAGE: ONE}
+
+
+def test_an_abort_leaves_nothing(ground: Ground) -> None:
+    upload_id = begun(ground)
+    sent(ground, upload_id, 1, ONE)
+    assert ground.ask("DELETE", f"{KEY}?uploadId={upload_id}").status == 204
+    assert ground.store.open_uploads == {}
+
+
+def test_an_upload_that_is_not_there(ground: Ground) -> None:
+    target = f"{KEY}?partNumber=1&uploadId=other"
+    reply = ground.ask("PUT", target, ONE)
+    assert (reply.status, reply.code) == (404, "NoSuchUpload")
+    body = document((1, "0" * 32))
+    reply = ground.ask("POST", f"{KEY}?uploadId=other", body)
+    assert (reply.status, reply.code) == (404, "NoSuchUpload")
+
+
+def test_a_part_that_is_not_the_signed_one_does_not_reach_the_store(
+    ground: Ground,
+) -> None:
+    upload_id = begun(ground)
+    target = f"{KEY}?partNumber=1&uploadId={upload_id}"
+    environ = signing.request("PUT", target, TWO)
+    environ["HTTP_X_AMZ_CONTENT_SHA256"] = "0" * 64
+    assert ground.send(environ).code == "SignatureDoesNotMatch"
+    reply = ground.ask("PUT", target, TWO, payload="0" * 64)
+    assert reply.code == "XAmzContentSHA256Mismatch"
+    assert ground.store.open_uploads[upload_id].parts == {}
+
+
+def test_a_part_is_sent_again_if_the_store_does_not_answer(ground: Ground) -> None:
+    upload_id = begun(ground)
+    refusals = [1]
+
+    def before(request: str, key: str) -> None:
+        if request == "part" and refusals:
+            refusals.pop()
+            unavailable("part")(request, key)
+
+    ground.store.before = before
+    # The store in memory does not retry by itself, the one of S3 does.
+    target = f"{KEY}?partNumber=1&uploadId={upload_id}"
+    assert ground.ask("PUT", target, TWO).code == "ServiceUnavailable"
+    assert sent(ground, upload_id, 1, TWO)
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"", "MalformedXML"),
+        (b"<Complete", "MalformedXML"),
+        (document(), "MalformedXML"),
+        (document((0, "a")), "MalformedXML"),
+        (document((1, "&lt;")), "MalformedXML"),
+        (document(("1x", "a")), "MalformedXML"),
+        (document((2, "a"), (1, "b")), "InvalidPartOrder"),
+        (document((1, "a"), (1, "b")), "InvalidPartOrder"),
+        (b'<!DOCTYPE x [<!ENTITY y "z">]>' + document((1, "a")), "MalformedXML"),
+        (document((1, "a")), "InvalidPart"),
+        (b"\xff\xfe", "MalformedXML"),
+    ],
+)
+def test_completions_that_are_refused(ground: Ground, body: bytes, code: str) -> None:
+    upload_id = begun(ground)
+    sent(ground, upload_id, 1, TWO)
+    reply = ground.ask("POST", f"{KEY}?uploadId={upload_id}", body)
+    assert (reply.status, reply.code) == (400, code)
+    assert ground.store.objects_by_key == {}
+    assert upload_id in ground.store.open_uploads
+
+
+@pytest.mark.parametrize("number", ["0", "10001", "x", "1.5", "-1", ""])
+def test_part_numbers(ground: Ground, number: str) -> None:
+    upload_id = begun(ground)
+    target = f"{KEY}?partNumber={number}&uploadId={upload_id}"
+    assert ground.ask("PUT", target, TWO).code == "InvalidArgument"
+
+
+def test_a_part_that_memory_does_not_hold_is_refused(ground: Ground) -> None:
+    environ = signing.request("PUT", f"{KEY}?partNumber=1&uploadId=x", b"")
+    environ["CONTENT_LENGTH"] = str(641 * MIB)
+    reply = ground.send(environ)
+    assert (reply.status, reply.code) == (400, "EntityTooLarge")
+
+
+def test_parts_at_once_share_the_memory(ground: Ground) -> None:
+    """Those that do not fit wait, and all get through."""
+    upload_id = begun(ground)
+    data = b"x" * MIB
+    replies: list[str] = []
+
+    def send(number: int) -> None:
+        replies.append(sent(ground, upload_id, number, data))
+
+    threads = [threading.Thread(target=send, args=(n,)) for n in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(replies) == 8
+    assert len(ground.store.open_uploads[upload_id].parts) == 8
