@@ -78,6 +78,7 @@ def filter_factory(
     _report(settings)
     remote = remote_glance.read(conf)
     if remote is None:
+        surroundings.report_chains(settings)
         return lambda app: build(app, conf, settings, surroundings.in_glance(settings))
     user = identity.read(conf)
     before = surroundings.before_glance(remote, user, settings)
@@ -123,20 +124,21 @@ def build(
     """Build a gateway in front of an app.
 
     :param conf: the parsed configuration, for the policy file
+    :raises ConfigError: if there are no keys for locations that must hold some
     """
     glance = Glance(app)
     rules = Rules(conf, settings.locations.policy_file)
     masks = Masks(settings.stores, settings.locations.mask)
     sent = notifications.of_glance(conf, settings)
     inside, traits = around.inside, around.traits
+    surroundings.need_keys_for_locations(settings, traits)
     images = _images(glance, settings, around)
     stores = {} if images is None else s3_stores(settings)
     uploads = _Uploads(glance, stores, settings, around, rules, sent)
     _spare_what_is_there()
 
     def keys() -> list[KeyPair]:
-        found = [store.keys.current() for store in settings.stores.values()]
-        return found + (settings.face.keys.all() if settings.face else [])
+        return [pair for s in settings.stores.values() for pair in s.known_keys()]
 
     return Gateway(
         glance,

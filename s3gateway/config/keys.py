@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The access key and secret key of a store.
+"""The access key and secret key of a store, configured or of botocore's chain.
 
 The gateway reads key files again after a change, so keys can be rotated without a
 signal or a restart.  A file that is being written is empty, or holds a part of a key:
@@ -8,6 +8,7 @@ what cannot be a key is ignored.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import pathlib
 import threading
@@ -17,13 +18,19 @@ from oslo_log import log as logging
 
 LOG = logging.getLogger(__name__)
 
+_KEPT = 4  # pairs of keys: the current ones, and those of requests under way
+
 
 @dataclasses.dataclass(frozen=True)
 class KeyPair:
-    """The keys that sign S3 requests."""
+    """The keys that sign S3 requests.
+
+    :ivar token: the session token of temporary keys, empty for others
+    """
 
     access_key: str = dataclasses.field(repr=False)
     secret_key: str = dataclasses.field(repr=False)
+    token: str = dataclasses.field(default="", repr=False)
 
 
 class Keys:
@@ -86,6 +93,32 @@ class Keys:
             access_key or self._configured.access_key,
             secret_key or self._configured.secret_key,
         )
+
+
+class Chain:
+    """Says that botocore's chain has the keys of a store, and notes which it had.
+
+    ``s3.credentials`` finds them.  They are noted so that answers can be searched for
+    them.  Temporary keys change every hour, so only the last few are kept.
+
+    :param profile: of the AWS configuration files, empty for the usual one
+    """
+
+    def __init__(self, profile: str = "") -> None:
+        self.profile = profile
+        self._used: collections.deque[KeyPair] = collections.deque(maxlen=_KEPT)
+        self._lock = threading.Lock()
+
+    def note(self, pair: KeyPair) -> None:
+        """Note keys that are about to be used."""
+        with self._lock:
+            if pair not in self._used:
+                self._used.append(pair)
+
+    def used(self) -> list[KeyPair]:
+        """Return the keys that were used last."""
+        with self._lock:
+            return list(self._used)
 
 
 def version(path: str) -> tuple[int, int, int] | None:

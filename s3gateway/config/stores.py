@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and checks the section of an S3 store.
 
-No other module reads an ``s3_store_*`` option.
+No other module but ``credentials`` reads an ``s3_store_*`` option.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 from oslo_config import cfg
 
+from s3gateway.config import credentials
 from s3gateway.config.face import FaceSettings
+from s3gateway.config.keys import Chain
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
 from s3gateway.errors import ConfigError
@@ -57,7 +59,10 @@ class StoreSettings:
     Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
     trailing slash.
 
-    :ivar face: where Glance finds the store; ``None`` if at the endpoint
+    :param keys: the configured keys.  They are in locations where Glance needs that,
+        unless there is a face, and sign requests, unless there is a chain
+    :param chain: finds the keys that sign requests
+    :param face: where Glance finds the store; ``None`` if at the endpoint
     """
 
     name: str
@@ -75,6 +80,7 @@ class StoreSettings:
     writing: Writing = Writing()
     equal_parts: bool = False
     unsigned_payload: bool = False
+    chain: Chain | None = dataclasses.field(default=None, repr=False, compare=False)
     face: FaceSettings | None = None
 
     @property
@@ -86,6 +92,14 @@ class StoreSettings:
     def service(self) -> str:
         """That URL without its scheme, as location URIs hold it."""
         return self.url.partition("://")[2]
+
+    def known_keys(self) -> list[KeyPair]:
+        """Return all keys that no answer may show: S3's, the chain's and the face's."""
+        return [
+            self.keys.current(),
+            *(self.chain.used() if self.chain else ()),
+            *(self.face.keys.all() if self.face else ()),
+        ]
 
     @property
     def scheme(self) -> str:
@@ -148,7 +162,8 @@ def read_store(
         name=name,
         endpoint=_endpoint(section),
         region=_region(section),
-        keys=_keys(name, section, ours),
+        keys=credentials.keys(name, section, ours),
+        chain=credentials.chain(section),
         bucket=_bucket(section, addressing),
         create_bucket=section["s3_store_create_bucket_on_put"],
         addressing=addressing,
@@ -173,22 +188,6 @@ def _region(section: Section) -> str:
             "digits and hyphens, or leave the option out",
         )
     return region
-
-
-def _keys(name: str, section: Section, ours: Section) -> Keys:
-    keys, files = [], []
-    for kind in ("access", "secret"):
-        file = ours[f"s3_store_{kind}_key_file"].replace("{store}", name)
-        option = f"s3_store_{kind}_key"
-        configured = section[option]
-        if not file:
-            configured = section.required(option, f"the S3 {kind} key")
-        keys.append(configured or "")
-        files.append(file)
-    try:
-        return Keys(KeyPair(*keys), *files)
-    except (OSError, ValueError) as error:
-        raise ConfigError(ours.name, "s3_store_*_key_file", str(error)) from error
 
 
 def _endpoint(section: Section) -> str:

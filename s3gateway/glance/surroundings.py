@@ -89,3 +89,35 @@ def before_glance(
         identity=whose,
         as_service=None if user is None else user.as_service,
     )
+
+
+def need_keys_for_locations(settings: Settings, traits: Traits) -> None:
+    """Refuse a chain alone where Glance reads with the keys in its locations.
+
+    Those of a chain expire, and Glance has no session token.
+
+    :raises ConfigError: naming the store
+    """
+    for store in settings.stores.values():
+        if traits.credentials_in_uris and not store.location_keys.access_key:
+            raise ConfigError(
+                store.name,
+                "s3_store_access_key",
+                "not set, and s3_store_credentials = chain does not replace it here: "
+                "Glance before 33 reads and deletes images with the keys in their "
+                "locations. Set it and s3_store_secret_key to keys for Glance",
+            )
+
+
+def report_chains(settings: Settings) -> None:
+    """Warn of what stock Glance cannot do, in whose process the gateway is."""
+    for store in settings.stores.values():
+        if not store.location_keys.access_key:
+            LOG.warning(
+                "Store %s has s3_store_credentials = chain and no s3_store_access_key: "
+                "uploads and downloads are the gateway's and work, but Glance itself "
+                "leaves such a store out. Imports, copies and web-download fail, and "
+                "deletes leave the data in S3. Set keys for Glance, or let the gateway "
+                "stand alone",
+                store.name,
+            )

@@ -40,13 +40,15 @@ _ENCODINGS: tuple[_Encoding, ...] = (
 class Sweep:
     """Finds secret keys in texts.
 
-    :param keys: returns the current keys; earlier ones are still searched for.  A
-        secret key shorter than ``MIN_LENGTH`` is found only behind its access key, as
+    :param keys: returns the current keys.  Earlier ones are still searched for, unless
+        they were temporary: those change every hour and would add up.  A secret key
+        shorter than ``MIN_LENGTH`` is found only behind its access key, as
         in a location URI
     """
 
     def __init__(self, keys: Callable[[], Iterable[KeyPair]]) -> None:
         self._keys = keys
+        self._lasting: set[str] = set()
         self._known: set[str] = set()
         self._forms: list[bytes] = []
 
@@ -59,10 +61,12 @@ class Sweep:
         return text, bool(found)
 
     def _learn(self) -> None:
-        new = set(_looked_for(self._keys())) - self._known
-        if not new:
+        pairs = list(self._keys())
+        self._lasting.update(_looked_for(pair for pair in pairs if not pair.token))
+        known = self._lasting.union(_looked_for(pairs))
+        if known == self._known:
             return
-        self._known |= new
+        self._known = known
         forms = {form for key in self._known for form in _spellings(key)}
         # The longest first: a plain key may be the start of an escaped one.
         self._forms = sorted(map(str.encode, forms), key=len, reverse=True)
@@ -75,6 +79,8 @@ def _looked_for(keys: Iterable[KeyPair]) -> Iterator[str]:
             yield pair.secret_key
         if pair.access_key and pair.secret_key:
             yield f"{pair.access_key}:{pair.secret_key}@"
+        if len(pair.token) >= MIN_LENGTH:
+            yield pair.token
 
 
 def _spellings(secret: str) -> set[str]:

@@ -23,6 +23,7 @@ from s3gateway.manage import arguments
 from s3gateway.manage import botocore_data
 from s3gateway.manage import completion
 from s3gateway.manage import config
+from s3gateway.manage import face_key
 from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
@@ -58,6 +59,7 @@ _DECLARE: tuple[Callable[[Commands], None], ...] = (
     migrate.declare,
     gc.declare,
     locations.declare,
+    face_key.declare,
     botocore_data.declare,
     metrics.declare,
     _declare_completion,

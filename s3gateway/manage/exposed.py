@@ -32,9 +32,11 @@ class Exposed:
         stores = list(stores)
         names = {store.name for store in stores}
         for store in stores:
-            keys, what = store.keys.current(), f"of store {store.name}"
-            self.hide(keys.access_key, f"the access key {what}")
-            self.hide(keys.secret_key, f"the secret key {what}")
+            what = f"of store {store.name}"
+            for keys in store.known_keys():
+                self.hide(keys.access_key, f"the access key {what}")
+                self.hide(keys.secret_key, f"the secret key {what}")
+                self.hide(keys.token, f"the session token {what}")
             if store.service != parse.urlsplit(url).netloc:
                 self.hide(store.service, f"the host {what}")
             if store.bucket not in names:  # or a mask would have it

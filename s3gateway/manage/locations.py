@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import argparse
 import collections
+import dataclasses
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -14,8 +16,11 @@ from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import GatewayError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
+from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
 from s3gateway.manage import arguments
+from s3gateway.manage import relocation
+from s3gateway.manage import sealing
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
@@ -27,9 +32,12 @@ if TYPE_CHECKING:
 _AUDIT = """
 Count the S3 locations of all images by store and by the access key id in them. No
 secret key is shown. Glance up to 32 writes both keys into each location, and needs
-them there. Exit code 1: a location holds a key.
+them there. Where Glance is installed its database is read, with the rows of deactivated
+and of deleted images; "glance-manage db purge" removes the latter. Exit code 1: a
+location holds an S3 key. A key of the face of a sealed gateway is none.
 
   s3gateway-manage locations audit
+  s3gateway-manage locations audit --face http://gateway:9293
   s3gateway-manage locations audit --json | jq '.rows[]'
 """
 
@@ -46,15 +54,30 @@ another time: they do not make the exit code 1.
   s3gateway-manage locations scrub --limit 1000
 """
 
-_COLUMNS = ("store", "key_id", "locations")
+_COLUMNS = ("store", "key_id", "locations", "state")
 _IMAGE = ("image",)
+
+#: Of locations: of an image, of one that was deleted, at the face of a sealed gateway.
+IN_USE, DELETED, SEALED = ("in_use", "deleted", "sealed")
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Kind:
+    """What locations that are counted together have in common.
+
+    :ivar key_id: of the access key in them, empty if there is none
+    """
+
+    store: str
+    key_id: str
+    state: str
 
 
 def declare(commands: Commands) -> None:
-    """Declare both commands."""
-    summary = "Find and remove S3 keys in Glance's database"
+    """Declare the commands."""
+    summary = "Find, remove and replace S3 keys in Glance's database"
     group = arguments.add_group(commands, "locations", summary)
-    arguments.add(
+    parser = arguments.add(
         group,
         "audit",
         _audit,
@@ -62,6 +85,7 @@ def declare(commands: Commands) -> None:
         text=_AUDIT,
         title="locations audit",
     )
+    declare_face(parser)
     scrubbing = arguments.add(
         group,
         "scrub",
@@ -76,11 +100,22 @@ def declare(commands: Commands) -> None:
     scrubbing.add_argument(
         "--limit", type=arguments.number, metavar="N", help="rewrite at most N images"
     )
+    sealing.declare(group)
+
+
+def declare_face(parser: argparse.ArgumentParser) -> None:
+    """Declare the argument that tells keys of the face from keys of S3."""
+    parser.add_argument(
+        "--face",
+        type=sealing.url,
+        metavar="URL",
+        help="of the S3 face: locations there hold its keys, and none of S3",
+    )
 
 
 def _audit(context: Context) -> bool:
     stores = {name: store.settings for name, store in context.stores.items()}
-    return audit(context.glance, stores, context.output)
+    return audit(context.glance, stores, context.output, context.words.face)
 
 
 def _scrub(context: Context) -> bool:
@@ -90,25 +125,68 @@ def _scrub(context: Context) -> bool:
 
 
 def audit(
-    operator: Operator, stores: Mapping[str, StoreSettings], output: Output
+    operator: Operator,
+    stores: Mapping[str, StoreSettings],
+    output: Output,
+    face: str | None = None,
 ) -> bool:
     """Count the locations by store and by the access key in them.
 
-    :return: whether no location holds a key
+    :return: whether no location holds a key of S3
     """
-    counts: collections.Counter[tuple[str, str]] = collections.Counter()
-    for image in output.progress(operator.images(), "images"):
-        counts.update(_keys_of(image, stores))
+    counts = count(operator, stores, output, face)
     rows = [
-        {"store": store, "key_id": key or None, "locations": count}
-        for (store, key), count in sorted(counts.items())
+        {**dataclasses.asdict(kind), "key_id": kind.key_id or None, "locations": number}
+        for kind, number in sorted(counts.items())
     ]
-    leaking = sum(count for (_, key), count in counts.items() if key)
-    total = counts.total()
-    summary = f"{leaking} of {total} S3 locations hold credentials"
-    found = {"locations": total, "with_key": leaking}
+    used = sum(n for kind, n in counts.items() if kind.state != DELETED)
+    leaking, left = with_key(counts, IN_USE), with_key(counts, DELETED)
+    summary = f"{leaking} of {used} S3 locations hold credentials"
+    if left:
+        summary += f", and {left} rows of deleted images: run glance-manage db purge"
+    found = {"locations": used, "with_key": leaking, "deleted_with_key": left}
     output.result(rows, _COLUMNS, summary, found)
-    return not leaking
+    return not (leaking or left)
+
+
+def count(
+    operator: Operator,
+    stores: Mapping[str, StoreSettings],
+    output: Output,
+    face: str | None,
+) -> collections.Counter[Kind]:
+    """Count the S3 locations of all images, of deleted ones too where they are seen.
+
+    :param face: URL of the S3 face, ``None`` if there is none
+    """
+    found: collections.Counter[Kind] = collections.Counter()
+    service = relocation.service(face) if face else None
+    for location, needed in output.progress(_all(operator), "locations"):
+        if not uris.is_s3(location.url):
+            continue
+        uri = uris.try_parse(location.url)
+        store = store_of(location, stores) or str(location.metadata.get("store"))
+        state = IN_USE if needed else DELETED
+        if uri is not None and uri.service == service:
+            state = SEALED
+        found[Kind(store, uri.access_key if uri else "", state)] += 1
+    return found
+
+
+def with_key(counts: Mapping[Kind, int], state: str) -> int:
+    """Return how many locations of a state hold a key."""
+    return sum(n for kind, n in counts.items() if kind.key_id and kind.state == state)
+
+
+def _all(operator: Operator) -> Iterator[tuple[Location, bool]]:
+    """Yield all locations, and whether Glance still needs each."""
+    if operator.rows is not None:
+        for row in operator.rows.all():
+            yield Location(row.url, row.metadata), row.needed
+        return
+    for image in operator.images():
+        for location in image.locations:
+            yield location, True
 
 
 def show(operator: Operator, output: Output) -> bool:
@@ -159,16 +237,6 @@ def _rows(ids: Iterable[str]) -> list[Row]:
     return [{"image": image_id} for image_id in ids]
 
 
-def _keys_of(
-    image: Image, stores: Mapping[str, StoreSettings]
-) -> Iterator[tuple[str, str]]:
-    """Yield the store and the access key of each of an image's S3 locations."""
-    for location in image.locations:
-        if uris.is_s3(location.url):
-            uri = uris.try_parse(location.url)
-            store = store_of(location, stores) or str(location.metadata.get("store"))
-            yield store, uri.access_key if uri else ""
-
-
 def _holds_key(image: Image) -> bool:
-    return any(key for _, key in _keys_of(image, {}))
+    found = (uris.try_parse(each.url) for each in image.locations)
+    return any(uri is not None and uri.access_key for uri in found)

@@ -35,6 +35,8 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.marks import marked_since
 from s3gateway.glance.releases import Traits
 from s3gateway.http import wsgi
+from s3gateway.manage.location_rows import InstalledRows
+from s3gateway.manage.location_rows import LocationRows
 from s3gateway.standalone.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Operator:
     """Asks Glance as an admin.
 
     :ivar traits: of the Glance that is asked
+    :ivar rows: of the locations in its database, ``None`` where it is not reached
     :param identity: makes a request an admin's
     :param database: Glance's, ``None`` where it is not reached from here
     """
@@ -81,9 +84,11 @@ class Operator:
         identity: Callable[[wsgi.Environ], wsgi.Environ],
         traits: Traits,
         database: Database | None = None,
+        rows: LocationRows | None = None,
     ) -> None:
         self.glance = Glance(app)
         self.traits = traits
+        self.rows = rows
         self._identity = identity
         self._database = database
 
@@ -227,7 +232,11 @@ def _set_up(conf: cfg.ConfigOpts, config: Any, wsgi_app: Any) -> Operator:
     context = deploy.loadfilter(paste, name="context")
     app = context(deploy.loadapp(paste, name="rootapp"))
     return Operator(
-        app, lambda asked: {**asked, **_ADMIN}, releases.installed(), _Installed()
+        app,
+        lambda asked: {**asked, **_ADMIN},
+        releases.installed(),
+        _Installed(),
+        InstalledRows(),
     )
 
 

@@ -31,6 +31,7 @@ from s3gateway.s3 import errors as s3errors
 from s3gateway.s3 import metadata
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
+from s3gateway.s3.credentials import Chained
 from s3gateway.s3.seals import NONE
 from s3gateway.s3.seals import USUAL
 from s3gateway.s3.seals import Seal
@@ -78,6 +79,11 @@ class Bucket:
     def connection(self) -> Connection:
         """The connection; a new one after the keys have changed."""
         return self._access.connection
+
+    @property
+    def chained(self) -> Chained | None:
+        """The credentials of botocore's chain, ``None`` if it is not used."""
+        return self._access.chained
 
     def put(
         self,

@@ -9,7 +9,6 @@ for a store.  botocore decides addressing, region and proxies; the bare requests
 from __future__ import annotations
 
 import dataclasses
-import logging
 import re
 import threading
 import time
@@ -31,8 +30,11 @@ from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
+from s3gateway.s3 import credentials
 from s3gateway.s3 import dates
 from s3gateway.s3 import http as s3http
+from s3gateway.s3 import logs
+from s3gateway.s3.credentials import Chained
 from s3gateway.store import Buffers
 
 LOG = log.getLogger(__name__)
@@ -54,9 +56,9 @@ _AWS_HOST = re.compile(r"(https?://)s3(?:[.-][a-z0-9-]+)?(\.amazonaws\.com(?:\.c
 
 
 class Connection:
-    """One process's connections to one store, with one pair of keys.
+    """One process's connections to one store.
 
-    :ivar keys: the keys that sign its requests
+    :ivar keys: the pair of keys that sign its requests, or the chain
     :ivar cacert: file of CAs to verify the server with
     :ivar client: the boto3 client, safe for threads
     :ivar region: the region in the signatures
@@ -70,17 +72,14 @@ class Connection:
         self,
         store: StoreSettings,
         transfer: TransferSettings,
-        keys: KeyPair,
+        keys: KeyPair | Chained,
         region: str = "",
     ) -> None:
         self.keys = keys
         if region:
             store = _elsewhere(store, region)
-        _keep_signatures_out_of_logs()
-        session = boto3.session.Session(
-            aws_access_key_id=keys.access_key,
-            aws_secret_access_key=keys.secret_key,
-        )
+        logs.keep_secrets_out()
+        session = _session(keys)
         # An unreadable date must not fail the whole response.
         session._session.get_component("response_parser_factory").set_parser_defaults(
             timestamp_parser=dates.lenient
@@ -140,10 +139,12 @@ class Access:
     """One process's access to one store: follows changes of the keys and the region.
 
     :ivar region: the bucket's region in an answer of the server; empty if none
+    :ivar chained: the credentials of botocore's chain, ``None`` if it is not used
     """
 
     def __init__(self, settings: StoreSettings, transfer: TransferSettings) -> None:
         self.region = ""
+        self.chained = Chained(settings, settings.chain) if settings.chain else None
         self._settings = settings
         self._transfer = transfer
         self._connection: Connection | None = None
@@ -153,7 +154,9 @@ class Access:
     @property
     def connection(self) -> Connection:
         """The connection; a new one after the keys have changed."""
-        keys = self._settings.keys.current()
+        keys = self.chained or self._settings.keys.current()
+        if self.chained is not None:
+            self.chained.get_frozen_credentials()  # before the effort of a client
         with self._connecting:
             if self._connection is None or self._connection.keys != keys:
                 self._connection = Connection(
@@ -192,6 +195,8 @@ class Access:
         the keys do not match, so after a change the call is retried for a while.
         Without a change a refusal is final.
         """
+        if self.chained is not None:
+            return self._with_chain(do, self.chained)
         for pause in _KEY_PAUSES:
             connection = self.connection
             try:
@@ -202,7 +207,15 @@ class Access:
             time.sleep(pause)
         return do(self.connection)
 
-    def _may_be_allowed_soon(self, used: KeyPair) -> bool:
+    def _with_chain(self, do: Callable[[Connection], T], chained: Chained) -> T:
+        try:
+            return do(self.connection)
+        except StoreError as error:
+            if not chained.renewed(error.code):
+                raise
+        return do(self.connection)
+
+    def _may_be_allowed_soon(self, used: KeyPair | Chained) -> bool:
         """Whether the keys have changed since this call, or may change soon."""
         keys = self._settings.keys
         if not keys.from_files:
@@ -231,14 +244,12 @@ def _elsewhere(store: StoreSettings, region: str) -> StoreSettings:
     return dataclasses.replace(store, region=region, endpoint=endpoint)
 
 
-def _keep_signatures_out_of_logs() -> None:
-    """Disable botocore's debug log, which shows signed URLs and the access key.
-
-    oslo.log quiets ``boto`` but not ``botocore``, so a Glance with ``debug`` would show
-    them.  Glance's own S3 driver shares the logger.
-    """
-    logger = logging.getLogger("botocore")
-    logger.setLevel(max(logger.level, logging.INFO))
+def _session(keys: KeyPair | Chained) -> boto3.session.Session:
+    if isinstance(keys, Chained):
+        return boto3.session.Session(botocore_session=credentials.session_of(keys))
+    return boto3.session.Session(
+        aws_access_key_id=keys.access_key, aws_secret_access_key=keys.secret_key
+    )
 
 
 def _follow_no_redirect(params: dict[str, Any], **others: Any) -> None:

@@ -22,6 +22,7 @@ import urllib3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.credentials import ReadOnlyCredentials
 from botocore.utils import get_environ_proxies
 
 from s3gateway.s3 import errors as s3errors
@@ -54,12 +55,15 @@ class Signer:
         :param payload: the body's sha256 in hexadecimal, or ``UNSIGNED``
         """
         request = AWSRequest(method, url, headers=dict(headers))
-        _Auth(self.credentials, self.region, payload).add_auth(request)
+        frozen = self.credentials.get_frozen_credentials()
+        _Auth(frozen, self.region, payload).add_auth(request)
         return dict(request.headers.items())
 
 
 class _Auth(S3SigV4Auth):  # type: ignore[misc]  # botocore has no types
-    def __init__(self, credentials: Credentials, region: str, payload: str) -> None:
+    def __init__(
+        self, credentials: ReadOnlyCredentials, region: str, payload: str
+    ) -> None:
         super().__init__(credentials, "s3", region)
         self._payload = payload
 

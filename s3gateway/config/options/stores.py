@@ -41,6 +41,26 @@ OWN_STORE_OPTS = [
         default=False,
         help="Protect images by a signed CRC32 over plain http, instead of a sha256.",
     ),
+    cfg.StrOpt(
+        "s3_store_credentials",
+        default="static",
+        choices=[
+            ("static", "the configured keys or key files"),
+            ("chain", "what botocore finds on this host"),
+        ],
+        help="""
+Where the gateway gets the credentials that sign its requests.
+
+``chain`` takes environment variables, a web identity, a profile, a credential process,
+container credentials or an instance role, in the order of botocore, and renews them.
+They are never written into a location. Glance itself still needs keys of its own.
+""",
+    ),
+    cfg.StrOpt(
+        "s3_store_profile",
+        default="",
+        help="Profile of the AWS files, for ``s3_store_credentials = chain``.",
+    ),
     cfg.BoolOpt(
         "s3_store_object_metadata",
         default=False,

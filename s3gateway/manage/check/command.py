@@ -14,8 +14,10 @@ from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.glance import identity
 from s3gateway.glance import relied_on
+from s3gateway.glance import surroundings
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import locations
 from s3gateway.manage import selection
 from s3gateway.manage import trouble
 from s3gateway.manage.check import botocore_data
@@ -30,6 +32,7 @@ from s3gateway.manage.check.findings import Meaning
 from s3gateway.manage.check.findings import Severity
 from s3gateway.manage.check.store import check as check_store
 from s3gateway.manage.context import Context
+from s3gateway.manage.operator import Operator
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -79,6 +82,7 @@ def declare(commands: Commands) -> None:
         action="store_true",
         help="write to no bucket, and create no image",
     )
+    locations.declare_face(parser)
     parser.add_argument(
         "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
     )
@@ -213,6 +217,12 @@ def _glance(context: Context) -> Iterator[Finding]:
     else:
         yield findings.ok("glance_lists_images", "Glance", "its API lists images")
         yield _way(context)
+        try:
+            surroundings.need_keys_for_locations(context.settings, glance.traits)
+        except ConfigError as error:
+            yield findings.error(
+                "locations_need_keys", "Glance", "no keys for locations", str(error)
+            )
         if glance.traits.credentials_in_uris:
             yield findings.warning(
                 "glance_stores_keys",
@@ -221,3 +231,31 @@ def _glance(context: Context) -> Iterator[Finding]:
                 "It keeps the S3 keys in its database: upgrade, then run locations "
                 "scrub.",
             )
+        yield from _locations(context, glance)
+
+
+def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
+    """Say whether an S3 key is in a location."""
+    if glance.rows is None:
+        return  # to ask its API for all images would take long
+    stores = context.settings.stores
+    try:
+        found = locations.count(glance, stores, context.output, context.words.face)
+    except GlanceError as error:
+        yield findings.error(
+            "locations_not_known", "locations", "not known", str(error)
+        )
+        return
+    used = locations.with_key(found, locations.IN_USE)
+    deleted = locations.with_key(found, locations.DELETED)
+    if used or deleted:
+        yield findings.warning(
+            "locations_hold_keys",
+            "locations",
+            f"{used} hold an S3 key, and {deleted} rows of deleted images",
+            "Who reads Glance's database has the keys: locations audit counts them. "
+            "Glance up to 32 needs those of its images, unless the gateway is sealed "
+            "(locations seal); glance-manage db purge removes the others.",
+        )
+    else:
+        yield findings.ok("locations_without_keys", "locations", "none holds an S3 key")

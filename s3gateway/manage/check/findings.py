@@ -141,6 +141,25 @@ _MEANINGS = {
             "https; check the scheme and the name in s3_store_host in [{store}].",
         ),
     ),
+    **dict.fromkeys(
+        ("NoCredentials", "CredentialsFailed"),
+        Meaning(
+            "no_credentials",
+            "no credentials",
+            "s3_store_credentials = chain in [{store}] looks in the environment "
+            "and the files of the user that runs this check: run it as the "
+            "gateway's user, with its environment.",
+        ),
+    ),
+    **dict.fromkeys(
+        ("ExpiredToken", "InvalidToken", "InvalidTokenId"),
+        Meaning(
+            "credentials_refused",
+            "session token refused",
+            "It has expired, or is not that of the access key; check what "
+            "s3_store_credentials = chain in [{store}] finds, and the clocks.",
+        ),
+    ),
     "SlowDown": Meaning(
         "store_overloaded", "overloaded", "The server is overloaded; try again later."
     ),

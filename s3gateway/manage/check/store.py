@@ -15,6 +15,7 @@ from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.locations import redaction
+from s3gateway.manage.check import chain
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import probes
 from s3gateway.manage.check import reach
@@ -51,6 +52,8 @@ def check(
     )
     tried = S3Store(store, impatient)
     found = examine(tried) if write else look_at(tried)
+    if tried.bucket.chained is not None:
+        yield from chain.check(tried.bucket.chained, store)
     for each in found:
         yield each.of(subject)
     if write and len(found) > 1 and unsigned.wanted(tried.bucket):
@@ -96,6 +99,8 @@ def _of_configuration(subject: str, store: StoreSettings) -> Iterator[Finding]:
             "s3_store_large_object_chunk_size for larger ones.",
         )
     secret_key = store.keys.current().secret_key
+    if not secret_key:  # with a chain there need be none
+        return
     if len(secret_key) < redaction.MIN_LENGTH:
         yield findings.warning(
             "secret_key_short",
@@ -157,7 +162,11 @@ def _usable(access: Finding) -> bool:
 def _access(store: S3Store) -> Finding:
     """Find out whether a store can be read and written, and if not why."""
     bucket = store.bucket
-    connection, timeout = bucket.connection, bucket.transfer.connect_timeout
+    timeout = bucket.transfer.connect_timeout
+    try:
+        connection = bucket.connection
+    except StoreError as error:  # a chain has no credentials
+        return findings.of_error(_ACCESS, store.name, error)
     if failure := reach.unreachable(store.settings, connection.cacert, timeout):
         return failure
     region = connection.region

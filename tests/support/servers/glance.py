@@ -46,6 +46,7 @@ class GlanceSpec:
     :ivar workers: processes; of several of them the metrics are summed up
     :ivar apps: further apps of its paste file, by their path
     :ivar config: options by section, over those of ``base_config``
+    :ivar env: further variables of its environment
     """
 
     bin_dir: pathlib.Path
@@ -60,6 +61,7 @@ class GlanceSpec:
     guarded: bool = True
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,7 +157,11 @@ def serving(
     (directory / "glance-api.conf").write_text(ini(config))
     (directory / "policy.yaml").write_text(spec.policy or "{}\n")
     (directory / "paste.ini").write_text(_paste(spec))
-    env = {"OS_GLANCE_CONFIG_DIR": str(directory), "PYTHONPATH": str(ROOT)}
+    env = {
+        "OS_GLANCE_CONFIG_DIR": str(directory),
+        "PYTHONPATH": str(ROOT),
+        **spec.env,
+    }
     if spec.workers > 1:
         env["PROMETHEUS_MULTIPROC_DIR"] = str(directory / "metrics")
     with Server(

@@ -46,6 +46,7 @@ class GatewaySpec:
     :ivar arguments: gunicorn's, beside the shipped file's
     :ivar config: options by section
     :ivar policy: the content of the policy file
+    :ivar env: further variables of its environment
     """
 
     keystone: bool = False
@@ -55,6 +56,7 @@ class GatewaySpec:
     arguments: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
+    env: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,7 @@ def serving(
             *spec.arguments,
         ],
         log=directory / "gateway.log",
-        env={"PYTHONPATH": str(ROOT)},
+        env={"PYTHONPATH": str(ROOT), **spec.env},
         cwd=directory,
     ) as server:
         server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")

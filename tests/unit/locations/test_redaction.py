@@ -55,3 +55,26 @@ def test_keys_of_before_are_still_found() -> None:
     keys[0] = KeyPair("AK", "a-new-secret-key-of-ours")
     for key in (b"an-old-secret-key-of-ours", b"a-new-secret-key-of-ours"):
         assert sweep.redact(key) == (b"REDACTED", True)
+
+
+TOKEN = "IQoJb3JpZ2luX2VjE/+session//token=="
+
+
+@pytest.mark.parametrize("secret", [SECRET, TOKEN])
+def test_temporary_keys_and_their_token_are_found(secret: str) -> None:
+    sweep = Sweep(lambda: [KeyPair("AK", SECRET, TOKEN)])
+    for form in (secret, parse.quote(secret, safe=""), json.dumps(secret)[1:-1]):
+        assert sweep.redact(f"<{form}>".encode()) == (b"<REDACTED>", True)
+
+
+def test_temporary_keys_do_not_add_up() -> None:
+    """There is another pair each hour, and each text is searched for all of them."""
+    lasting = KeyPair("AK", SECRET)
+    keys = [lasting, KeyPair("ASIA", "a-temporary-secret-0", "a-session-token-of-0")]
+    sweep = Sweep(lambda: keys)
+    sweep.redact(b"")
+    keys[:] = [KeyPair("ASIA", "a-temporary-secret-1", "a-session-token-of-1")]
+    for gone in (b"a-temporary-secret-0", b"a-session-token-of-0"):
+        assert sweep.redact(gone) == (gone, False)
+    for found in (SECRET.encode(), b"a-temporary-secret-1", b"a-session-token-of-1"):
+        assert sweep.redact(found) == (b"REDACTED", True)

@@ -37,6 +37,7 @@ def script(tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]) -> pathli
         (["verify", "--visibility", "p"], {"public", "private"}),
         (["--format", "j"], {"json"}),
         (["migrate", "--from", "file", "--t"], {"--to"}),
+        (["face-key", "r"], {"remove"}),
         (["completion", "b"], {"bash"}),
     ],
 )

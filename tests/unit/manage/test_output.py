@@ -145,6 +145,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ["gc"], ["check"], ["copy"], ["migrate"], ["verify"], ["metrics"],
         ["locations", "audit"], ["locations", "scrub"],
+        ["locations", "seal"], ["locations", "unseal"],
+        ["face-key", "add"], ["face-key", "list"], ["face-key", "remove"],
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(
