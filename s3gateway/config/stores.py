@@ -55,9 +55,7 @@ class StoreSettings:
     """One S3 store, as its section of Glance's configuration describes it.
 
     Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
-    trailing slash.
-
-    :ivar face: where Glance finds the store; ``None`` if at the endpoint
+    trailing slash.  If there is a ``face``, Glance finds the store there.
     """
 
     name: str
@@ -98,12 +96,13 @@ class StoreSettings:
         return (self.keys if self.face is None else self.face.keys).current()
 
     def has(self, service: str, bucket: str) -> bool:
-        """Whether a location URI with this service and bucket is of the store.
+        """Whether a location URI with this service and bucket is of the store."""
+        return service in self.services and bucket == self.bucket
 
-        Locations from before and after the gateway was sealed are.
-        """
-        services = (self.service, self.endpoint.partition("://")[2])
-        return service in services and bucket == self.bucket
+    @property
+    def services(self) -> frozenset[str]:
+        """The services in location URIs, from before and after sealing."""
+        return frozenset({self.service, self.endpoint.partition("://")[2]})
 
 
 class Section:

@@ -32,11 +32,12 @@ class Exposed:
         stores = list(stores)
         names = {store.name for store in stores}
         for store in stores:
-            keys, what = store.keys.current(), f"of store {store.name}"
-            self.hide(keys.access_key, f"the access key {what}")
-            self.hide(keys.secret_key, f"the secret key {what}")
-            if store.service != parse.urlsplit(url).netloc:
-                self.hide(store.service, f"the host {what}")
+            what = f"of store {store.name}"
+            for keys in (store.keys.current(), store.location_keys):
+                self.hide(keys.access_key, f"the access key {what}")
+                self.hide(keys.secret_key, f"the secret key {what}")
+            for service in store.services - {parse.urlsplit(url).netloc}:
+                self.hide(service, f"the host {what}")
             if store.bucket not in names:  # or a mask would have it
                 self.hide(f"/{store.bucket}/", f"the bucket {what}")
 
