@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 
 #: The front and the face of a gateway are two apps of one process.
-_WRITTEN = Written()
+WRITTEN = Written()
 
 
 def filter_factory(
@@ -112,7 +112,7 @@ def face_factory(global_conf: dict[str, str], **local_conf: str) -> Face:
     face = settings.face
     if face is None:
         raise ConfigError(options.GROUP, "face_url", "not set; set the face's own URL")
-    return Face(face.keys, s3_stores(settings), settings.transfer, _WRITTEN)
+    return Face(face.keys, s3_stores(settings), settings.transfer, WRITTEN)
 
 
 def build(
@@ -197,7 +197,7 @@ class _Uploads:
             inspect=lambda image: Inspection.of(image, self.settings, traits),
             registrar=registrar,
             notifications=self.notifications,
-            written=_WRITTEN,
+            written=WRITTEN,
         )
 
     def in_glance(self, inside: Inside) -> UploadsInGlance:

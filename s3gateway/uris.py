@@ -31,6 +31,7 @@ SCHEMES = ("s3", "s3+http", "s3+https")
 
 _UUID = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _OUR_KEY = re.compile(r"[0-9a-fA-F-]{36}\.[0-9a-f]{16}")
+_IMAGE_KEY = re.compile(_UUID + r"(?:\.[0-9a-f]{16})?")
 _AN_ID = "00000000-0000-4000-8000-000000000000"
 _STORE = r"[^/@:\s{}]+"
 
@@ -107,7 +108,7 @@ def is_ours(key: str) -> bool:
 
 def is_image_key(key: str) -> bool:
     """Whether a key is an image id, as Glance's driver makes it, or one of ours."""
-    return is_ours(key) or re.fullmatch(_UUID, key) is not None
+    return _IMAGE_KEY.fullmatch(key) is not None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -112,12 +112,13 @@ class StoreSettings:
         return (self.keys if self.face is None else self.face.keys).current()
 
     def has(self, service: str, bucket: str) -> bool:
-        """Whether a location URI with this service and bucket is of the store.
+        """Whether a location URI with this service and bucket is of the store."""
+        return service in self.services and bucket == self.bucket
 
-        Locations from before and after the gateway was sealed are.
-        """
-        services = (self.service, self.endpoint.partition("://")[2])
-        return service in services and bucket == self.bucket
+    @property
+    def services(self) -> frozenset[str]:
+        """The services in location URIs, from before and after sealing."""
+        return frozenset({self.service, self.endpoint.partition("://")[2]})
 
 
 class Section:

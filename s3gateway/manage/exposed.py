@@ -37,8 +37,8 @@ class Exposed:
                 self.hide(keys.access_key, f"the access key {what}")
                 self.hide(keys.secret_key, f"the secret key {what}")
                 self.hide(keys.token, f"the session token {what}")
-            if store.service != parse.urlsplit(url).netloc:
-                self.hide(store.service, f"the host {what}")
+            for service in store.services - {parse.urlsplit(url).netloc}:
+                self.hide(service, f"the host {what}")
             if store.bucket not in names:  # or a mask would have it
                 self.hide(f"/{store.bucket}/", f"the bucket {what}")
 

@@ -72,8 +72,8 @@ def parts(bucket: Bucket, key: str, upload_id: str) -> Iterator[ListedPart]:
         now = dates.of_answer(page)
         for part in page.get("Parts", []):
             yield ListedPart(
-                said(part, "PartNumber"),
-                said(part, "ETag"),
+                part.get("PartNumber", 0),
+                part.get("ETag", ""),
                 said(part, "Size"),
                 dates.age(now, part.get("LastModified")),
                 {n: part[n] for n in ("ChecksumCRC32",) if n in part},

@@ -126,7 +126,7 @@ class S3Writer:
         with self._lock:
             self._parts[entry["PartNumber"]] = entry
             self._size += size
-        return str(entry["ETag"])
+        return str(entry.get("ETag", ""))
 
     def _complete(self) -> str:
         """Complete the upload, once; after an error, look for the object.

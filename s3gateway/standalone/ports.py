@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 class Ports:
     """Calls the app of the port that a request came to.
 
-    The server says which port it is; no field of the request can.
-
     :param apps: by port
     """
 
@@ -31,10 +29,25 @@ class Ports:
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        app = self._apps.get(str(environ.get("SERVER_PORT", "")))
+        app = self._apps.get(_port(environ))
         if app is None:
             return webob.exc.HTTPNotFound()(environ, start_response)
         return app(environ, start_response)
+
+
+def _port(environ: Environ) -> str:
+    """Return the port of the listener; no field of the request may decide it.
+
+    gunicorn takes SERVER_PORT of a Unix socket from the field Host.
+    """
+    sock = environ.get("gunicorn.socket")
+    if sock is None:
+        return str(environ.get("SERVER_PORT", ""))
+    try:
+        address = sock.getsockname()
+    except OSError:  # the client is gone
+        return ""
+    return str(address[1]) if isinstance(address, tuple) else ""
 
 
 def composite_factory(

@@ -159,5 +159,5 @@ def collected(ground: Sealed) -> Result:
     """Run ``gc --delete`` with the gateway's own configuration."""
     config = ground.gateway.directory / "s3gateway.conf"
     program = environments.bin_dir("gateway") / "s3gateway-manage"
-    words = [program, f"--config-file={config}", "--json", "gc", "--delete", "--force"]
-    return parsed(run(words, check=False))
+    words = [f"--config-file={config}", "--json", "gc", "--delete", "--force"]
+    return parsed(run([program, *words], check=False))

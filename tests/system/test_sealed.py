@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import io
 import random
+import time
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 from botocore.exceptions import ClientError
@@ -133,16 +136,18 @@ def test_a_copy_to_another_store(ground: Sealed) -> None:
 
 
 def test_an_image_from_before(ground: Sealed) -> None:
-    """From Glance 33 on its driver takes host and keys from the configuration."""
-    if ground.cloud.release < 33:
-        pytest.skip("each location holds its own host and keys")
+    """From Glance 33 on its driver takes host and keys from the configuration.
+
+    Before, each location holds those that it was written with.
+    """
     before = ground.cloud.api(ALICE, gateway=False)
     image_id = before.create()
     assert before.upload(image_id, SMALL).status == 204
     assert ground.url not in "".join(urls(ground, image_id))
     seen = len(ground.proxy.requests)
     assert ground.stock(ALICE).download(image_id).body == SMALL
-    assert len(ground.proxy.requests) > seen
+    through_face = len(ground.proxy.requests) > seen
+    assert through_face == (ground.cloud.release >= 33)
     assert ground.users(ALICE).download(image_id).body == SMALL
     goes(ground, ground.stock(ALICE), image_id)
 
@@ -221,3 +226,26 @@ def test_nothing_of_s3_is_on_the_glance_host(ground: Sealed) -> None:
     log = ground.gateway.log
     assert s3.secret_key not in log
     assert FACE_KEYS[1] not in log
+
+
+def test_requests_that_wait_for_glance_leave_threads_for_the_face(
+    clouds: Callable[[int], Cloud],
+) -> None:
+    """All of them wait for Glance at once, and Glance for the face."""
+    with sealed.serving(clouds(33), "--threads=4", most=2) as ground:
+        statuses: Counter[int] = Counter()
+
+        def upload(_: int) -> None:
+            api = ground.users(ALICE)
+            image_id = ground.stock(ALICE).create()
+            while (answer := api.upload(image_id, SMALL)).status == 503:
+                statuses[503] += 1
+                time.sleep(0.2)
+            statuses[answer.status] += 1
+            assert ground.stock(ALICE).delete(image_id).status == 204
+
+        with futures.ThreadPoolExecutor(8) as pool:
+            list(pool.map(upload, range(12)))
+        assert statuses[204] == 12
+        assert statuses[503]
+        assert set(statuses) == {204, 503}

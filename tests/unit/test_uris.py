@@ -106,6 +106,22 @@ def test_masked_form_is_told_from_the_stored_one() -> None:
     assert uris.try_parse(url) is None
 
 
+_ID = "6f2c5a1e-0000-4000-8000-000000000000"
+
+
+@pytest.mark.parametrize("key", [_ID, _ID.upper(), f"{_ID}.0123456789abcdef"])
+def test_keys_of_images(key: str) -> None:
+    assert uris.is_image_key(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", _ID[1:], f"{_ID}.", f"{_ID}.x", f"{_ID}\n", f"{'-' * 36}.0123456789abcdef"],
+)
+def test_other_keys(key: str) -> None:
+    assert not uris.is_image_key(key)
+
+
 @pytest.mark.parametrize(
     "form",
     [

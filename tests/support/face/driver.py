@@ -8,11 +8,16 @@ waits for a line::
     python driver.py glance-api.conf
 """
 
+from __future__ import annotations
+
 import functools
 import io
 import json
 import sys
 import uuid
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import glance_store
 from glance_store import location
@@ -29,17 +34,23 @@ REFUSALS = (
 class Driver:
     """The driver of the stores ``fast`` and ``other``, whose bucket does not exist."""
 
-    def __init__(self, config_file):
+    def __init__(self, config_file: str) -> None:
         self.conf = cfg.CONF
         self.conf.register_opt(cfg.DictOpt("enabled_backends"))
         self.conf(["--config-file", config_file], project="glance")
         glance_store.register_store_opts(self.conf)
         glance_store.create_multi_stores(self.conf)
 
-    def store(self, name="fast"):
+    def store(self, name: str = "fast") -> Any:
         return multi_backend.get_store_from_store_identifier(name)
 
-    def add(self, size, announced=None, image_id=None, store="fast"):
+    def add(
+        self,
+        size: int,
+        announced: int | None = None,
+        image_id: str = "",
+        store: str = "fast",
+    ) -> str:
         data = bytes(range(256)) * (size // 256)
         added = self.store(store).add(
             image_id or str(uuid.uuid4()),
@@ -47,28 +58,28 @@ class Driver:
             len(data) if announced is None else announced,
             "sha512",
         )
-        return added[0]
+        return str(added[0])
 
-    def read(self, uri, **how):
+    def read(self, uri: str, **how: int) -> list[int]:
         found, size = self.store().get(self.location(uri), **how)
         data = b"".join(found)
         assert data == bytes(range(256)) * (len(data) // 256)
         return [len(data), size]
 
-    def delete(self, found, name):
+    def delete(self, found: dict[str, str], name: str) -> str:
         self.store().delete(self.location(found[name]))
         return "deleted"
 
-    def location(self, uri):
+    def location(self, uri: str) -> Any:
         find = location.get_location_from_uri_and_backend
         return find(uri, "fast", conf=self.conf)
 
 
-def steps(driver):
+def steps(driver: Driver) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield each step, and what does it."""
-    found = {}
+    found: dict[str, str] = {}
 
-    def added(name, **how):
+    def added(name: str, **how: Any) -> str:
         found[name] = driver.add(**how)
         return "stored"
 
@@ -100,7 +111,7 @@ def steps(driver):
     yield "get of what is gone", lambda: driver.read(found["large"])
 
 
-def main():
+def main() -> None:
     driver = Driver(sys.argv[1])
     for name, do in steps(driver):
         try:

@@ -78,10 +78,13 @@ class Sealed:
 
 
 @contextlib.contextmanager
-def serving(cloud: Cloud, *arguments: str, **options: str) -> Iterator[Sealed]:
+def serving(
+    cloud: Cloud, *arguments: str, most: int = 48, **options: str
+) -> Iterator[Sealed]:
     """Run a sealed gateway and its Glance.
 
     :param arguments: gunicorn's
+    :param most: requests to the image API at once
     :param options: of the section ``s3gateway``
     """
     port = free_port()
@@ -102,6 +105,7 @@ def serving(cloud: Cloud, *arguments: str, **options: str) -> Iterator[Sealed]:
         release = {"glance_release": str(cloud.release)}
         spec = GatewaySpec(
             face=port,
+            most=most,
             arguments=arguments,
             config={**stores, "s3gateway": {**IMPATIENT, **release, **options}},
         )

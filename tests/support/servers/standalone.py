@@ -43,6 +43,7 @@ class GatewaySpec:
     :ivar prefix: the path under which it answers
     :ivar service_user: whether the stand-in's service user is configured
     :ivar face: the port of its face, 0 if it is not sealed
+    :ivar most: requests to the image API at once, if it is sealed
     :ivar arguments: gunicorn's, beside the shipped file's
     :ivar config: options by section
     :ivar policy: the content of the policy file
@@ -53,6 +54,7 @@ class GatewaySpec:
     prefix: str = ""
     service_user: bool = True
     face: int = 0
+    most: int = 48
     arguments: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
@@ -84,10 +86,10 @@ def serving(
     port = port or free_port()
     (directory / "s3gateway.conf").write_text(ini(_config(spec, directory)))
     (directory / "policy.yaml").write_text(spec.policy or "{}\n")
-    (directory / "paste.ini").write_text(_paste(spec))
+    (directory / "paste.ini").write_text(_paste(spec, port))
     binds = [f"--bind=127.0.0.1:{port}"]
     if spec.face:
-        _seal(spec, directory, port)
+        _write_face_keys(directory)
         binds.append(f"--bind=127.0.0.1:{spec.face}")
     with Server(
         "s3gateway-api",
@@ -108,13 +110,7 @@ def serving(
         yield Gateway(url=url, server=server, directory=directory)
 
 
-def _seal(spec: GatewaySpec, directory: pathlib.Path, port: int) -> None:
-    """Write the paste file of a sealed gateway, and the key file of its face."""
-    (directory / "paste.ini").rename(directory / PASTE.name)
-    text = SEALED_PASTE.read_text()
-    text = text.replace("\n9292 =", f"\n{port} =")
-    text = text.replace("\n9293 =", f"\n{spec.face} =")
-    (directory / "paste.ini").write_text(text)
+def _write_face_keys(directory: pathlib.Path) -> None:
     keys = directory / "face-keys"
     keys.touch(0o600)
     keys.write_text(f"{' '.join(FACE_KEYS)} of the tests\n")
@@ -138,8 +134,13 @@ def _config(
     return merged(base, spec.config)
 
 
-def _paste(spec: GatewaySpec) -> str:
+def _paste(spec: GatewaySpec, port: int) -> str:
     text = PASTE.read_text()
+    if spec.face:
+        text = SEALED_PASTE.read_text()
+        text = text.replace("\n9292 =", f"\n{port} =")
+        text = text.replace("\n9293 =", f"\n{spec.face} =")
+        text = text.replace("\nmost = 48", f"\nmost = {spec.most}")
     if not spec.keystone:
         factory = r"(?<=\[filter:authtoken\]\n)paste.filter_factory = .*"
         text = re.sub(factory, _STAND_IN, text)

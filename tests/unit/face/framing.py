@@ -46,7 +46,7 @@ class Signer:
     def __init__(self, environ: Environ) -> None:
         self.timestamp = environ["HTTP_X_AMZ_DATE"]
         self.scope = f"{self.timestamp[:8]}/us-east-1/s3/aws4_request"
-        self.last = environ["HTTP_AUTHORIZATION"].rpartition("=")[2]
+        self.last: str = environ["HTTP_AUTHORIZATION"].rpartition("=")[2]
         key = b"AWS4" + signing.PAIR.secret_key.encode()
         for word in self.scope.split("/"):
             key = hmac.digest(key, word.encode(), "sha256")

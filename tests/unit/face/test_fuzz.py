@@ -9,6 +9,7 @@ import random
 import string
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -187,7 +188,7 @@ def _odd(ground: Ground, chance: random.Random) -> Environ:
     query = chance.choice([q for q in _QUERIES if q.isascii()])
     path = path if path.startswith("/") else f"/{path}"
     body = chance.choice([b"", SMALL, b"<x/>"])
-    fields = {
+    fields: dict[str, Any] = {
         name.removeprefix("HTTP_"): chance.choice(_VALUES[:12]).strip() or "x"
         for name in chance.sample(_FIELDS[4:13], chance.randrange(3))
     }

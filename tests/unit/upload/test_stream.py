@@ -159,8 +159,10 @@ class Recording(MemoryStore):
 
     writer: MemoryWriter | None = None
 
-    def begin(self, key: str, about: About = NOTHING) -> MemoryWriter:
-        self.writer = super().begin(key, about)
+    def begin(
+        self, key: str, about: About = NOTHING, *, shared: bool = False
+    ) -> MemoryWriter:
+        self.writer = super().begin(key, about, shared=shared)
         return self.writer
 
 
