@@ -20,16 +20,16 @@ NEEDED = {
 
 NEEDED_BY_FULL_TIER = {
     "aria2c": "aria2",
+    "busybox": "busybox-static",
     "ceph": "ceph-common",
     "ceph-mon": "ceph-mon",
     "ceph-osd": "ceph-osd",
-    "busybox": "busybox-static",
     "curl": "curl",
-    "grub-mkrescue": "grub-common",
+    "grub-mkrescue": "grub-pc-bin",  # with what starts from a disk, not by UEFI alone
     "haproxy": "haproxy",
+    "mformat": "mtools",
     "nbdcopy": "libnbd-bin",
     "nbdkit": "nbdkit",
-    "mformat": "mtools",
     "nginx": "nginx-light",
     "pg_ctlcluster": "postgresql",
     "podman": "podman",

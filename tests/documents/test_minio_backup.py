@@ -40,7 +40,7 @@ from tests.support.servers.keystone import PASSWORD
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.mariadb import MariaDB
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1800)]
 
 DOCUMENT = Document(
     number=3,

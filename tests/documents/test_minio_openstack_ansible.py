@@ -365,8 +365,14 @@ def test_warp_and_the_same_mix_of_images(here: Here, story: Story) -> None:
 
 
 def _default_store(cloud: Deployment, shape: str) -> str:
+    """Return a Glance whose default is the store, and which has made its bucket."""
     config = {"glance_store": {"default_backend": "minio"}}
-    return cloud.glance(gateway=shape == FILTER, threads=_THREADS, config=config).url
+    running = cloud.glance(gateway=shape == FILTER, threads=_THREADS, config=config)
+    api = Api(running.url, ALICE)
+    image = api.create(name="first")
+    assert api.upload(image, bytes(_MIB)).status == 204
+    assert api.delete(image).status == 204
+    return running.url
 
 
 def _compare(story: Story, reports: dict[str, Report]) -> None:

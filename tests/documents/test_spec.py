@@ -7,7 +7,9 @@ import contextlib
 import dataclasses
 import pathlib
 import random
+import re
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +27,6 @@ from tests.support.clients.api import Response
 from tests.support.faults.fault import Fault
 from tests.support.faults.fault import Request
 from tests.support.faults.faultproxy import FaultProxy
-from tests.support.faults.s3_faults import Delay
 from tests.support.people import ALICE
 from tests.support.s3 import catalog
 from tests.support.s3 import rgw
@@ -122,23 +123,31 @@ _NO_BUCKET = ("absent", "created")
 _NAMES = {"/names": "paste.app_factory = tests.support.servers.names:app_factory"}
 
 
-class Together(Delay):
-    """Counts the requests that are under way; each is held so that they meet."""
+class Together(Fault):
+    """Counts the requests that are under way.
 
-    def __init__(self) -> None:
-        super().__init__(0.5)
+    The first are held until as many as are expected have come, and all for a moment,
+    in which one more could come.
+    """
+
+    def __init__(self, expected: int) -> None:
+        super().__init__()
+        self.expected = expected
         self.most = 0
         self._now = 0
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
 
     def before(self, request: Request) -> None:
-        with self._lock:
+        self.happens(request)
+        with self._changed:
             self._now += 1
             self.most = max(self.most, self._now)
-        super().before(request)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self.most >= self.expected, timeout=30)
+        time.sleep(0.5)
 
     def ended(self, request: Request, size: int) -> None:
-        with self._lock:
+        with self._changed:
             self._now -= 1
 
 
@@ -424,7 +433,7 @@ def test_large_object_size_and_chunk_size(here: Here, story: Story) -> None:
         section = here.cloud.stores()[store]
         for shape in SHAPES:
             sent = here.sent(shape, store, data=data)
-            parts = [each for each in sent if each.method == "PUT"]
+            parts = sorted((each for each in sent if each.method == "PUT"), key=_number)
             in_parts = [each for each in parts if "partNumber" in each.query]
             assert [_mib(each) for each in parts] == sizes, (shape, store)
             assert in_parts == ([] if store == "small" else parts), (shape, store)
@@ -446,6 +455,11 @@ def test_large_object_size_and_chunk_size(here: Here, story: Story) -> None:
     assert len([each for each in sent if "partNumber" in each.query]) == 3
 
 
+def _number(request: Request) -> int:
+    found = re.search(r"partNumber=(\d+)", request.query)
+    return int(found[1]) if found else 0
+
+
 def _mib(request: Request) -> int:
     length = request.headers.get("content-length")
     return int(length or request.headers["x-amz-decoded-content-length"]) // MIB
@@ -457,7 +471,7 @@ def test_thread_pools(here: Here, story: Story) -> None:
     for shape in SHAPES:
         found = []
         for store, most in (("two-pools", 2), ("five-pools", 5)):
-            together = Together()
+            together = Together(most)
             here.sent(shape, store, together)
             here.proxy.clear()
             assert len(together.events) == 6

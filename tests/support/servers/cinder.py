@@ -37,7 +37,7 @@ SERVICES = (API, "cinder-scheduler", "cinder-volume", "cinder-backup")
 CINDER = User("cinder", "service")
 
 _BINDINGS = pathlib.Path("/usr/lib/python3/dist-packages")
-_PATIENCE = 300.0  # seconds
+_PATIENCE = 600.0  # seconds
 _STOP_TIME = 5.0  # seconds until SIGKILL
 
 

@@ -77,6 +77,7 @@ def serving(directory: pathlib.Path) -> Iterator[MariaDB]:
             f"--user={user}",
             "--skip-networking",
             "--max-connections=500",
+            "--connect-timeout=60",  # a client may get no processor for long
             "--innodb-flush-log-at-trx-commit=0",
         ],
         log=directory / "log",
