@@ -121,19 +121,39 @@ def _build(home: pathlib.Path, environment: Environment) -> None:
     if environment.gateway:
         packages += ["--editable", str(ROOT)]
     constraints = CONSTRAINTS / environment.constraints
-    words = ["install", "--quiet", "-c", str(constraints), *packages]
+    words: list[str | pathlib.Path] = [
+        "install",
+        "--quiet",
+        "-c",
+        str(constraints),
+        *packages,
+    ]
     python = home / "bin" / "python"
     # pbr asks git for the version, and a clone may have no tags.
     tree = os.environ.get(MAIN_TREE) in packages
     more = {"PBR_VERSION": f"{MAIN}.0.0"} if tree else {}
-    uv = [sys.executable, "-m", "uv", "pip", *words, "--python", python]
+    uv: list[str | pathlib.Path] = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        *words,
+        "--python",
+        python,
+    ]
     try:
         run_as_owner(uv, **more)
     except ServerFailed as error:
         # It may be that only pip is told where packages come from here.
         print(f"uv did not build {home.name}, pip has to: {error}", flush=True)
         run_as_owner([python, "-m", "ensurepip"])
-        pip = [python, "-m", "pip", "--disable-pip-version-check", *words]
+        pip: list[str | pathlib.Path] = [
+            python,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            *words,
+        ]
         run_as_owner(pip, **more)
 
 
