@@ -32,8 +32,8 @@ GRACE = 2.0
 
 @pytest.fixture(scope="module")
 def ground(clouds: Callable[[int], Cloud]) -> Iterator[Sealed]:
-    options = {"claim_grace": str(GRACE), "glance_id": "of-the-faults"}
-    with sealed.serving(clouds(33), **options) as found:
+    cloud, grace = clouds(33), str(GRACE)
+    with sealed.serving(cloud, claim_grace=grace, glance_id="of-the-faults") as found:
         yield found
 
 
