@@ -367,8 +367,8 @@ def test_keys(here: Here, story: Story) -> None:
         assert here.api(shape).delete(image).status == 204
     story.row(
         "An access key and a secret key for each store.",
-        "With a wrong secret key the image stays ``queued`` in all three, and the other "
-        "stores go on.  Stock Glance answers 500.",
+        "With a wrong secret key the image stays ``queued`` in all three, and the "
+        "other stores go on.  Stock Glance answers 500.",
         "503, which clients may repeat.  The answer says that the store refused the "
         "signature, and no key.",
     )
@@ -453,8 +453,9 @@ def test_large_object_size_and_chunk_size(here: Here, story: Story) -> None:
         "An image of ``large_object_size`` MB or more goes to S3 in parts of "
         "``chunk_size`` MB.",
         "The parts that arrive at S3 are those that the options say, in all three.",
-        "Through the gateway an image that does not fit one part goes in parts, even if "
-        "it is smaller than ``large_object_size``.  Stock Glance sends it in one PUT.",
+        "Through the gateway an image that does not fit one part goes in parts, even "
+        "if it is smaller than ``large_object_size``.  Stock Glance sends it in one "
+        "PUT.",
     )
     story.table("What S3 was sent", rows)
 
