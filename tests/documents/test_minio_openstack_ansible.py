@@ -39,7 +39,7 @@ from tests.support.servers.keystone import PASSWORD
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.mariadb import MariaDB
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
 DOCUMENT = Document(
     number=1,
@@ -183,8 +183,9 @@ def _names(story: Story, s3: S3Server) -> None:
 
 
 def test_minio_has_a_user(here: Here, story: Story) -> None:
-    for name, version in deployment.versions("glance", "glance_store").items():
-        story.version(name, version)
+    found = deployment.versions("glance", "glance_store")
+    story.version("Glance", found["glance"])
+    story.version("glance_store", found["glance_store"])
     story.version("MinIO", minio.PROGRAM.version.split("-")[1])
     client = here.s3.client()
     assert client.list_buckets()["Buckets"] == []

@@ -35,7 +35,7 @@ from tests.support.servers.keystone import Keystone
 from tests.support.servers.mariadb import MariaDB
 from tests.support.servers.processes import run
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
 DOCUMENT = Document(
     number=5,
