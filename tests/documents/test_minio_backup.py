@@ -57,6 +57,7 @@ DOCUMENT = Document(
             "the sections that lead to them."
         ),
         "MinIO's container: it is built from its Go module.",
+        "A user of MinIO for each service: Glance and Cinder have the same key.",
         (
             "The storage of the volumes: they are in a Ceph of one node, through "
             "Cinder's RBD driver, which is Kolla's choice for Ceph."
@@ -273,6 +274,11 @@ def test_images(here: Here, story: Story) -> None:
     story.block(
         "openstack image show, through the filter",
         here.shell()(f"openstack image show --max-width 100 {here.images[FILTER]}"),
+    )
+    story.row(
+        "A region is set in MinIO.",
+        "``us-east-1``: Cinder's driver for backups has no option for a region, and "
+        "signs for this one.",
     )
     story.row(
         "A bucket ``glance`` in MinIO, then ``openstack image create``.",

@@ -207,10 +207,11 @@ def takes(part: Part, module: pathlib.Path) -> bool:
 
 @pytest.mark.parametrize("tier", [DEFAULT, FULL], ids=["default", "full"])
 def test_no_test_is_in_no_part_or_in_two(tier: Tier) -> None:
-    """``make test`` runs those without servers separately."""
+    """``make test`` runs those without servers separately, and follows no document."""
     parts = [part for part in tier.parts if not part.hostile]
     for module in TESTS.rglob("test_*.py"):
         folder = module.relative_to(TESTS).parts[0]
-        without = tier is DEFAULT and folder in ("unit", "docs", "packaging")
+        separate = ("unit", "docs", "packaging", "documents")
+        without = tier is DEFAULT and folder in separate
         by = [part.name for part in parts if takes(part, module)]
         assert len(by) == (0 if without else 1), (module, by)
