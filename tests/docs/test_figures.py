@@ -29,7 +29,6 @@ FIGURES = {
     "4 downloads of 1 GiB at once": ("download-4", "gateway"),
     "download of 1 GiB, S3 20 ms away": ("far-download", "gateway"),
     "64 downloads of one image at once": ("storm-1", "gateway"),
-    "64 downloads of one image at once, S3 20 ms away": ("far-storm-1", "gateway"),
     "**stand-alone:** upload of 4 KiB": ("upload-4-KiB", "by API"),
     "**stand-alone:** upload of 1 GiB": ("upload", "by API"),
 }
