@@ -18,6 +18,7 @@ from benchmarks import field
 from benchmarks import plots
 from benchmarks import report
 from benchmarks import small
+from benchmarks import tls
 from benchmarks.cases import cases
 from benchmarks.field import Ground
 from benchmarks.report import Results
@@ -44,7 +45,7 @@ def ground(how: Setting) -> Iterator[Ground]:
     """Start the S3 server and the database."""
     with contextlib.ExitStack() as stack:
         home = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        s3_serving = rgw.serving_tls if how.tls else rgw.serving
+        s3_serving = tls.serving if how.tls else rgw.serving
         s3 = stack.enter_context(s3_serving(home / "rgw", memory=_STORE))
         s3.client().create_bucket(Bucket=field.BUCKET)
         database = stack.enter_context(mariadb.serving(home / "mariadb"))

@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import pathlib
 from collections.abc import Iterator
-
-import trustme
 
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import ceph
@@ -37,25 +34,6 @@ PROGRAMS = ("radosgw", "radosgw-admin")
 def missing() -> str:
     """Return what is missing to run it, empty if nothing."""
     return ceph.missing(*PROGRAMS)
-
-
-@contextlib.contextmanager
-def serving_tls(directory: pathlib.Path, memory: int = 4 * GIB) -> Iterator[S3Server]:
-    """Run it with TLS; the certificate is from a CA of its own.
-
-    :raises ServerFailed: if a part of it does not start
-    """
-    directory.mkdir(parents=True)
-    authority, cacert = trustme.CA(), directory / "ca.pem"
-    authority.cert_pem.write_to_path(str(cacert))
-    certificate = directory / "certificate.pem"
-    issued = authority.issue_cert("127.0.0.1")
-    issued.private_key_and_cert_chain_pem.write_to_path(str(certificate))
-    port = free_port()
-    tls = f"ssl_endpoint=127.0.0.1:{port} ssl_certificate={certificate}"
-    with serving(directory / "rgw", memory, also=tls) as server:
-        https = f"https://127.0.0.1:{port}"
-        yield dataclasses.replace(server, endpoint=https, cacert=str(cacert))
 
 
 @contextlib.contextmanager
