@@ -61,7 +61,8 @@ def test_audit_counts_keys_and_shows_no_secret(
     done = manage(cloud.glance(gateway=True), cloud, "locations", "audit", "--json")
     assert done.returncode == 1, done.stdout
     found = result(done)
-    assert {"store": "fast", "key_id": "OLDKEYID", "locations": 2} in found["rows"]
+    row = {"store": "fast", "key_id": "OLDKEYID", "locations": 2, "state": "in_use"}
+    assert row in found["rows"]
     assert found["summary"] == "2 of 4 S3 locations hold credentials"
     assert "old/secret" not in done.stdout
     table = manage(cloud.glance(gateway=True), cloud, "locations", "audit").stdout
