@@ -116,5 +116,6 @@ def test_glance_itself_does_not_start(managed: Manage, tmp_path: pathlib.Path) -
     assert done.code == 1, done.text
     [row] = [row for row in done.rows if row["state"] == "error"]
     assert row["subject"] == "Glance"
-    assert row["found"].startswith("Glance cannot be set up. ModuleNotFoundError")
+    reason = "does not start: Glance cannot be set up. ModuleNotFoundError"
+    assert row["found"].startswith(reason)
     assert "each store in enabled_backends" in row["detail"]
