@@ -51,7 +51,8 @@ def mixed(
         ],
         cwd=directory,
     ).stdout
-    return printed[printed.index("Report: ") :]
+    report = printed[printed.index("Report: ") :]
+    return report.partition("\nClearing ")[0]
 
 
 _NAMES = {
