@@ -9,11 +9,9 @@ again.  No download waits for a slower one.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import threading
 from collections.abc import Callable
-from collections.abc import Iterator
 
 from s3gateway.config.settings import TransferSettings
 from s3gateway.download.failover import Copy
@@ -92,6 +90,7 @@ class Pieces:
 
     :ivar size: of a piece in bytes; pieces begin at its multiples
     :ivar widest: most pieces that one download has read ahead; 1 to read none ahead
+    :ivar lock: held by all that changes pieces
     :param budget: the memory for all pieces
     :param slabs: that memory
     """
@@ -101,8 +100,8 @@ class Pieces:
         self.widest = widest
         self.slabs = slabs
         self._budget = budget
+        self.lock = threading.Lock()
         self._objects: dict[Copy, _Object] = {}
-        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, transfer: TransferSettings) -> Pieces:
@@ -111,18 +110,12 @@ class Pieces:
         budget = Budget(transfer.download_memory, "download")
         return cls(size, widest, budget, Slabs(widest * size // SLAB))
 
-    @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Change pieces while no other download does."""
-        with self._lock:
-            yield
-
     def join(self, copy: Copy, size: int) -> Reading:
         """Take part in reading an object; leave it on every path.
 
         :param size: of the object in bytes
         """
-        with self._lock:
+        with self.lock:
             found = self._objects.setdefault(copy, _Object(copy, size))
             reading = Reading(self, found)
             found.readings.append(reading)
@@ -219,7 +212,7 @@ class Reading:
 
     def needs(self, span: Span) -> None:
         """Say what is needed; the rest of the pieces may go."""
-        with self.pieces.locked():
+        with self.pieces.lock:
             self.at, self.stop = span.start, span.stop
             self.pieces.sweep(self._object)
 
@@ -229,12 +222,12 @@ class Reading:
         :return: ``None`` if there is no memory for it
         :raises RuntimeError: if there is no thread for it
         """
-        with self.pieces.locked():
+        with self.pieces.lock:
             return self._begun(at, submit)
 
     def take(self, at: int, submit: Submit) -> Piece | None:
         """Begin the piece for a position, and hold it."""
-        with self.pieces.locked():
+        with self.pieces.lock:
             piece = self._begun(at, submit)
             if piece is not None:
                 self._hold(piece)
@@ -242,7 +235,7 @@ class Reading:
 
     def hold(self, piece: Piece) -> bool:
         """Keep a piece while it is read; return whether it is still there."""
-        with self.pieces.locked():
+        with self.pieces.lock:
             if not self._is_kept(piece):
                 return False
             self._hold(piece)
@@ -253,7 +246,7 @@ class Reading:
 
         :param at: position of the next byte that is needed
         """
-        with self.pieces.locked():
+        with self.pieces.lock:
             self.at = at
             piece.users -= 1
             if not piece.users and not self._is_kept(piece):
@@ -262,7 +255,7 @@ class Reading:
 
     def leave(self) -> None:
         """Take part no more."""
-        with self.pieces.locked():
+        with self.pieces.lock:
             self.pieces.part(self._object, self)
 
     def _is_kept(self, piece: Piece) -> bool:
