@@ -33,6 +33,7 @@ LOG = logging.getLogger(__name__)
 _ACCESS_KEY = re.compile(r"[A-Za-z0-9._~-]{3,128}")
 #: A shorter secret could not be searched for in answers.
 SHORTEST_SECRET = 16
+_SECRET_KEY = re.compile(rf"[!-~]{{{SHORTEST_SECRET},}}")
 
 
 class FaceKeys:
@@ -75,31 +76,36 @@ class FaceKeys:
         path = pathlib.Path(self._path)
         if path.stat().st_mode & stat.S_IROTH:
             LOG.warning("Everybody can read the face's key file: chmod it 0600")
-        lines = path.read_text("utf-8").splitlines()
-        pairs = [
-            self._pair(number, line.split())
-            for number, line in enumerate(lines, 1)
-            if line.strip() and not line.startswith("#")
-        ]
+        lines = enumerate(path.read_text("utf-8").splitlines(), 1)
+        found = (self._pair(number, line) for number, line in lines)
+        pairs = [pair for pair in found if pair is not None]
         if not pairs:
             raise ValueError(f"{path} holds no key pair")
         if len({pair.access_key for pair in pairs}) < len(pairs):
             raise ValueError(f"{path} holds an access key twice")
         return pairs
 
-    def _pair(self, number: int, words: list[str]) -> KeyPair:
-        access_key, secret_key = words[0], "".join(words[1:2])
-        usable = secret_key.isascii() and secret_key.isprintable()
-        if not (
-            _ACCESS_KEY.fullmatch(access_key)
-            and usable
-            and len(secret_key) >= SHORTEST_SECRET
-        ):
+    def _pair(self, number: int, line: str) -> KeyPair | None:
+        try:
+            return pair_in(line)
+        except ValueError:
             raise ValueError(
                 f"line {number} of {self._path} is not an access key and a secret key "
                 f"of {SHORTEST_SECRET} characters or more"
-            )
-        return KeyPair(access_key, secret_key)
+            ) from None
+
+
+def pair_in(line: str) -> KeyPair | None:
+    """Return the key pair in a line of the file; ``None`` if it is blank or a comment.
+
+    :raises ValueError: if the line is neither; the caller says which line it is
+    """
+    if not line.strip() or line.startswith("#"):
+        return None
+    access_key, secret_key = [*line.split(maxsplit=2), ""][:2]
+    if not (_ACCESS_KEY.fullmatch(access_key) and _SECRET_KEY.fullmatch(secret_key)):
+        raise ValueError
+    return KeyPair(access_key, secret_key)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

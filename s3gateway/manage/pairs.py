@@ -16,17 +16,15 @@ import dataclasses
 import fcntl
 import os
 import pathlib
-import re
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Sequence
 
+from s3gateway.config.face import pair_in
 from s3gateway.config.keys import KeyPair
 from s3gateway.errors import UsageError
 
 _MODE = 0o600
-_ACCESS_KEY = re.compile(r"[A-Za-z0-9._~-]{3,128}")
-_SECRET_KEY = re.compile(r"[\x21-\x7e]{16,}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,12 +107,12 @@ def _give(file: int, before: os.stat_result) -> None:
 
 
 def _line(path: pathlib.Path, number: int, text: str) -> Line:
-    if not text.strip() or text.startswith("#"):
-        return Line(text)
-    access_key, secret_key, comment = [*text.split(maxsplit=2), "", ""][:3]
-    if not (_ACCESS_KEY.fullmatch(access_key) and _SECRET_KEY.fullmatch(secret_key)):
+    try:
+        pair = pair_in(text)
+    except ValueError:
         raise UsageError(
             f"line {number} of {path} is not an access key and a secret key of 16 "
             "characters or more; mend or remove it"
-        )
-    return Line(text, KeyPair(access_key, secret_key), comment.strip())
+        ) from None
+    comment = "".join(text.split(maxsplit=2)[2:]).strip() if pair else ""
+    return Line(text, pair, comment)
