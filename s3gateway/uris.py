@@ -56,6 +56,11 @@ class StoredURI:
         return dataclasses.replace(self, access_key="", secret_key="")
 
 
+def service_of(url: str) -> str:
+    """Return an endpoint's URL without its scheme, as location URIs hold it."""
+    return url.partition("://")[2]
+
+
 def scheme_of(url: str) -> str:
     """Return the scheme in lower case, or an empty string if there is none."""
     scheme, separator, _ = url.partition("://")

@@ -14,6 +14,7 @@ from typing import Any
 
 from oslo_config import cfg
 
+from s3gateway import uris
 from s3gateway.config import credentials
 from s3gateway.config.face import FaceSettings
 from s3gateway.config.keys import Chain
@@ -56,8 +57,7 @@ class Writing:
 class StoreSettings:
     """One S3 store, as its section of Glance's configuration describes it.
 
-    Sizes are in bytes.  ``endpoint`` is a URL with scheme and without a
-    trailing slash.
+    Sizes are in bytes.  ``endpoint`` is a URL without a trailing slash.
 
     :param keys: the configured keys.  They are in locations where Glance needs that,
         unless there is a face, and sign requests, unless there is a chain
@@ -91,7 +91,7 @@ class StoreSettings:
     @property
     def service(self) -> str:
         """That URL without its scheme, as location URIs hold it."""
-        return self.url.partition("://")[2]
+        return uris.service_of(self.url)
 
     def known_keys(self) -> list[KeyPair]:
         """Return all keys that no answer may show: S3's, the chain's and the face's."""
@@ -118,7 +118,7 @@ class StoreSettings:
     @property
     def services(self) -> frozenset[str]:
         """The services in location URIs, from before and after sealing."""
-        return frozenset({self.service, self.endpoint.partition("://")[2]})
+        return frozenset({self.service, uris.service_of(self.endpoint)})
 
 
 class Section:

@@ -19,7 +19,6 @@ from s3gateway.glance.api import Refused
 from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
 from s3gateway.manage import arguments
-from s3gateway.manage import relocation
 from s3gateway.manage import sealing
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
@@ -160,7 +159,7 @@ def count(
     :param face: URL of the S3 face, ``None`` if there is none
     """
     found: collections.Counter[Kind] = collections.Counter()
-    service = relocation.service(face) if face else None
+    service = uris.service_of(face) if face else None
     for location, needed in output.progress(_all(operator), "locations"):
         if not uris.is_s3(location.url):
             continue

@@ -96,11 +96,6 @@ def at(store: StoreSettings, endpoint: str, keys: KeyPair) -> StoreSettings:
     )
 
 
-def service(url: str) -> str:
-    """Return a URL as locations name it."""
-    return url.partition("://")[2]
-
-
 def run(context: Context, moves: Mapping[str, Move], *, deleted: bool) -> bool:
     """Rewrite the locations of stores; print and return whether all are in place.
 

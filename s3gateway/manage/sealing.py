@@ -22,7 +22,7 @@ from s3gateway.manage import selection
 from s3gateway.manage.context import Context
 from s3gateway.manage.relocation import Move
 from s3gateway.manage.relocation import at
-from s3gateway.manage.relocation import service
+from s3gateway.uris import service_of
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -132,7 +132,7 @@ def seal(context: Context) -> bool:
     """Move locations to the face; return whether all are there."""
     words, face = context.words, context.words.face
     pair = _pair(words.key_file, words.key)
-    others = {service(face), *map(service, words.sources)}
+    others = {service_of(face), *map(service_of, words.sources)}
     moves = {
         store.name: Move(at(store, face, pair), frozenset({store.service, *others}))
         for store in _stores(context)
@@ -153,8 +153,8 @@ def unseal(context: Context) -> bool:
 
 
 def _back(context: Context, store: StoreSettings, pair: KeyPair | None) -> Move:
-    face, target = service(context.words.face), context.words.s3 or store.endpoint
-    if service(target) == face:
+    face, target = service_of(context.words.face), context.words.s3 or store.endpoint
+    if service_of(target) == face:
         raise UsageError(
             f"--s3: [{store.name}] has the face as s3_store_host; name the S3 server "
             "by --s3 and its keys by --key-file"
