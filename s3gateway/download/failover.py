@@ -37,6 +37,10 @@ class Copy:
     bucket: str
     key: str
 
+    def open(self, span: Span, *, size: int, etag: str = "") -> ObjectReader:
+        """Open a span, as ``ObjectStore.read``."""
+        return self.store.read(self.key, span, size=size, etag=etag, bucket=self.bucket)
+
 
 class Copies:
     """Reads a span of an image from one copy, and from the next if it fails.
@@ -113,13 +117,6 @@ class Copies:
                 if not self._may_go_on():
                     self._give_up(error)
 
-    def open(self, span: Span) -> ObjectReader:
-        """Open a span of the current copy, of the same version."""
-        copy = self.copy
-        return copy.store.read(
-            copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
-        )
-
     def skip_to(self, at: int, etag: str) -> None:
         """Go on behind bytes that were read elsewhere.
 
@@ -138,7 +135,8 @@ class Copies:
 
     def _read_once(self, limit: int) -> bytes:
         if self._reader is None:
-            self._reader = self.open(Span(self.at, self._stop))
+            rest = Span(self.at, self._stop)
+            self._reader = self.copy.open(rest, size=self._size, etag=self.etag)
             self.etag = self._reader.etag
             if self._broke_off:
                 metrics.RESUMES.labels(self.store.name).inc()

@@ -51,15 +51,13 @@ class _Object:
 
         :raises StoreError: if the store ignores ranges, or has another version
         """
-        copy = self.copy
         self._check_ranges()
-        reader = copy.store.read(
-            copy.key, span, size=self._size, etag=self.etag, bucket=copy.bucket
-        )
+        reader = self.copy.open(span, size=self._size, etag=self.etag)
         try:
             self._check_ranges()
             if not self.agrees_on(reader.etag):
-                raise ObjectNotFound(f"Store {copy.store.name} has another version")
+                name = self.copy.store.name
+                raise ObjectNotFound(f"Store {name} has another version")
         except BaseException:
             reader.close()
             raise

@@ -48,7 +48,7 @@ def has_size(image: Image, copy: Copy) -> None:
     """
     size = image.size or 0
     span = Span(0, min(1, size))
-    copy.store.read(copy.key, span, size=size, bucket=copy.bucket).close()
+    copy.open(span, size=size).close()
 
 
 def has_digest(
