@@ -28,6 +28,9 @@ Row = Mapping[str, Any]
 #: The version of the JSON document; a key that goes or means something else moves it.
 SCHEMA = 1
 
+#: Columns of a table are no wider; a longer cell pushes the rest of its own row only.
+_WIDEST = 48
+
 TABLE, JSON, CSV = FORMS = ("table", "json", "csv")
 
 
@@ -148,7 +151,8 @@ def _table(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:
         return
     head = [name.replace("_", " ") for name in columns]
     cells = [head] + [[_cell(row[name]) for name in columns] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    columns_cells = zip(*cells, strict=True)
+    widths = [min(max(map(len, column)), _WIDEST) for column in columns_cells]
     for line in cells:
         yield "  ".join(
             cell.ljust(width) for cell, width in zip(line, widths, strict=True)

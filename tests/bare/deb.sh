@@ -125,8 +125,6 @@ function remove_them {
     quietly apt-get purge --yes '*s3gateway*'
     left=$(find /etc /usr /var/lib/systemd -name '*s3gateway*' -not -path '*/dpkg/*')
     is "$left" ""
-    # Empty: a package of Debian's makes it.  What is in it would be found afterwards.
-    rmdir --ignore-fail-on-non-empty /root/.ssh 2> /dev/null || true
     echo "removed"
 }
 

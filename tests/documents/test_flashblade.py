@@ -9,6 +9,7 @@ import hashlib
 import json
 import pathlib
 import random
+import statistics
 import time
 from collections.abc import Iterator
 from urllib import parse
@@ -70,6 +71,7 @@ CACHE = SNIPPETS / "cinder-image-volume-cache.conf"
 MIB = 1024**2
 SIZE = 2048 * MIB
 _PIECE = 16 * MIB  # of data, between holes
+ROUNDS = 3  # of the timed uploads, each shape in turn
 
 CREATE = "openstack image create --disk-format raw --container-format bare"
 VOLUME = "openstack volume create --image ubuntu --size 2"
@@ -189,33 +191,40 @@ def test_the_configuration(here: Here, story: Story) -> None:
 def test_the_bucket_is_made_by_the_first_image(here: Here, story: Story) -> None:
     buckets = here.cloud.s3.client().list_buckets
     assert not buckets()["Buckets"]
-    shell = here.shell(FILTER)
-    begun = time.monotonic()
-    printed = shell(f"{CREATE} --file {here.disk.name} ubuntu")
-    took = {FILTER: time.monotonic() - begun}
+    printed = here.shell(FILTER)(f"{CREATE} --file {here.disk.name} ubuntu")
     here.image = blocks.id_in(printed)
     assert [each["Name"] for each in buckets()["Buckets"]] == ["glance"]
     [(key, size)] = here.cloud.objects("flashblade").items()
     assert key.startswith(here.image)
     assert size == SIZE
-    story.step("An image of 2 GiB")
-    for shape in (STOCK, ALONE):
-        shell = here.shell(shape)
-        begun = time.monotonic()
-        image = blocks.id_in(shell(f"{CREATE} --file {here.disk.name} other"))
-        took[shape] = time.monotonic() - begun
-        assert Api(here.cloud.url(shape), shell.token).show(image)["size"] == SIZE
-        shell(f"openstack image delete {image}")
+    took: dict[str, list[float]] = {shape: [] for shape in SHAPES}
+    for _ in range(ROUNDS):
+        for shape, times in took.items():
+            times.append(_upload(here, shape))
     assert list(here.cloud.objects("flashblade")) == [key]
+    story.step("An image of 2 GiB")
     story.row(
         "``s3_store_create_bucket_on_put = True``, and the first image is made with "
         "``openstack image create --file``.",
         "The first image makes the bucket.  Its one object has 2 GiB.",
     )
-    times = [(shape, f"{took[shape]:.1f} s") for shape in SHAPES]
+    rows = [(shape, f"{statistics.median(took[shape]):.1f} s") for shape in SHAPES]
     story.table(
-        "The whole command, with the digests of the client", [("", "took"), *times]
+        f"The whole command for one image more, with the digests of the client; "
+        f"median of {ROUNDS}",
+        [("", "took"), *rows],
     )
+
+
+def _upload(here: Here, shape: str) -> float:
+    """Make one image more, take it away again; return what making it took, in s."""
+    shell = here.shell(shape)
+    begun = time.monotonic()
+    image = blocks.id_in(shell(f"{CREATE} --file {here.disk.name} other"))
+    took = time.monotonic() - begun
+    assert Api(here.cloud.url(shape), shell.token).show(image)["size"] == SIZE
+    shell(f"openstack image delete {image}")
+    return took
 
 
 def test_the_image_is_shown(here: Here, story: Story) -> None:

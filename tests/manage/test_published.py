@@ -116,6 +116,7 @@ def test_glance_itself_does_not_start(managed: Manage, tmp_path: pathlib.Path) -
     assert done.code == 1, done.text
     [row] = [row for row in done.rows if row["state"] == "error"]
     assert row["subject"] == "Glance"
-    reason = "does not start: Glance cannot be set up. ModuleNotFoundError"
-    assert row["found"].startswith(reason)
+    assert row["found"] == "does not start"
+    reason = "Glance cannot be set up. ModuleNotFoundError"
+    assert row["detail"].startswith(reason)
     assert "each store in enabled_backends" in row["detail"]

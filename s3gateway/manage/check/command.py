@@ -212,8 +212,8 @@ def _glance(context: Context) -> Iterator[Finding]:
     except ConfigError as error:
         yield findings.error("glance_not_usable", "Glance", "not usable", str(error))
     except (Refused, GlanceError) as error:
-        found = f"{meaning.found}: {trouble.told(error)}"
-        yield findings.error(meaning.code, "Glance", found, meaning.advice)
+        detail = f"{trouble.told(error)}  {meaning.advice}"
+        yield findings.error(meaning.code, "Glance", meaning.found, detail)
     else:
         yield findings.ok("glance_lists_images", "Glance", "its API lists images")
         yield _way(context)

@@ -111,6 +111,18 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_a_long_cell_does_not_move_the_columns_of_other_rows(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = [{"found": "x" * 500, "detail": "a"}, {"found": "short", "detail": "b"}]
+    output = Output()
+    output.result(rows, ("found", "detail"), "two rows")
+    output.finish()
+    long, short = capsys.readouterr().out.splitlines()[1:3]
+    assert long.endswith("x  a")
+    assert short.index("b") < 80
+
+
 def test_csv_has_all_keys_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"more": {"a": 1}, "key_id": "a,b", "locations": 3}]
     output = Output("csv")
