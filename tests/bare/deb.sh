@@ -42,7 +42,9 @@ function build {
 
 function look {
     cd $PACKAGES
-    lintian --allow-root --fail-on=error,warning --tag-display-limit=0 ./*.deb
+    mkdir $BUILD/lintian    # it leaves files there
+    TMPDIR=$BUILD/lintian lintian --allow-root --fail-on=error,warning \
+        --tag-display-limit=0 ./*.deb
     echo "lintian $(dpkg-query --show --showformat='${Version}' lintian): clean"
     for package in ./*.deb; do
         echo "contents of $package:"
