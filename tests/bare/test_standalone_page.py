@@ -23,7 +23,7 @@ NOW = " --now"  # the test of the packages boots a system, and starts the unit i
 _SCRIPT = """
 set -o errexit -o xtrace
 apt-get -qq update
-apt-get -qq install --yes --no-install-recommends systemd > /dev/null
+apt-get -qq install --yes --no-install-recommends procps systemd > /dev/null
 {install}
 {install}
 stat --format='%a %U:%G %n' /etc/s3gateway /etc/s3gateway/s3gateway.conf
