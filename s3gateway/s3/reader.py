@@ -81,8 +81,7 @@ class S3Reader:
         self._answer.close()
 
     def cut(self) -> None:
-        connection = getattr(self._answer, "connection", None)
-        if (sock := getattr(connection, "sock", None)) is not None:
+        if (sock := s3http.socket_of(self._answer)) is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 
