@@ -48,7 +48,9 @@ class S3Reader:
         size: int,
         etag: str = "",
     ) -> None:
-        self.etag = answer.headers.get("ETag", "")
+        # A proxy before S3 may have weakened it, and If-Match takes no weak one
+        # (RFC 9110, 13.1.1).
+        self.etag = answer.headers.get("ETag", "").removeprefix("W/")
         self.ranged = answer.status == 206 or span.length == size
         self._store = store
         self._answer = answer
