@@ -122,9 +122,9 @@ class Writer(Protocol):
 class ObjectStore(Protocol):
     """One bucket of one S3 server.
 
-    :ivar knows_ranges: ``None`` until the server has answered a range; false after it
-        has answered with the whole object.  Reading a span then discards the rest, so
-        read one span at a time
+    :ivar knows_ranges: ``None`` until the server has answered a range; false while it
+        answers with the whole object.  Reading a span then discards the rest, so read
+        one span at a time
     """
 
     settings: StoreSettings

@@ -79,14 +79,14 @@ class Delivery:
         self._transfer = Transfer(
             "download", image_id, copies.store.name, lambda: self._sent
         ).asked_by(environ)
-        self._first = b""
+        self._rest = b""
         self._window: Window | None = None
         self._pace = Pace()
         self._straight_rate = 0.0
         self._may_open = pieces.widest > 1
         self._reading: Reading | None = None
         self._shares_from = 0
-        self._paced = wsgi.pace_of(environ)
+        self._limit = wsgi.pace_of(environ)
 
     def open(self) -> None:
         """Wait for the first bytes, while the client can still get an error status.
@@ -95,7 +95,7 @@ class Delivery:
         """
         try:
             with self._transfer, while_nothing_moved():
-                self._first = self._read()
+                self._rest = self._read()
         except BaseException:
             self._close()
             raise
@@ -106,11 +106,11 @@ class Delivery:
         :raises StoreError: if no copy has them
         """
         with self._transfer:
-            data = self._first or self._read()
+            data = self._rest or self._read()
+            data, self._rest = data[: self._limit.step], data[self._limit.step :]
             if self._verification is not None:
                 self._verification.feed(data)
-        self._first = b""
-        self._paced(len(data))
+        self._limit.wait_after(len(data))
         self._sent += len(data)
         if self._sent == self._span.length:
             self._tell()
@@ -147,6 +147,8 @@ class Delivery:
             LOG.exception("Image %s was sent, but what follows failed", self._image_id)
 
     def _read(self) -> bytes:
+        if self._window is not None and not self._reads_same_copy():
+            self._give_window_up()  # the store that it reads has failed
         if self._window is None:
             self._consider_window()
         if self._window is not None and self._copies.at == self._window.at:
@@ -195,10 +197,15 @@ class Delivery:
     def _joined(self) -> Reading:
         """Return this download's part in reading the object."""
         copies = self._copies
-        if self._reading is None or self._reading.copy is not copies.copy:
+        if self._reading is None or not self._reads_same_copy():
             self._leave()
             self._reading = self._pieces.join(copies.copy, copies.size)
         return self._reading
+
+    def _reads_same_copy(self) -> bool:
+        """Whether the pieces are of the copy that is being read."""
+        reading = self._reading
+        return reading is not None and reading.copy == self._copies.copy
 
     def _leave(self) -> None:
         reading, self._reading = self._reading, None

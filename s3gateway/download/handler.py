@@ -132,9 +132,8 @@ class Downloads:
         if environ["REQUEST_METHOD"] == "HEAD":
             return Answer(status, headers, [])
         delivery = self._delivery(environ, image, span, copies)
-        body = AnswerBody(delivery, span.length)
         delivery.open()
-        return Answer(status, headers, body)
+        return Answer(status, headers, AnswerBody(delivery, span.length))
 
     def _delivery(
         self, environ: Environ, image: Image, span: Span, copies: list[Copy]

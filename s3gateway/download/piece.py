@@ -39,6 +39,7 @@ class Piece:
         self._slabs = slabs
         self._filled: list[mmap.mmap] = []
         self._failure: BaseException | None = None
+        self._ended = False
         self._reader: ObjectReader | None = None
         self._cancelled = threading.Event()
         self._changed = threading.Condition()
@@ -72,6 +73,7 @@ class Piece:
 
     def fetch(self) -> None:
         """Read all of it into slabs."""
+        failure = None
         try:
             patiently(
                 self._read_on,
@@ -80,9 +82,12 @@ class Piece:
                 cancelled=self._cancelled,
             )
         except BaseException as error:  # noqa: BLE001  the readers of the piece get it
-            with self._changed:
-                self._failure = error
-                self._changed.notify_all()
+            failure = error
+        with self._changed:
+            self._failure = failure
+            self._ended = True
+            self._give_back()
+            self._changed.notify_all()
 
     def read(self, at: int) -> bytes:
         """Wait for the bytes at a position; return those that are in the same slab.
@@ -109,18 +114,27 @@ class Piece:
             self._cancelled.set()
             if self._reader is not None:
                 self._reader.cut()
-            elif self.is_complete:
-                self._slabs.give_back(self._filled)
+            self._give_back()
+
+    def _give_back(self) -> None:
+        """Give the slabs back if it is dropped, and no thread fills them."""
+        if self._cancelled.is_set() and self._ended:
+            filled, self._filled = self._filled, []
+            self._slabs.give_back(filled)
+
+    def _must_be_needed(self) -> None:
+        if self._cancelled.is_set():
+            raise StoreUnavailable("No download needs the piece any more")
 
     def _read_on(self) -> None:
         """Read what is not there yet."""
-        if self._cancelled.is_set():
-            raise StoreUnavailable("No download needs the piece any more")
+        self._must_be_needed()
         start = self.span.start + len(self._filled) * SLAB
         with transfers.part_in_flight():
             reader = self._open(Span(start, self.span.stop))
             try:
                 with self._changed:
+                    self._must_be_needed()  # it may have been dropped meanwhile
                     self._reader = reader
                 self._fill_from(reader)
             finally:
@@ -130,6 +144,7 @@ class Piece:
 
     def _fill_from(self, reader: ObjectReader) -> None:
         while not self.is_complete:
+            self._must_be_needed()
             rest = self.span.length - len(self._filled) * SLAB
             slab = self._slabs.take()
             with memoryview(slab) as whole:

@@ -8,6 +8,8 @@ of this module raises the same error again.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import Protocol
 
 from s3gateway.errors import GatewayError
@@ -69,6 +71,15 @@ class AnswerBody:
         if not self._ended and self._failure is None and self._left != 0:
             self._failure = GatewayError(_BROKE_OFF)
         self._end(None)
+
+    def __del__(self) -> None:
+        """Read no more if nobody has closed it: Glance's cache filter forgets to.
+
+        This may run anywhere, also where the thread holds a lock that the end needs.
+        """
+        if not self._ended:
+            with contextlib.suppress(RuntimeError):  # Python itself ends
+                threading.Thread(target=self._source.end, args=(None,)).start()
 
     def _read(self) -> bytes:
         """Return the next bytes, none at the end."""

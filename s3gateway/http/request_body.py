@@ -99,7 +99,7 @@ class Body:
         self._limit = limit
         self._fast = fast
         self._moved = moved
-        self._paced = wsgi.pace_of(environ)
+        self._pace = wsgi.pace_of(environ)
         self._length = content_length(environ)
 
     @property
@@ -133,14 +133,14 @@ class Body:
         """
         filled = 0
         while filled < len(buffer):
-            count = self._receive(buffer[filled:])
+            count = self._receive(buffer[filled:][: self._pace.step])
             if not count:
                 break
             filled += count
             self.received += count
             if self._moved is not None:
                 self._moved()
-            self._paced(count)
+            self._pace.wait_after(count)
         self._check_most()
         if filled < len(buffer):
             self._check_end()

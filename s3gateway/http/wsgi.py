@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Callable
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from typing import Any
@@ -46,7 +46,7 @@ _ABOUT_THIS_REQUEST = frozenset({
 #: webob keeps Glance's request context under this key; its other ``webob.``
 #: keys cache what the request looked like.
 CONTEXT = "webob.adhoc_attrs"
-#: In a request: what ``pace_of`` returns.
+#: In a request: its ``Pace``.
 PACE = "s3gateway.pace"
 
 
@@ -129,14 +129,22 @@ def question(
     return derived
 
 
-def pace_of(environ: Environ) -> Callable[[int], None]:
-    """Return a function that waits after so many bytes of a transfer, as it must."""
-    found: Callable[[int], None] = environ.get(PACE, _at_once)
+class Pace:
+    """How fast a transfer may be; this one as fast as it can.
+
+    :ivar step: most bytes that it moves before it waits
+    """
+
+    step = sys.maxsize
+
+    def wait_after(self, count: int) -> None:
+        """Wait as long as needed after so many bytes."""
+
+
+def pace_of(environ: Environ) -> Pace:
+    """Return how fast the transfer of a request may be."""
+    found: Pace = environ.get(PACE) or Pace()
     return found
-
-
-def _at_once(count: int) -> None:
-    pass
 
 
 def caller(environ: Environ) -> oslo_context.RequestContext:

@@ -162,8 +162,7 @@ class S3HTTP:
 
     def _be_patient(self, answer: urllib3.BaseHTTPResponse) -> None:
         """Let a body that has begun to come be as silent as it may."""
-        connection = getattr(answer, "connection", None)
-        if (sock := getattr(connection, "sock", None)) is not None:
+        if (sock := socket_of(answer)) is not None:
             sock.settimeout(self._read_timeout)
 
     def _time_to_connect(self) -> float:
@@ -179,6 +178,17 @@ class S3HTTP:
             self._counted_until = time.monotonic() + _COUNTED
             self._addresses = _number_of_addresses(self._peer)
         return min(self._connect_timeout, longest / self._addresses)
+
+
+def socket_of(answer: urllib3.BaseHTTPResponse) -> socket.socket | None:
+    """Return the socket that a response comes from, ``None`` after its end.
+
+    The connection does not have it if the response says ``Connection: close``: then the
+    response alone has it.
+    """
+    received = getattr(getattr(answer, "_fp", None), "fp", None)
+    found: socket.socket | None = getattr(getattr(received, "raw", None), "_sock", None)
+    return found
 
 
 def _number_of_addresses(url: parse.SplitResult) -> int:

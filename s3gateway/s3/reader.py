@@ -48,7 +48,9 @@ class S3Reader:
         size: int,
         etag: str = "",
     ) -> None:
-        self.etag = answer.headers.get("ETag", "")
+        # A proxy before S3 may have weakened it, and If-Match takes no weak one
+        # (RFC 9110, 13.1.1).
+        self.etag = answer.headers.get("ETag", "").removeprefix("W/")
         self.ranged = answer.status == 206 or span.length == size
         self._store = store
         self._answer = answer
@@ -81,8 +83,7 @@ class S3Reader:
         self._answer.close()
 
     def cut(self) -> None:
-        connection = getattr(self._answer, "connection", None)
-        if (sock := getattr(connection, "sock", None)) is not None:
+        if (sock := s3http.socket_of(self._answer)) is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
 

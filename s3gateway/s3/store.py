@@ -153,11 +153,8 @@ class S3Store:
         except ObjectExists as error:  # 412 means another version here
             raise ObjectNotFound(str(error)) from None
         found = S3Reader(self.name, answer, span, size, etag)
-        if not found.ranged and self.knows_ranges is not False:
-            LOG.warning("Store %s answers ranges with whole objects", self.name)
-            self.knows_ranges = False
-        elif span.length < size and self.knows_ranges is None:
-            self.knows_ranges = True
+        if span.length < size:
+            self._notice(ranged=found.ranged)
         return found
 
     def ping(self) -> None:
@@ -165,6 +162,12 @@ class S3Store:
 
     def delete(self, key: str) -> None:
         self.bucket.delete(key)
+
+    def _notice(self, *, ranged: bool) -> None:
+        """Notice how a range was answered, the last time."""
+        if not ranged and self.knows_ranges is not False:
+            LOG.warning("Store %s answers ranges with whole objects", self.name)
+        self.knows_ranges = ranged
 
     def _must_be_absent(self, key: str) -> None:
         try:

@@ -11,7 +11,6 @@ import collections
 import contextlib
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -23,39 +22,57 @@ from s3gateway.monitoring import metrics
 
 #: What a rate allows at once after a time without bytes, in seconds of the rate.
 _BURST = 0.5
+#: Into how many steps a second of a rate is cut.
+_STEPS = 16
+#: The name by which all transfers share a rate.
+_ALL = ""
 #: When a client may try again, in seconds.
 _RETRY_AFTER = "30"
 
 
 class Rate:
-    """So many bytes a second, for all who share it.
+    """So many bytes a second, for all who share it by a name.
 
+    :ivar step: most bytes that a transfer moves before it waits.  Of many at once each
+        waits for a step of all others: with short ones no proxy gives up meanwhile
     :param rate: in bytes a second
     """
 
     def __init__(self, rate: int) -> None:
+        self.step = max(rate // _STEPS, 1)
         self._rate = rate
-        self._free = 0.0  # when all bytes so far were allowed to have passed
+        # When all bytes so far were allowed to have passed.
+        self._free: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def wait_after(self, count: int) -> float:
+    def wait_after(self, count: int, name: str) -> float:
         """Return how long to wait after this many bytes, in seconds."""
         now = time.monotonic()
         with self._lock:
-            self._free = max(self._free, now - _BURST) + count / self._rate
-            return max(0.0, self._free - now)
+            if name not in self._free:
+                self._forget_before(now - _BURST)
+            free = max(self._free.get(name, 0.0), now - _BURST) + count / self._rate
+            self._free[name] = free
+            return max(0.0, free - now)
+
+    def _forget_before(self, then: float) -> None:
+        """Forget those that are as free as one that has never moved a byte."""
+        self._free = {name: free for name, free in self._free.items() if free > then}
 
 
-class Pace:
-    """Makes one transfer keep to its rates."""
+class Pace(wsgi.Pace):
+    """Makes one transfer keep to its rates.
 
-    def __init__(self, rates: Sequence[Rate], operation: str) -> None:
+    :param rates: with the names by which it shares them
+    """
+
+    def __init__(self, rates: Sequence[tuple[Rate, str]], operation: str) -> None:
+        self.step = min(rate.step for rate, _ in rates)
         self._rates = rates
         self._held_back = metrics.HELD_BACK.labels(operation)
 
-    def __call__(self, count: int) -> None:
-        """Wait as long as needed after ``count`` bytes."""
-        wait = max(rate.wait_after(count) for rate in self._rates)
+    def wait_after(self, count: int) -> None:
+        wait = max(rate.wait_after(count, name) for rate, name in self._rates)
         if wait:
             self._held_back.inc(wait)
             time.sleep(wait)
@@ -67,24 +84,19 @@ class Limits:
     def __init__(self, transfer: TransferSettings) -> None:
         rates = {"upload": transfer.upload_rate, "download": transfer.download_rate}
         self._rates = {name: Rate(rate) for name, rate in rates.items() if rate}
-        self._project_rate = transfer.project_rate
+        of_project = transfer.project_rate
+        self._of_project = {name: Rate(of_project) for name in rates if of_project}
         self._project_uploads = transfer.project_uploads
-        # Each transfer keeps the rate of its project.
-        self._of_project: weakref.WeakValueDictionary[tuple[str, str], Rate] = (
-            weakref.WeakValueDictionary()
-        )
         self._uploads: collections.Counter[str] = collections.Counter()
         self._lock = threading.Lock()
 
     def paced(self, environ: Environ, operation: str) -> Environ:
         """Return a request whose body, or answer, keeps to the rates."""
-        rates = [self._rates[operation]] if operation in self._rates else []
-        if self._project_rate and (project := _project(environ)):
-            with self._lock:
-                rate = self._of_project.get((project, operation))
-                rate = rate or Rate(self._project_rate)
-                self._of_project[project, operation] = rate
-            rates.append(rate)
+        rates = []
+        if operation in self._rates:
+            rates.append((self._rates[operation], _ALL))
+        if operation in self._of_project and (project := _project(environ)):
+            rates.append((self._of_project[operation], project))
         if not rates:
             return environ
         return {**environ, wsgi.PACE: Pace(rates, operation)}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 
@@ -61,6 +62,17 @@ def test_a_server_that_ignores_ranges(
     assert fault.events
 
 
+def test_one_such_answer_is_not_the_last_word(
+    proxy: FaultProxy, store: S3Store
+) -> None:
+    ignoring_ranges(proxy, store)
+    span = Span(1, 200_000)
+    assert read(store, "key", span, len(DATA)) == DATA[1:200_000]
+    proxy.clear()
+    assert read(store, "key", span, len(DATA)) == DATA[1:200_000]
+    assert store.knows_ranges
+
+
 def test_it_is_not_read_in_pieces(proxy: FaultProxy, store: S3Store) -> None:
     fault = ignoring_ranges(proxy, store)
     pieces = Pieces(4096, 1, Budget(SLAB, "download"), Slabs(0))
@@ -79,6 +91,19 @@ def test_a_server_that_ignores_versions(proxy: FaultProxy, store: S3Store) -> No
     for span in (Span(0, len(DATA)), Span(7, 70)):
         with pytest.raises(ObjectNotFound):
             store.read("key", span, size=len(DATA), etag='"another"')
+
+
+def test_a_version_that_a_proxy_has_weakened(proxy: FaultProxy, store: S3Store) -> None:
+    """As nginx does with an answer that it may have changed."""
+    weak = s3_faults.ChangedHead(lambda raw: re.sub(rb"(?i)(?<=etag: )", b"W/", raw))
+    proxy.add(weak, method="GET", times=None)
+    reader = store.read("key", Span(0, 10), size=len(DATA))
+    reader.close()
+    span = Span(10, len(DATA))
+    assert read(store, "key", span, len(DATA), reader.etag) == DATA[10:]
+    with pytest.raises(ObjectNotFound):
+        store.read("key", span, size=len(DATA), etag='"another"')
+    assert weak.events
 
 
 @pytest.mark.parametrize("fault", [s3_faults.WrongRange(), s3_faults.RangeIgnored()])

@@ -57,10 +57,9 @@ def deliver(
         verification=verification,
         ended=ended,
     )
-    body = AnswerBody(delivery, span.length)
     if opened:
         delivery.open()
-    return body
+    return AnswerBody(delivery, span.length)
 
 
 def store(name: str = "fast", data: bytes = DATA) -> MemoryStore:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -237,3 +239,24 @@ def test_all_is_let_go_of_when_the_server_cannot_be_told(
     source = Scripted(DATA[:50], StoreUnavailable("away"))
     assert taken(AnswerBody(source, len(DATA)), 4) == (DATA[:50], 3, False)
     assert len(source.ends) == 1
+
+
+def test_a_body_that_is_dropped_is_closed() -> None:
+    """Glance's cache filter forgets to, when the client is gone."""
+    source = Scripted(DATA[:50], DATA[50:])
+    body = (data for data in AnswerBody(source, len(DATA)))
+    assert next(body) == DATA[:50]
+    body.close()
+    deadline = time.monotonic() + 20
+    while not source.ends:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert source.ends == [None]
+
+
+def test_a_body_that_has_ended_is_closed_once() -> None:
+    source = Scripted(DATA)
+    before = threading.active_count()
+    assert list(AnswerBody(source, len(DATA))) == [DATA]
+    assert threading.active_count() == before
+    assert source.ends == [None]

@@ -120,12 +120,14 @@ def test_the_next_copy_is_read_when_the_first_is_silent(
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("protocol", ["HTTP/1.1", "HTTP/1.0"])
 def test_a_body_that_has_begun_may_be_silent_for_longer(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
     """The limit is on the wait for an answer, not on what comes with it."""
     monkeypatch.setattr(retries, "_ANSWERING", 1.0)
     monkeypatch.setattr(Slow, "pause", 2.0)
+    monkeypatch.setattr(Slow, "protocol_version", protocol)
     with web.serving(Slow) as endpoint:
         store = S3Store(store_settings(endpoint=endpoint), PATIENT)
         with retries.while_nothing_moved():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -37,10 +38,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
             return
         self.send_header("Content-Length", str(len(body)))
+        if self.path == "/silent/closing":
+            self.send_header("Connection", "close")
         self.end_headers()
         if self.path == "/broken":
             self.close_connection = True
             body = body[:300_000]
+        if self.path.startswith("/silent"):
+            self.wfile.write(body[:300_000])
+            self.may_end.wait(30)
+            return
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
@@ -96,3 +103,20 @@ def test_a_buffer_that_cannot_be_filled(server: str) -> None:
         with pytest.raises(StoreUnavailable):
             reader.fill(memoryview(bytearray(SPAN.length)))
         reader.close()
+
+
+@pytest.mark.parametrize("path", ["/silent", "/silent/closing"])
+def test_a_response_that_is_cut_ends_at_once(server: str, path: str) -> None:
+    """Although its connection is not to be used again, or is silent."""
+    with urllib3.PoolManager(retries=False, timeout=20) as pool:
+        reader = open_(pool, server + path)
+        cut = threading.Timer(0.3, reader.cut)
+        began = time.monotonic()
+        cut.start()
+        with pytest.raises(StoreUnavailable):
+            reader.fill(memoryview(bytearray(SPAN.length)))
+        assert time.monotonic() - began < 10
+        cut.join()
+        reader.close()
+    Handler.may_end.set()
+    Handler.may_end.clear()
