@@ -159,12 +159,12 @@ def _parts(document: bytes) -> Parts:
 def _root(document: bytes) -> ElementTree.Element:
     """Return a document's root.
 
-    It is read as UTF-8 whatever it says, so that the search for declarations, and thus
-    for entities, sees what the parser sees.
+    It must be UTF-8, so that the search for declarations, and thus for entities, sees
+    what the parser sees.  By a NUL expat recognizes UTF-16, whatever it was told.
     """
     try:
         text = document.decode("utf-8")
-        if "<!" in text:
+        if "<!" in text or "\0" in text:
             raise S3Error("MalformedXML")
         return ElementTree.fromstring(text)  # noqa: S314  see above
     except (ElementTree.ParseError, ValueError):

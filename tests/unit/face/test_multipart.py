@@ -133,6 +133,8 @@ def test_a_part_is_sent_again_if_the_store_does_not_answer(ground: Ground) -> No
         (b"\xff\xfe", "MalformedXML"),
         (f"<!DOCTYPE x>{XML}".encode("utf-16"), "MalformedXML"),
         (XML.encode("utf-16"), "MalformedXML"),
+        (XML.encode("utf-16-le"), "MalformedXML"),
+        (XML.encode("utf-16-be"), "MalformedXML"),
         (XML.replace("Complete", "Other").encode(), "MalformedXML"),
     ],
 )
