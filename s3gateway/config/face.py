@@ -31,6 +31,8 @@ LOG = logging.getLogger(__name__)
 
 # An access key is a part of URIs and of signatures' scopes, which end it with : and /.
 _ACCESS_KEY = re.compile(r"[A-Za-z0-9._~-]{3,128}")
+# Locations hold it, and their scheme is that of the URL.
+_URL = re.compile(r"https?://[^/\s@?#]+(?:/[^\s@?#]*)?")
 #: A shorter secret could not be searched for in answers.
 SHORTEST_SECRET = 16
 _SECRET_KEY = re.compile(rf"[!-~]{{{SHORTEST_SECRET},}}")
@@ -144,6 +146,8 @@ def read(url: str, path: str) -> FaceSettings | None:
 
 def _is_host(url: str) -> bool:
     """Whether a URL can be ``s3_store_host`` of Glance's driver."""
-    parts = parse.urlsplit(url)
-    usable = parts.scheme in ("http", "https") and parts.hostname
-    return bool(usable) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    try:
+        parts = parse.urlsplit(url)
+        return bool(_URL.fullmatch(url) and parts.hostname) and parts.port != 0
+    except ValueError:  # the port is no number, or an address is none
+        return False

@@ -30,6 +30,7 @@ from s3gateway.face.payload import Payload
 from s3gateway.face.requests import Asked
 from s3gateway.face.signature import Signed
 from s3gateway.http import lingering
+from s3gateway.http import waiting
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import metrics
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Glance's driver has all of a part in memory before it sends the first byte.
+_SILENCE = 60.0  # seconds
+
 #: The region that boto3 signs with if it is told none.
 _USUAL_REGION = "us-east-1"
 
@@ -51,6 +55,7 @@ class Face:
 
     :param stores: by identifier
     :param written: what this process registers now
+    :param silence: how long a client may be silent in the middle of a body, in seconds
     """
 
     def __init__(
@@ -59,12 +64,15 @@ class Face:
         stores: Mapping[str, ObjectStore],
         transfer: TransferSettings,
         written: Written,
+        *,
+        silence: float = _SILENCE,
     ) -> None:
         memory = Memory.of(transfer)
         objects, multipart = Objects(transfer, memory, written), Multipart(memory)
         self._keys = keys
         self._stores = {store.settings.bucket: store for store in stores.values()}
         self._drain_limit = transfer.drain_limit
+        self._silence = silence
         self._operations: Mapping[str, Callable[[Request], Answer]] = {
             "HeadBucket": objects.bucket,
             "CreateBucket": objects.bucket,
@@ -113,7 +121,8 @@ class Face:
         store = self._store(asked, signed)
         payload = Payload(environ, fields, signed)
         request = Request(asked, store, payload, environ)
-        return self._operations[asked.operation](request)
+        with waiting.steadily(environ["wsgi.input"], self._silence):
+            return self._operations[asked.operation](request)
 
     def _store(self, asked: Asked, signed: Signed) -> ObjectStore:
         """Return the store of the bucket.

@@ -127,6 +127,8 @@ class Chunks:
             if found is None or len(self.trailers) == _MOST_TRAILERS:
                 raise _broken()
             name = found[1].decode()
+            if name in self.trailers:
+                raise _broken()
             self.trailers[name] = found[2].decode()
             if name != "x-amz-trailer-signature":
                 signed += line + b"\n"

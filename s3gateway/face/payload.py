@@ -37,6 +37,7 @@ _STREAMING = {
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
 }
+_AWS_CHUNKED = "aws-chunked"
 _CHECKSUM = "x-amz-checksum-"
 #: Fields named so are no checksums.
 _NO_CHECKSUMS = ("algorithm", "mode", "type")
@@ -139,7 +140,7 @@ class Payload:
             _compare(self._hashes[algorithm].digest(), expected)
 
     def _chunked(self, signed: Signed) -> Chunks:
-        if "aws-chunked" not in self._fields.get("content-encoding", ""):
+        if _coding(self._fields) != _AWS_CHUNKED:
             raise S3Error("InvalidRequest", "The Content-Encoding is not aws-chunked.")
         trailing = signed.payload.endswith("-TRAILER")
         if trailing != ("x-amz-trailer" in self._fields):
@@ -165,8 +166,8 @@ class Payload:
         """Yield the announced checksums by algorithm."""
         trailer = self._fields.get("x-amz-trailer", "").strip().lower()
         trailers = self._chunks.trailers if self._chunks else {}
-        if trailer and trailer not in trailers:
-            raise S3Error("InvalidRequest", "The announced trailer did not come.")
+        if set(trailers) != {trailer} - {""}:
+            raise S3Error("InvalidRequest", "The trailer is not the announced one.")
         for name, value in {**self._fields, **trailers}.items():
             algorithm = name.removeprefix(_CHECKSUM)
             if algorithm != name and algorithm in self._hashes:
@@ -181,9 +182,20 @@ def _plain_length(environ: Environ, fields: Mapping[str, str]) -> int:
     if request_body.is_chunked(environ):
         raise S3Error("MissingContentLength")
     length = request_body.content_length(environ) or 0
-    if "aws-chunked" in fields.get("content-encoding", ""):
+    if _coding(fields):
         raise S3Error("InvalidRequest", "The body is signed without its chunks.")
     return length
+
+
+def _coding(fields: Mapping[str, str]) -> str:
+    """Return the Content-Encoding: ``aws-chunked`` or none.
+
+    S3 would keep any other one with the object, and send it with each GET.
+    """
+    coding = fields.get("content-encoding", "").strip().lower()
+    if coding not in ("", _AWS_CHUNKED):
+        raise S3Error("NotImplemented", "The face keeps no Content-Encoding.")
+    return coding
 
 
 def _check_kind(payload: str, scheme: str) -> None:

@@ -26,6 +26,8 @@ MOMENT = 0.02  # seconds
 PATIENCE = 2.0  # seconds
 _LONGEST = 30.0  # seconds
 _SLOWEST = 128 * 1024  # bytes a second
+#: As little may come in the long run from a client whose request is carried out.
+_STEADY = 8 * 1024  # bytes a second
 
 #: At most so many threads wait longer than a moment: silent clients cannot block all
 #: threads of a process.
@@ -100,6 +102,33 @@ class _Timed:
             return self._patience.receive(within)
         finally:
             self._socket.settimeout(before)
+
+
+class _Steady:
+    """Waits for a client's socket, but not for ever.
+
+    Waiting uses the time up, and received bytes renew it.
+
+    :param seconds: how long the client may be silent
+    """
+
+    def __init__(self, sock: socket.socket, seconds: float) -> None:
+        self._socket = sock
+        self._most = self._left = seconds
+
+    def __call__(self, receive: Callable[[], _Received]) -> _Received:
+        if self._left <= 0:
+            raise TimeoutError
+        before, began = self._socket.gettimeout(), time.monotonic()
+        self._socket.settimeout(self._left)
+        try:
+            received = receive()
+        finally:
+            self._socket.settimeout(before)
+        count = received if isinstance(received, int) else len(received)
+        waited = time.monotonic() - began
+        self._left = min(self._most, self._left - waited + count / _STEADY)
+        return received
 
 
 class Answered(BrokenPipeError):
@@ -200,6 +229,14 @@ def impatiently(
     """Return a context in which reads of a body raise TimeoutError in time."""
     lasting = patience or Patience()
     return _through(body, lambda sock: _Timed(sock, lasting))
+
+
+def steadily(body: Any, seconds: float) -> contextlib.AbstractContextManager[bool]:
+    """Return a context in which reads of a body fail once the client is silent so long.
+
+    A host that has lost its power sends nothing, not even the end of a connection.
+    """
+    return _through(body, lambda sock: _Steady(sock, seconds))
 
 
 def can_watch(other: socket.socket | None) -> bool:

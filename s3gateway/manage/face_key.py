@@ -129,9 +129,16 @@ def _remove(context: Context) -> bool:
                 f"{words.file} has no access key {words.access_key!r}; list them with "
                 "face-key list"
             )
-        pairs.write(words.file, [line for line in lines if line not in gone])
+        kept = [line for line in lines if line not in gone]
+        if not any(line.pair for line in kept):
+            raise UsageError(
+                f"{words.file} has no other pair than {words.access_key!r}, and a "
+                "gateway keeps the last one of a file without any: add one first, with "
+                "face-key add"
+            )
+        pairs.write(words.file, kept)
     rows = [_row(line) for line in gone]
-    left = sum(line.pair is not None for line in lines) - 1
+    left = sum(line.pair is not None for line in kept)
     summary = f"1 key pair removed, {left} left"
     context.output.result(rows, _COLUMNS, summary, {"removed": 1, "left": left})
     return True

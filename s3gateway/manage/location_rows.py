@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from importlib import import_module
@@ -29,6 +30,7 @@ _SCRUBBED = "pending_delete"
 class LocationRow:
     """A row of Glance's table ``image_locations``.
 
+    :ivar url: empty if Glance's configuration has not the key that decrypts it
     :ivar stored: the URL as the database has it, encrypted or not
     :ivar needed: whether Glance still reads or deletes data by it
     """
@@ -100,15 +102,31 @@ class InstalledRows:
         )
 
     def _read(self, value: str) -> str:
-        # What was written before the key was configured is plain.
-        if not self._key or "://" in value:
+        if is_url(value):  # what was written before the key was configured is plain
             return value
-        return str(self._crypt.urlsafe_decrypt(self._key, value))
+        return decrypted(self._crypt.urlsafe_decrypt, self._key, value)
 
     def _written(self, url: str) -> str:
         if not self._key:
             return url
         return str(self._crypt.urlsafe_encrypt(self._key, url))
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is a location, not an encrypted one."""
+    return "://" in text
+
+
+def decrypted(decrypt: Callable[[str, str], str], key: str | None, value: str) -> str:
+    """Return an encrypted location, or nothing if the key is not the one.
+
+    What another key makes of it is not UTF-8, or no URL.
+    """
+    try:
+        url = decrypt(key, value) if key else ""
+    except ValueError:
+        return ""
+    return url if is_url(url) else ""
 
 
 @contextlib.contextmanager

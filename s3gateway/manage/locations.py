@@ -56,8 +56,9 @@ another time: they do not make the exit code 1.
 _COLUMNS = ("store", "key_id", "locations", "state")
 _IMAGE = ("image",)
 
-#: Of locations: of an image, of one that was deleted, at the face of a sealed gateway.
-IN_USE, DELETED, SEALED = ("in_use", "deleted", "sealed")
+#: Of locations: of an image, of one that was deleted, at the face of a sealed gateway,
+#: encrypted with a key that Glance's configuration has not.
+IN_USE, DELETED, SEALED, UNREADABLE = ("in_use", "deleted", "sealed", "unreadable")
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -138,14 +139,17 @@ def audit(
         {**dataclasses.asdict(kind), "key_id": kind.key_id or None, "locations": number}
         for kind, number in sorted(counts.items())
     ]
-    used = sum(n for kind, n in counts.items() if kind.state != DELETED)
+    used = sum(n for kind, n in counts.items() if kind.state in (IN_USE, SEALED))
+    unreadable = sum(n for kind, n in counts.items() if kind.state == UNREADABLE)
     leaking, left = with_key(counts, IN_USE), with_key(counts, DELETED)
     summary = f"{leaking} of {used} S3 locations hold credentials"
     if left:
         summary += f", and {left} rows of deleted images: run glance-manage db purge"
+    if unreadable:
+        summary += f"; metadata_encryption_key does not decrypt {unreadable} more"
     found = {"locations": used, "with_key": leaking, "deleted_with_key": left}
     output.result(rows, _COLUMNS, summary, found)
-    return not (leaking or left)
+    return not (leaking or left or unreadable)
 
 
 def count(
@@ -161,13 +165,15 @@ def count(
     found: collections.Counter[Kind] = collections.Counter()
     service = uris.service_of(face) if face else None
     for location, needed in output.progress(_all(operator), "locations"):
-        if not uris.is_s3(location.url):
+        if location.url and not uris.is_s3(location.url):
             continue
         uri = uris.try_parse(location.url)
         store = store_of(location, stores) or str(location.metadata.get("store"))
         state = IN_USE if needed else DELETED
         if uri is not None and uri.service == service:
             state = SEALED
+        if not location.url:
+            state = UNREADABLE
         found[Kind(store, uri.access_key if uri else "", state)] += 1
     return found
 

@@ -8,6 +8,7 @@ and one that was ended is run again.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -45,10 +46,12 @@ class Move:
 
     :ivar place: the store as locations are to name it: its endpoint and its keys
     :ivar sources: the services that locations may name now
+    :ivar closed: URLs of S3 servers that the keys must not open, as they are a face's
     """
 
     place: StoreSettings
     sources: frozenset[str]
+    closed: frozenset[str] = frozenset()
 
     def new(self, uri: StoredURI) -> StoredURI:
         """Return what a location becomes."""
@@ -78,15 +81,11 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True)
 class _Change:
-    """A location that is not where it is to be.
-
-    :ivar problem: the code of why it cannot be rewritten, empty if it can
-    """
+    """A location that is to be rewritten."""
 
     row: LocationRow
     move: Move
     old: StoredURI
-    problem: str = ""
 
 
 def at(store: StoreSettings, endpoint: str, keys: KeyPair) -> StoreSettings:
@@ -115,46 +114,82 @@ def run(context: Context, moves: Mapping[str, Move], *, deleted: bool) -> bool:
         )
     outcomes: list[Outcome] = []
     trial = _Trial(context.settings.transfer)
+    planned = _Plan(moves, frozenset(context.stores)).changes(glance.rows, deleted)
     with output.interruptible():
-        for change in output.progress(_changes(glance.rows, moves, deleted), "changes"):
+        for change in output.progress(planned, "changes"):
+            if isinstance(change, Outcome):
+                outcomes.append(change)
+                continue
             trial.need(change)
             outcomes.append(_done(change, glance.rows, dry=context.words.dry_run))
     return _report(context, outcomes)
 
 
-def _changes(
-    rows: LocationRows, moves: Mapping[str, Move], deleted: bool
-) -> Iterator[_Change]:
-    """Yield the locations that are to be rewritten, and those that cannot be."""
-    for row in rows.all():
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """Says which locations are to be rewritten.
+
+    :ivar moves: by store, of those that are wanted
+    :ivar names: of all stores
+    """
+
+    moves: Mapping[str, Move]
+    names: frozenset[str]
+
+    def changes(self, rows: LocationRows, deleted: bool) -> Iterator[_Change | Outcome]:
+        """Yield the locations that are to be rewritten, or why they cannot be."""
+        for row in rows.all():
+            if row.needed or deleted:
+                found = self._change(row)
+                if found is not None:
+                    yield found
+
+    def _change(self, row: LocationRow) -> _Change | Outcome | None:
         uri = uris.try_parse(row.url)
-        move = moves.get(_store_of(row, uri, moves)) if uri else None
-        if uri is None or move is None or not (row.needed or deleted):
-            continue
-        if str(move.new(uri)) != str(uri):
-            yield _Change(row, move, uri, _problem(uri, move))
+        store = self._store_of(row, uri)
+        if not row.url:
+            return self._skipped(row, store, "unreadable")
+        if uri is None:
+            return None
+        if not store:
+            return self._skipped(row, store, "unknown_store")
+        move = self.moves.get(store)
+        if move is None or str(move.new(uri)) == str(uri):
+            return None
+        if uri.bucket != move.place.bucket:
+            return self._skipped(row, store, "other_bucket")
+        if uri.service not in move.sources:
+            return self._skipped(row, store, "other_server")
+        return _Change(row, move, uri)
 
+    def _store_of(self, row: LocationRow, uri: StoredURI | None) -> str:
+        """Return the store of a location, as Glance finds it; empty if there is none.
 
-def _store_of(
-    row: LocationRow, uri: StoredURI | None, moves: Mapping[str, Move]
-) -> str:
-    """Return the store of a location; without a name in it, its bucket decides."""
-    named = row.metadata.get("store")
-    if named or uri is None:
-        return str(named)
-    found = [name for name, move in moves.items() if move.place.bucket == uri.bucket]
-    return found[0] if len(found) == 1 else ""
+        If the location names none that is configured, its bucket decides, and of
+        several stores with such a bucket the server.
+        """
+        named = row.metadata.get("store")
+        if named in self.names:
+            return str(named)
+        if uri is None:
+            return ""
+        found = [n for n, m in self.moves.items() if m.place.bucket == uri.bucket]
+        if len(found) > 1:
+            found = [n for n in found if uri.service in self.moves[n].sources]
+        return found[0] if len(found) == 1 else ""
 
-
-def _problem(uri: StoredURI, move: Move) -> str:
-    if uri.bucket != move.place.bucket:
-        return "other_bucket"
-    return "" if uri.service in move.sources else "other_server"
+    def _skipped(self, row: LocationRow, store: str, code: str) -> Outcome | None:
+        """Return the outcome; ``None`` if it is of a store that is not wanted."""
+        if store not in self.moves and self.names != set(self.moves):
+            return None
+        return Outcome(row.image_id, store, SKIPPED, code, _PROBLEMS[code])
 
 
 _PROBLEMS = {
     "other_bucket": "it is in another bucket than the store's",
     "other_server": "it is at a server that was not named",
+    "unknown_store": "it is not known of which store it is",
+    "unreadable": "it is encrypted, and metadata_encryption_key does not decrypt it",
 }
 
 
@@ -172,7 +207,7 @@ class _Trial:
         :raises GatewayError: if it cannot be read, or the first images have none
         """
         name = change.move.place.name
-        if change.problem or not change.row.needed or name in self._proven:
+        if not change.row.needed or name in self._proven:
             return
         try:
             S3Store(change.move.place, self._transfer).stat(change.old.key)
@@ -183,7 +218,24 @@ class _Trial:
         except StoreError as error:
             raise _unfit(name, error) from None
         else:
+            self._must_be_closed(change)
             self._proven.add(name)
+
+    def _must_be_closed(self, change: _Change) -> None:
+        """Make sure that the keys are a face's alone.
+
+        :raises GatewayError: if they open the S3 server
+        """
+        at_once = dataclasses.replace(self._transfer, retry_time=0, connect_timeout=5)
+        place = change.move.place
+        for url in change.move.closed:
+            store = S3Store(dataclasses.replace(place, endpoint=url), at_once)
+            with contextlib.suppress(StoreError):
+                store.stat(change.old.key)
+                raise GatewayError(
+                    f"Store {place.name}: the pair of keys opens the S3 server itself. "
+                    "Name a pair that only the face knows, as face-key add makes one"
+                )
 
 
 def _unfit(store: str, error: StoreError) -> GatewayError:
@@ -196,9 +248,6 @@ def _unfit(store: str, error: StoreError) -> GatewayError:
 
 def _done(change: _Change, rows: LocationRows, *, dry: bool) -> Outcome:
     image, store = change.row.image_id, change.move.place.name
-    if change.problem:
-        detail = _PROBLEMS[change.problem]
-        return Outcome(image, store, SKIPPED, change.problem, detail)
     if dry:
         return Outcome(image, store, PLANNED, "planned")
     if rows.replace(change.row, str(change.move.new(change.old))):

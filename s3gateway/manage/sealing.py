@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from s3gateway.config.keys import KeyPair
@@ -132,12 +133,22 @@ def seal(context: Context) -> bool:
     """Move locations to the face; return whether all are there."""
     words, face = context.words, context.words.face
     pair = _pair(words.key_file, words.key)
-    others = {service_of(face), *map(service_of, words.sources)}
     moves = {
-        store.name: Move(at(store, face, pair), frozenset({store.service, *others}))
+        store.name: _forth(store, face, pair, words.sources)
         for store in _stores(context)
     }
     return relocation.run(context, moves, deleted=True)
+
+
+def _forth(
+    store: StoreSettings, face: str, pair: KeyPair, sources: Iterable[str]
+) -> Move:
+    servers = {store.endpoint, *sources}
+    return Move(
+        at(store, face, pair),
+        frozenset(map(service_of, {face, *servers})),
+        closed=frozenset(url for url in servers if service_of(url) != service_of(face)),
+    )
 
 
 def unseal(context: Context) -> bool:

@@ -12,7 +12,6 @@ import threading
 import time
 
 import botocore.session
-from botocore import exceptions as boto
 from botocore.credentials import Credentials
 from botocore.credentials import ReadOnlyCredentials
 from botocore.credentials import RefreshableCredentials
@@ -24,12 +23,16 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.s3 import logs
+from s3gateway.s3 import sources
+from s3gateway.s3.sources import FAILURES
+from s3gateway.s3.waited import Calls
 
 #: The codes of errors: no source has credentials; one that should have failed.
 NONE_FOUND, SOURCE_FAILED = "NoCredentials", "CredentialsFailed"
 
 _PAUSE = 5.0  # seconds between two looks for credentials
 _ENOUGH = 30.0  # seconds that credentials must still be valid to be used
+_LONGEST = 15.0  # seconds that a source is waited for
 
 _ATTEMPTS = "metadata_service_num_attempts"
 
@@ -45,44 +48,6 @@ _REFUSALS = {
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
 }
-
-#: What the sources of the chain raise: errors of botocore, and of the files and
-#: programs that they read.
-_FAILURES = (
-    boto.BotoCoreError,
-    boto.ClientError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-
-#: By botocore's name of a source: what it is, and what to check if it fails.
-_SOURCES = {
-    "env": ("environment variables", "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"),
-    "assume-role": (
-        "an assumed role",
-        "the profile's role_arn and its source, the trust policy, and STS",
-    ),
-    "assume-role-with-web-identity": (
-        "a web identity",
-        (
-            "AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE and AWS_REGION, the trust "
-            "policy, and STS"
-        ),
-    ),
-    "shared-credentials-file": ("a credentials file", "the file and s3_store_profile"),
-    "config-file": ("a configuration file", "the file and s3_store_profile"),
-    "custom-process": (
-        "a credential process",
-        "whether it runs as the gateway's user, and prints the JSON of AWS",
-    ),
-    "container-role": ("container credentials", "AWS_CONTAINER_CREDENTIALS_*"),
-    "iam-role": ("the instance role", "the metadata service and the role"),
-}
-_CHAIN = ("the chain", "the AWS configuration files and s3_store_profile")
 
 
 class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
@@ -104,9 +69,11 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         self._last: ReadOnlyCredentials | None = None
         self._last_of: Credentials | None = None
         self._failure: StoreError | None = None
+        self._failed_of: Credentials | None = None
         self._not_before = 0.0
         self._same_until = 0.0
         self._here = threading.local()
+        self._calls = Calls(_LONGEST)
 
     @property
     def kind(self) -> str:
@@ -114,7 +81,7 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
 
         :raises StoreError: if there are none
         """
-        return _source(self._look().method)[0]
+        return sources.named(self._look().method)[0]
 
     @property
     def lasting(self) -> bool:
@@ -123,7 +90,8 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         :raises StoreError: if there are none
         """
         found = self._look()
-        return isinstance(found, RefreshableCredentials) or not found.token
+        is_renewed = isinstance(found, RefreshableCredentials)
+        return is_renewed or not self.get_frozen_credentials().token
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
         """Return credentials for one signature; they have not expired.
@@ -132,10 +100,10 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         :raises StoreUnavailable: if what has them fails, or does not answer
         """
         found = self._look()
-        resting = time.monotonic() < self._not_before
-        frozen = (self._valid(found) if resting else None) or self._renew(found)
+        frozen = self._meanwhile(found) or self._renew(found)
         self._last = self._here.used = frozen
         self._last_of = found
+        self._failed_of = None
         self._chain.note(
             KeyPair(frozen.access_key, frozen.secret_key, frozen.token or "")
         )
@@ -161,21 +129,44 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         self._same_until = 0.0
         return True
 
+    def _meanwhile(self, found: Credentials) -> ReadOnlyCredentials | None:
+        """Return what is still good while the source has a rest.
+
+        :raises StoreError: if nothing is, and the source has just failed
+        """
+        if time.monotonic() >= self._not_before:
+            return None
+        valid = self._valid(found)
+        if valid is None and self._failure and self._failed_of is found:
+            raise _again(self._failure)
+        return valid
+
     def _renew(self, found: Credentials) -> ReadOnlyCredentials:
         """Return what was found; botocore renews it if it is time for that.
 
         A source that fails, or gives what expires soon, is not asked for each request.
         """
         try:
-            frozen = found.get_frozen_credentials()
-        except _FAILURES as error:
+            frozen = self._ask(found)
+            if frozen != self._last:
+                sources.check_usable(frozen)
+        except FAILURES as error:
             failure = self._failed(found.method, error)
+            self._failed_of = found
             frozen = self._valid(found)
             if frozen is None:
                 raise failure from None
         if isinstance(found, RefreshableCredentials) and found.refresh_needed():
             self._not_before = time.monotonic() + _PAUSE
         return frozen
+
+    def _ask(self, found: Credentials) -> ReadOnlyCredentials:
+        """Ask botocore for what it has; wait for a source that it has to ask."""
+        if not (isinstance(found, RefreshableCredentials) and found.refresh_needed()):
+            return found.get_frozen_credentials()
+        if self._calls.is_running(found) and (valid := self._valid(found)):
+            return valid
+        return self._calls.result(found, found.get_frozen_credentials)
 
     def _look(self) -> Credentials:
         """Return what was found; find it if it was not."""
@@ -196,10 +187,10 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
                 .providers
             ):
                 method = source.METHOD
-                found = source.load()
+                found = self._calls.result(method, source.load)
                 if found is not None:
                     return found
-        except _FAILURES as error:
+        except FAILURES as error:
             raise self._failed(method, error) from None
         # Where there were some, a service was only too slow for botocore.
         kind = StoreUnavailable if self._found else StoreDenied
@@ -219,11 +210,8 @@ class Chained(Credentials):  # type: ignore[misc]  # botocore has no types
         return None if found.refresh_needed(_ENOUGH) else self._last
 
     def _failed(self, method: str, error: Exception) -> StoreError:
-        source, advice = _source(method)
-        # Only what kind it is: its text may hold what a program or a service said.
-        kind = type(error).__name__
-        if isinstance(error, boto.ClientError):
-            kind = str(error.response.get("Error", {}).get("Code", kind))
+        source, advice = sources.named(method)
+        kind = sources.kind_of(error)
         return self._noted(
             StoreUnavailable(
                 f"Store {self._store} has no credentials: {source} failed ({kind}). "
@@ -274,7 +262,3 @@ def _session(chain: Chain, region: str) -> botocore.session.Session:
     if session.get_config_variable(_ATTEMPTS) == 1:  # of one second, by default
         session.set_config_variable(_ATTEMPTS, 3)
     return session
-
-
-def _source(method: str) -> tuple[str, str]:
-    return _SOURCES.get(method, (method, _CHAIN[1]) if method else _CHAIN)

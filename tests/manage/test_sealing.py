@@ -158,6 +158,12 @@ def reading(api: Api, image_id: str) -> Iterator[list[int]]:
         thread.join()
 
 
+def tried_at_s3(real: Server) -> None:
+    """Make sure that the pair of the face was tried at S3, and refused."""
+    assert set(real.gate.refused) == {"InvalidAccessKeyId"}
+    real.gate.refused.clear()
+
+
 @pytest.mark.parametrize("release", tiers.but([30], [30, 31, 32]))
 def test_there_and_back_with_nothing_lost(
     sealing: Clouds,
@@ -186,6 +192,7 @@ def test_there_and_back_with_nothing_lost(
     for secret in (REAL.secret_key, FACE.secret_key):
         assert secret not in f"{tried.text}{done.text}"
     assert stage.manage(face, "audit", "--face", face.url).code == 0
+    tried_at_s3(real)
     sealed = stage.at(face)
     assert sealed.download(ids["active"]).body == DATA
     assert sealed.download(ids["cheap"]).body == DATA
@@ -259,6 +266,7 @@ def test_locations_that_glance_encrypts(
     done = stage.manage(real, "seal", *words)
     assert (done.code, len(done.about("done"))) == (0, 2), done.text
     assert not any(row.startswith("s3://") for row in stage.rows())
+    tried_at_s3(real)
     sealed = stage.at(face)
     assert sealed.download(image_id).body == DATA
     done = stage.manage(real, "unseal", "--face", face.url)

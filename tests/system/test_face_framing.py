@@ -8,6 +8,7 @@ import pathlib
 import random
 import re
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -21,8 +22,10 @@ from botocore.credentials import Credentials
 
 from tests.support.face.ground import ACCESS_KEY
 from tests.support.face.ground import SECRET_KEY
+from tests.support.face.ground import THREADS
 from tests.support.face.ground import Ground
 from tests.support.face.recording import BUCKET
+from tests.support.face.recording import SILENCE
 
 COUNT = 300
 BODY = b"some data of an image\n" * 100
@@ -150,6 +153,24 @@ def test_a_refused_body_does_not_hide_the_answer(ground: Ground) -> None:
     """Glance's driver leaves its upload open if it sees a reset."""
     request = signed(ground, 0).replace(b"Signature=", b"Signature=0")
     assert answer(ground, request) in (400, 403)
+
+
+def test_clients_that_are_silent_give_their_threads_back(ground: Ground) -> None:
+    """As a Glance host without power is: not even the connection ends."""
+    head, _, body = signed(ground, 0).partition(b"\r\n\r\n")
+    host, _, port = ground.url.removeprefix("http://").partition(":")
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((host, int(port)), 60))
+            for _ in range(THREADS)
+        ]
+        for number, sock in enumerate(silent):
+            sock.sendall(head + b"\r\n\r\n" + body[: number * 10])
+        began = time.monotonic()
+        assert answer(ground, signed(ground, 0)) == 200
+        assert time.monotonic() - began > SILENCE / 2
+        for sock in silent:
+            assert sock.recv(4096).startswith(b"HTTP/1.1 400 ")
 
 
 def test_the_log_names_no_secret(ground: Ground) -> None:

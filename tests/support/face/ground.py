@@ -17,6 +17,7 @@ from tests.support.servers.glance import ini
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 
+THREADS = 16
 DRIVER = pathlib.Path(__file__).with_name("driver.py")
 ACCESS_KEY, SECRET_KEY = "FACEKEY", "a-secret/of+the=face/for-the-driver"
 
@@ -50,7 +51,7 @@ class Ground:
                 "-m",
                 "gunicorn",
                 "--worker-class=gthread",
-                "--threads=16",
+                f"--threads={THREADS}",
                 f"--bind=127.0.0.1:{self._port}",
                 *tls,
                 "tests.support.face.recording:application",

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 BUCKET = "images-of-glance"
+#: How long a client may be silent in the middle of a body, in seconds.
+SILENCE = 8.0
 #: Parts of images whose ids begin so are refused.
 DOOMED = "dead"
 
@@ -88,7 +90,7 @@ def asked(environ: Environ) -> str:
 def _app() -> Recording:
     store = MemoryStore(store_settings(bucket=BUCKET))
     keys = FaceKeys(os.environ["FACE_KEYS"])
-    face = Face(keys, {store.name: store}, TRANSFER, Written())
+    face = Face(keys, {store.name: store}, TRANSFER, Written(), silence=SILENCE)
     return Recording(face, pathlib.Path(os.environ["FACE_RECORD"]))
 
 

@@ -130,6 +130,21 @@ def test_locations_of_a_sealed_gateway_are_at_its_face(
             {"face_url": "gateway:9293", "face_keys": "/dev/null"},
             "face_url: must be the URL of the face",
         ),
+        *(
+            (
+                {"face_url": url, "face_keys": "/dev/null"},
+                "face_url: must be the URL of the face",
+            )
+            for url in (
+                "HTTPS://gateway:9293",
+                "http://gate way:9293",
+                "http://gateway:port",
+                "http://gateway:99999",
+                "http://user@gateway",
+                "http://gateway?x",
+                "http://[gateway",
+            )
+        ),
         (
             {"face_url": "http://gateway:9293", "face_keys": "/dev/null"},
             "face_keys: /dev/null holds no key pair",

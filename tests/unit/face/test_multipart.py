@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from tests.support.s3.memory import etag_of
 from tests.support.s3.memory import unavailable
 from tests.unit.face import signing
 from tests.unit.face.conftest import IMAGE
@@ -38,6 +39,9 @@ def document(*parts: tuple[object, str], namespace: bool = True) -> bytes:
     )
     found = f"<CompleteMultipartUpload{told}>{rows}</CompleteMultipartUpload>"
     return found.encode()
+
+
+XML = document((1, etag_of(TWO))).decode()
 
 
 @pytest.mark.parametrize("namespace", [True, False])
@@ -127,6 +131,11 @@ def test_a_part_is_sent_again_if_the_store_does_not_answer(ground: Ground) -> No
         (b'<!DOCTYPE x [<!ENTITY y "z">]>' + document((1, "a")), "MalformedXML"),
         (document((1, "a")), "InvalidPart"),
         (b"\xff\xfe", "MalformedXML"),
+        (f"<!DOCTYPE x>{XML}".encode("utf-16"), "MalformedXML"),
+        (XML.encode("utf-16"), "MalformedXML"),
+        (XML.encode("utf-16-le"), "MalformedXML"),
+        (XML.encode("utf-16-be"), "MalformedXML"),
+        (XML.replace("Complete", "Other").encode(), "MalformedXML"),
     ],
 )
 def test_completions_that_are_refused(ground: Ground, body: bytes, code: str) -> None:

@@ -83,7 +83,10 @@ def test_a_length_that_is_not_the_bodys_is_refused(ground: Ground) -> None:
 @pytest.mark.parametrize(
     ("payload", "fields", "status"),
     [
-        (SIGNED, {"Content_Encoding": "gzip"}, 400),
+        (SIGNED, {"Content_Encoding": ""}, 400),
+        (SIGNED, {"Content_Encoding": "gzip"}, 501),
+        (SIGNED, {"Content_Encoding": "aws-chunked,gzip"}, 501),
+        (SIGNED, {"Content_Encoding": "xaws-chunked"}, 501),
         (SIGNED, {"x_amz_trailer": "x-amz-checksum-crc32"}, 400),
         (f"{SIGNED}-TRAILER", {"x_amz_trailer": "x-amz-checksum-crc32c"}, 501),
         (f"{SIGNED}-TRAILER", {"x_amz_trailer": "x-amz-meta-x"}, 501),
@@ -96,6 +99,30 @@ def test_what_is_announced_must_be_understood(
 ) -> None:
     environ = begin(payload, **fields)
     assert send(ground, environ, framed(environ, signed=True)).status == status
+    assert ground.store.objects_by_key == {}
+
+
+def test_an_object_keeps_no_coding(ground: Ground) -> None:
+    reply = ground.ask("PUT", KEY, DATA, Content_Encoding="gzip")
+    assert (reply.status, reply.code) == (501, "NotImplemented")
+    assert ground.store.objects_by_key == {}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"x-amz-checksum-crc32:{CRC}", "x-amz-acl:public-read"],
+        ["x-amz-checksum-crc32:AAAAAA==", f"x-amz-checksum-crc32:{CRC}"],
+        [f"x-amz-checksum-sha1:{CRC}"],
+    ],
+)
+def test_a_trailer_is_the_announced_one(ground: Ground, lines: list[str]) -> None:
+    environ = begin(UNSIGNED_TRAILER)
+    body = framed(environ, signed=False).removesuffix(b"\r\n")
+    for line in lines:
+        body += line.encode() + b"\r\n"
+    reply = send(ground, environ, body + b"\r\n")
+    assert (reply.status, reply.code) == (400, "InvalidRequest")
     assert ground.store.objects_by_key == {}
 
 

@@ -118,6 +118,14 @@ def test_the_host_must_be_signed() -> None:
     assert code(environ) == "AccessDenied"
 
 
+def test_so_many_names_are_not_worth_the_effort() -> None:
+    environ = request("GET", KEY)
+    names = ";".join(f"x{number}" for number in range(100))
+    changed = environ["HTTP_AUTHORIZATION"].replace("=host;", f"=host;{names};")
+    environ["HTTP_AUTHORIZATION"] = changed
+    assert code(environ) == "AuthorizationHeaderMalformed"
+
+
 def test_the_scopes_day_must_be_the_dates() -> None:
     environ = request("GET", KEY)
     day = environ["HTTP_X_AMZ_DATE"][:8]

@@ -91,6 +91,14 @@ def test_a_pair_is_removed(command: Command) -> None:
     assert "has no access key 'OLDKEY'" in command.printed
 
 
+def test_the_only_pair_stays(command: Command) -> None:
+    """A gateway takes a file without any for one that is being written."""
+    [row] = command("add")
+    assert command.code("remove", row["access_key"]) == 2
+    assert "add one first" in command.printed
+    assert command("list") == [{"access_key": row["access_key"], "comment": ""}]
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

@@ -18,6 +18,7 @@ from s3gateway.glance.releases import Traits
 from s3gateway.manage import main
 from s3gateway.manage.context import Context
 from s3gateway.manage.location_rows import LocationRow
+from s3gateway.manage.location_rows import decrypted
 from s3gateway.manage.operator import Operator
 from tests.support import schema
 from tests.support.servers import web
@@ -255,6 +256,72 @@ def test_locations_elsewhere_are_left_alone_unless_they_are_named(bench: Bench) 
     assert [row["code"] for row in document["rows"]] == ["rewritten", "other_bucket"]
     host = bench.s3.partition("//")[2]
     assert host not in json.dumps(document)
+
+
+def test_a_location_of_a_store_that_is_gone(bench: Bench) -> None:
+    """Glance finds the store by the start of the URL, then; or it finds none."""
+    bench.rows.add(bench.at_s3("one"), store="renamed")
+    bench.rows.add(bench.at_s3("two", "another"), store="renamed")
+    code, document = bench.seal()
+    assert code == 1
+    assert [(r["store"], r["code"]) for r in document["rows"]] == [
+        ("fast", "rewritten"),
+        ("", "unknown_store"),
+    ]
+    assert bench.rows.urls() == [bench.at_face("one"), bench.at_s3("two", "another")]
+    code, document = bench.seal("--store", "fast")
+    assert (code, document["rows"]) == (0, [])
+
+
+def test_stores_with_the_same_bucket_at_two_servers(bench: Bench) -> None:
+    text = bench.config.read_text()
+    other = "s3_store_bucket = fast\ns3_store_host = http://s3.example:9000\n"
+    bench.config.write_text(text.replace("s3_store_bucket = cheap\n", other))
+    bench.rows.add(bench.at_s3("one"), store=None)
+    bench.rows.add(bench.at_face("two"), store=None)
+    code, document = bench.seal("--store", "fast", "--key", "FACEKEY")
+    assert (code, len(document["rows"])) == (0, 1)
+    assert bench.rows.urls() == [bench.at_face("one"), bench.at_face("two")]
+    code, document = bench.seal()
+    assert code == 1  # both are at the face now
+    assert {row["code"] for row in document["rows"]} == {"unknown_store"}
+
+
+def test_a_location_that_cannot_be_decrypted(bench: Bench) -> None:
+    bench.rows.add("")
+    bench.rows.add(bench.at_s3("one"))
+    code, document = bench.seal()
+    assert code == 1
+    assert [row["code"] for row in document["rows"]] == ["unreadable", "rewritten"]
+    assert bench.rows.urls() == ["", bench.at_face("one")]
+    code, document = bench("audit", "--face", bench.face)
+    assert code == 1
+    assert "metadata_encryption_key does not decrypt 1 more" in document["summary"]
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [("right", "s3://s3.example:9000/fast/one"), ("other", ""), ("", ""), (None, "")],
+)
+def test_what_is_encrypted(key: str | None, url: str) -> None:
+    def decrypt(key: str, value: str) -> str:
+        if key == "right":
+            return value[::-1]
+        return b"\xff".decode()
+
+    written = "s3://s3.example:9000/fast/one"[::-1]
+    assert decrypted(decrypt, key, written) == url
+    assert decrypted(lambda key, value: "no URL", "another", written) == ""
+
+
+def test_a_key_of_s3_is_no_key_of_the_face(bench: Bench) -> None:
+    bench.rows.add(bench.at_s3("one"))
+    before = bench.rows.urls()
+    face = bench.s3.replace("127.0.0.1", "localhost")
+    code, document = bench("seal", "--face", face, "--key-file", str(bench.s3_keys))
+    assert code == 3
+    assert "the pair of keys opens the S3 server itself" in document["error"]
+    assert bench.rows.urls() == before
 
 
 def test_another_key_of_the_face(bench: Bench) -> None:

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import logging
 import pathlib
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
+from botocore.exceptions import ClientError
 
 from s3gateway.config.keys import Chain
 from s3gateway.config.keys import KeyPair
@@ -22,6 +25,7 @@ from s3gateway.manage.check import store as check
 from s3gateway.manage.check.findings import Severity
 from s3gateway.s3 import credentials
 from s3gateway.s3 import logs
+from s3gateway.s3 import sources as of_sources
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.credentials import Chained
@@ -292,6 +296,122 @@ def test_what_expires_in_a_moment_is_not_used(
     clock.now += 6
     with pytest.raises(StoreUnavailable, match="container credentials failed"):
         pair(found)
+    asked = issuer.asked
+    issuer.broken = False
+    clock.now += 4
+    with pytest.raises(StoreUnavailable, match="container credentials failed"):
+        pair(found)  # it has a rest
+    assert issuer.asked == asked
+    clock.now += 2
+    assert pair(found) == issuer.issued[-1]
+
+
+def _said(expires: str = "2999-01-01T00:00:00Z", **others: object) -> str:
+    """Return code that prints credentials."""
+    answer = {
+        "Version": 1,
+        "AccessKeyId": "FROMPROCESS",
+        "SecretAccessKey": "secret-of-process",
+        "SessionToken": "token-of-process",
+        "Expiration": expires,
+        **others,
+    }
+    return f"print({json.dumps(json.dumps(answer))})"
+
+
+@pytest.fixture
+def hanging(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[pathlib.Path]:
+    """Have little patience; return what a program waits for in ``_WAIT``."""
+    monkeypatch.setattr(credentials, "_LONGEST", 0.5)
+    yield tmp_path / "go"
+    (tmp_path / "go").touch()
+
+
+_WAIT = "import os, time\nwhile not os.path.exists({!r}):\n  time.sleep(0.05)\n"
+
+
+def test_a_source_that_hangs_holds_no_thread(
+    files: Files, hanging: pathlib.Path, clock: Clock
+) -> None:
+    files.process(f"{_WAIT.format(str(hanging))}{_said()}")
+    found = chained()
+    failed: list[str] = []
+
+    def ask() -> None:
+        with pytest.raises(StoreUnavailable) as error:
+            pair(found)
+        failed.append(str(error.value))
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(failed) == 8
+    assert "a credential process failed (TimeoutError)" in failed[0]
+    hanging.touch()
+    while found._calls.is_running("custom-process"):
+        time.sleep(0.05)
+    files.process("raise SystemExit")  # what came too late is good enough
+    clock.now += 6
+    assert pair(found).access_key == "FROMPROCESS"
+
+
+def test_what_is_valid_is_used_while_a_source_hangs(
+    files: Files, hanging: pathlib.Path, clock: Clock
+) -> None:
+    soon = datetime.datetime.now(datetime.timezone.utc)
+    expires = (soon + datetime.timedelta(minutes=9)).isoformat()
+    files.process(_said(expires))
+    found = chained()
+    first = pair(found)
+    files.process(f"{_WAIT.format(str(hanging))}{_said(SessionToken='another')}")
+    clock.now += 6
+    assert pair(found) == first
+    clock.now += 6
+    began = time.monotonic()
+    assert pair(found) == first
+    assert time.monotonic() - began < 0.4
+    hanging.touch()
+    while pair(found) == first:
+        time.sleep(0.05)
+        clock.now += 6
+    assert pair(found).token == "another"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"SessionToken": "token-of-process\n"},
+        {"AccessKeyId": "FROM PROCESS"},
+        {"SecretAccessKey": ["secret-of-process"]},
+        {"SecretAccessKey": "secret-of-pr\u00f6cess"},
+    ],
+)
+def test_what_cannot_be_a_key_is_not_used(
+    files: Files, odd: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line end in a token would fail in the HTTP library, which shows the token."""
+    files.process(_said(**odd))
+    with pytest.raises(StoreUnavailable) as failed:
+        pair(chained())
+    assert "a credential process failed (UnusableCredentials)" in str(failed.value)
+    assert "of-process" not in f"{failed.value}{caplog.text}"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("InvalidIdentityToken", "InvalidIdentityToken"),
+        ("the token is: of-the-pod", "ClientError"),
+        (None, "ClientError"),
+    ],
+)
+def test_only_a_word_is_taken_for_a_code(code: object, kind: str) -> None:
+    error = ClientError({"Error": {"Code": code}}, "AssumeRole")
+    assert of_sources.kind_of(error) == kind
 
 
 class Server:
