@@ -45,7 +45,7 @@ what does not say that it belongs to this Glance ([s3gateway] glance_id).
 A bucket belongs to exactly one Glance database. If the database is empty or older than
 the bucket, it does not know the newer images, and their objects look like leftovers.
 After you have restored Glance's database from a backup, do not run this with --delete
-until you have registered the images that are newer than the backup, or given them up.
+until you have made the newer images again with "restore", or given them up.
 Two checks protect you: what is newer than the last change in the database, and what is
 of images that the database has never had, stays. And nothing is deleted if the database
 has no image, or if more than 100 objects or a tenth of all would go. --force turns

@@ -105,9 +105,9 @@ def sampled(found: Sequence[Image], percent: float) -> list[Image]:
 
 
 def ids(words: Sequence[str]) -> list[str]:
-    """Return the ids of a command line, each once; ``-`` is those of standard input.
+    """Return the ids or keys of a command line, each once; ``-`` is standard input.
 
-    In a line of standard input the first word is the id.
+    In a line of standard input the first word counts.
 
     :raises UsageError: if there is none
     """
@@ -119,7 +119,7 @@ def ids(words: Sequence[str]) -> list[str]:
         else:
             found.append(word)
     if not found:
-        raise UsageError("IMAGE: standard input has no image id; write one a line")
+        raise UsageError("-: standard input is empty; write one id or key a line")
     return list(dict.fromkeys(found))
 
 

@@ -72,7 +72,7 @@ def test_several_images_are_copied(
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     code, document = moving("copy", "-", "--to", "fast")
     assert code == 2
-    assert "standard input has no image id" in document["error"]
+    assert "standard input is empty" in document["error"]
 
 
 def test_an_image_that_there_is_not_keeps_no_other_from_being_copied(
