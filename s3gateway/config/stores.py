@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads and checks the section of an S3 store.
 
-No other module but ``credentials`` reads an ``s3_store_*`` option.
+No other modules but ``credentials`` and ``endpoints`` read an ``s3_store_*`` option.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from oslo_config import cfg
 
 from s3gateway import uris
 from s3gateway.config import credentials
+from s3gateway.config.endpoints import endpoint
 from s3gateway.config.face import FaceSettings
 from s3gateway.config.keys import Chain
 from s3gateway.config.keys import KeyPair
@@ -32,7 +33,6 @@ _STORAGE_CLASS = re.compile(r"[A-Z0-9_-]*")
 _NOT_AT_ONCE = ("GLACIER", "DEEP_ARCHIVE")
 # What botocore accepts (botocore.utils.validate_region_name).
 _REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-_ENDPOINT = re.compile(r"(https?)://([^/\s@?#]+(?:/[^\s@?#]*)?)")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,7 +161,7 @@ def read_store(
     addressing = _addressing(section)
     return StoreSettings(
         name=name,
-        endpoint=_endpoint(section),
+        endpoint=endpoint(section),
         region=_region(section),
         keys=credentials.keys(name, section, ours),
         chain=credentials.chain(section),
@@ -191,23 +191,10 @@ def _region(section: Section) -> str:
     return region
 
 
-def _endpoint(section: Section) -> str:
-    host = section.required("s3_store_host", "the host or URL of the S3 server")
-    url = host if "://" in host else f"http://{host}"
-    match = _ENDPOINT.fullmatch(url.rstrip("/"))
-    if match is None:
-        raise ConfigError(
-            section.name,
-            "s3_store_host",
-            "must be a host, host:port or http(s) URL without user, query or fragment",
-        )
-    return match.group()
-
-
 def _cacert(section: Section) -> str:
     """Return the file of the CAs; it is read for https only."""
     path: str = section["s3_store_cacert"] or ""
-    if path and _endpoint(section).startswith("https:"):
+    if path and endpoint(section).startswith("https:"):
         try:
             ssl.create_default_context(cafile=path)
         except OSError as error:

@@ -155,6 +155,26 @@ class Glance:
         found: list[Mapping[str, str]] = _document(answer)["stores"]
         return found
 
+    def create(self, environ: wsgi.Environ, fields: Mapping[str, Any]) -> Image:
+        """Create an image; return it.
+
+        :raises Refused: if Glance does not
+        :raises GlanceError: if the answer is not an image
+        """
+        answer = self._ask(
+            environ,
+            "POST",
+            "/v2/images",
+            body=json.dumps(fields).encode(),
+            content_type="application/json",
+        )
+        if answer.code != 201:
+            raise Refused(answer)
+        try:
+            return image_from(json.loads(answer.read()))
+        except (ValueError, KeyError, TypeError) as error:
+            raise GlanceError("Glance's answer is not an image") from error
+
     def patch(
         self, environ: wsgi.Environ, image_id: str, changes: list[dict[str, Any]]
     ) -> wsgi.Answer:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import re
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from typing import TypeAlias
 
 from oslo_config import cfg
+from oslo_utils import timeutils
 
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import FORMS
@@ -121,6 +123,31 @@ def age(text: str) -> float:
             f"{text!r} is not an age like 90s, 30m, 12h or 7d"
         )
     return int(match[1]) * _SECONDS[match[2]]
+
+
+def moment(text: str) -> datetime.datetime:
+    """Return a moment of the command line: a time, or how long ago it was."""
+    try:
+        ago = datetime.timedelta(seconds=age(text))
+    except argparse.ArgumentTypeError:
+        pass
+    else:
+        return timeutils.utcnow(with_timezone=True) - ago
+    try:
+        return timeutils.parse_isotime(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an age like 12h or 7d, nor a time like "
+            "2026-11-27T22:00:00Z"
+        ) from None
+
+
+def percentage(text: str) -> float:
+    """Return a percentage of the command line that is more than 0, 100 at most."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", text)
+    if match is None or not 0 < float(match[1]) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a percentage like 5%")
+    return float(match[1])
 
 
 def number(text: str) -> int:

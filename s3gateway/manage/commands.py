@@ -20,6 +20,7 @@ from s3gateway.config import sources
 from s3gateway.config.options.standalone import REMOTE_OPTS
 from s3gateway.config.sources import Sources
 from s3gateway.manage import arguments
+from s3gateway.manage import bench
 from s3gateway.manage import botocore_data
 from s3gateway.manage import completion
 from s3gateway.manage import config
@@ -28,6 +29,7 @@ from s3gateway.manage import gc
 from s3gateway.manage import locations
 from s3gateway.manage import metrics
 from s3gateway.manage import migrate
+from s3gateway.manage import restore
 from s3gateway.manage import selftest
 from s3gateway.manage import status
 from s3gateway.manage import verify
@@ -53,11 +55,13 @@ def _declare_completion(commands: Commands) -> None:
 _DECLARE: tuple[Callable[[Commands], None], ...] = (
     command.declare,
     selftest.declare,
+    bench.declare,
     config.declare,
     status.declare,
     verify.declare,
     migrate.declare,
     gc.declare,
+    restore.declare,
     locations.declare,
     face_key.declare,
     botocore_data.declare,

@@ -9,36 +9,29 @@ deleted if it would be so much that the database is rather the wrong one.
 from __future__ import annotations
 
 import collections
+import contextlib
+import dataclasses
 import datetime
-import time
-from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from s3gateway.config.settings import Settings
-from s3gateway.errors import Conflict
 from s3gateway.errors import GatewayError
-from s3gateway.glance.api import Image
+from s3gateway.errors import StoreError
 from s3gateway.manage import arguments
-from s3gateway.manage import drivers_uploads
 from s3gateway.manage import selection
+from s3gateway.manage import work
+from s3gateway.manage.collector import Collector
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import Finder
-from s3gateway.manage.leftovers import Leftover
-from s3gateway.manage.leftovers import spelled
-from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Row
 from s3gateway.manage.output import iso
+from s3gateway.manage.output import sized
 from s3gateway.manage.reasons import DOUBTFUL
 from s3gateway.manage.reasons import SPARED
 from s3gateway.manage.reasons import UNREADABLE
-from s3gateway.store import ObjectStore
-from s3gateway.upload.claims import Attempt
-from s3gateway.upload.holding import Claim
-from s3gateway.upload.leftovers import collect
-from s3gateway.upload.leftovers import refers_to
+from s3gateway.manage.remains import Leftover
+from s3gateway.manage.work import Pace
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -52,7 +45,7 @@ what does not say that it belongs to this Glance ([s3gateway] glance_id).
 A bucket belongs to exactly one Glance database. If the database is empty or older than
 the bucket, it does not know the newer images, and their objects look like leftovers.
 After you have restored Glance's database from a backup, do not run this with --delete
-until you have registered the images that are newer than the backup, or given them up.
+until you have made the newer images again with "restore", or given them up.
 Two checks protect you: what is newer than the last change in the database, and what is
 of images that the database has never had, stays. And nothing is deleted if the database
 has no image, or if more than 100 objects or a tenth of all would go. --force turns
@@ -62,15 +55,12 @@ Exit code 1: something was found, or could not be deleted.
 
   s3gateway-manage gc
   s3gateway-manage gc --delete
-  s3gateway-manage gc --delete --store fast --older-than 7d --limit 50
+  s3gateway-manage gc --delete --store fast --older-than 7d --limit 50 --rate 20
 """
 
-_COLUMNS = ("code", "store", "key", "age_seconds", "state")
+_COLUMNS = ("code", "store", "key", "size_bytes", "age_seconds", "project", "state")
 
 FOUND, COLLECTED, KEPT = STATES = ("found", "collected", "kept")
-
-#: An upload that is alive after all notices within this time that its claim is gone.
-_SETTLE = 5.0  # seconds
 
 #: So many objects, or one of so many, do not go without --force.
 _MANY = 100
@@ -94,6 +84,13 @@ def declare(commands: Commands) -> None:
         help="look only in this store; may be repeated",
     )
     parser.add_argument(
+        "--image",
+        action="append",
+        metavar="ID",
+        default=[],
+        help="only what is of this image; may be repeated",
+    )
+    parser.add_argument(
         "--older-than",
         type=arguments.age,
         metavar="AGE",
@@ -108,6 +105,7 @@ def declare(commands: Commands) -> None:
         action="store_true",
         help="delete even if this seems to be the wrong database",
     )
+    work.declare_rate(parser, "leftovers")
 
 
 def run(context: Context) -> bool:
@@ -126,8 +124,11 @@ def run(context: Context) -> bool:
         patience=words.older_than,
         delayed_delete=settings.delayed_delete,
         trusting=words.force,
+        only=words.image,
+        pace=Pace(words.rate),
     )
-    found = list(context.output.progress(finder.find(names), "leftovers"))
+    seen = context.output.progress(finder.find(names), "leftovers")
+    found = [_sized(context, leftover) for leftover in seen]
     for note in finder.notes:
         context.output.note(note)
     doubt = "" if words.force else _doubt(finder, found)
@@ -144,10 +145,22 @@ def run(context: Context) -> bool:
     return bad not in states.values()
 
 
+def _sized(context: Context, leftover: Leftover) -> Leftover:
+    """Return a leftover with its size, which no listing says of an upload."""
+    attempt = leftover.attempt
+    with contextlib.suppress(StoreError):
+        if leftover.kind == "upload":
+            store = context.stores[attempt.store]
+            size = store.received(attempt.key, attempt.upload_id)
+            return dataclasses.replace(leftover, size=size)
+    return leftover
+
+
 def _collect(context: Context, found: Sequence[Leftover]) -> dict[Leftover, str]:
     """Collect leftovers; return what became of each, as far as it was done."""
     output = context.output
-    collector = Collector(context.glance, context.stores, context.settings)
+    pace = Pace(context.words.rate)
+    collector = Collector(context.glance, context.stores, context.settings, pace)
     states: dict[Leftover, str] = {}
     with output.interruptible(), output.bar(len(found), "leftovers") as bar:
         for leftover, is_gone in collector.collect(found):
@@ -158,89 +171,6 @@ def _collect(context: Context, found: Sequence[Leftover]) -> dict[Leftover, str]
             )
             bar.moved(1)
     return states
-
-
-class Collector:
-    """Collects leftovers."""
-
-    def __init__(
-        self,
-        operator: Operator,
-        stores: Mapping[str, ObjectStore],
-        settings: Settings,
-    ) -> None:
-        self._operator = operator
-        self._stores = stores
-        self._grace = settings.claim_grace
-        self._delayed_delete = settings.delayed_delete
-
-    def collect(self, found: Sequence[Leftover]) -> Iterator[tuple[Leftover, bool]]:
-        """Collect leftovers; yield each with whether it is gone."""
-        taken = {
-            leftover: self._take_over(leftover)
-            for leftover in found
-            if leftover.kind == "claim"
-        }
-        if taken:
-            time.sleep(_SETTLE)
-        for leftover in found:
-            claim = taken.get(leftover)
-            attempts = claim.leftovers if claim else (leftover.attempt,)
-            lost = leftover in taken and claim is None
-            is_gone = not lost and self._drop(leftover, attempts)
-            if is_gone and claim:
-                claim.release()
-            yield leftover, is_gone
-
-    def _take_over(self, leftover: Leftover) -> Claim | None:
-        """Make a claim ours, so that its upload notices should it be alive.
-
-        ``None`` if an upload was faster.
-        """
-        store = self._stores[leftover.attempt.store]
-        claim = Claim(store, leftover.image_id, leftover.attempt, self._grace)
-        claim.key = leftover.attempt.key  # an older gateway may spell the id otherwise
-        try:
-            claim.seize()
-        except Conflict:
-            return None
-        return claim
-
-    def _drop(self, leftover: Leftover, attempts: Sequence[Attempt]) -> bool:
-        """Drop what no image needs, whichever spelling of its id is the right one."""
-        store = self._stores.get(leftover.attempt.store)
-        if store and drivers_uploads.is_one(store, leftover.attempt.key):
-            return drivers_uploads.abort(store, leftover.attempt)
-        keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
-        ids = {leftover.image_id, *filter(None, map(spelled, keys))}
-        images = self._shown(ids)
-        if any(image.status == "saving" for image in images):
-            # Somebody may be about to make it active, with what would be dropped.
-            for image in images:
-                if self._is_stuck(image):
-                    self._operator.restore(image.id)
-            images = self._shown(ids)
-        if any(image.status == "saving" for image in images):
-            return False
-        if leftover.kind == "image":
-            return True
-        if not images and self._delayed_delete:
-            return False
-        kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
-        return not kept
-
-    def _shown(self, ids: Iterable[str]) -> list[Image]:
-        return [image for image in map(self._operator.find, ids) if image is not None]
-
-    def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
-        """Drop what an attempt has left but an object that one of the images needs."""
-        needing = (image for image in images if refers_to(image, attempt.key))
-        return not collect([attempt], next(needing, None), self._stores)
-
-    def _is_stuck(self, image: Image) -> bool:
-        """Whether a dead upload of ours has left an image ``saving``."""
-        since = self._operator.left_saving(image.id)
-        return since is not None and time.time() - since >= self._grace
 
 
 def _doubt(finder: Finder, found: Sequence[Leftover]) -> str:
@@ -259,19 +189,26 @@ def _report(
 ) -> None:
     counts = collections.Counter(states.values())
     found, collected = len(states), counts[COLLECTED]
+    size = sum(leftover.size or 0 for leftover in states)
     if doubt:
         summary = f"{found} found, 0 collected: {doubt}"
     elif context.words.delete:
         summary = f"{collected} collected, {found - collected} left"
     else:
         summary = f"{found} found" + ("; --delete collects them" if found else "")
+    if size:
+        summary += f"; {sized(size)} in all"
     for reason, count in sorted(finder.spared.items()):
         summary += f"; left alone: {count} {reason}"
     numbers = {state: counts[state] for state in STATES}
-    numbers["found"] = found
+    numbers |= {"found": found, "size_bytes": size}
     for reason, code in SPARED.items():
         numbers[f"spared_{code}"] = finder.spared[reason]
-    rows = [_row(leftover, state) for leftover, state in states.items()]
+    projects = finder.projects
+    rows = [
+        {**_row(leftover, state), "project": projects.get(leftover.image_id) or None}
+        for leftover, state in states.items()
+    ]
     context.output.result(rows, _COLUMNS, summary, numbers)
 
 
@@ -282,6 +219,7 @@ def _row(leftover: Leftover, state: str) -> Row:
         "store": leftover.attempt.store,
         "key": leftover.attempt.key,
         "image": leftover.image_id,
+        "size_bytes": leftover.size,
         "age_seconds": round(leftover.age),
         "modified_at": iso(now - datetime.timedelta(seconds=leftover.age)),
         "state": state,

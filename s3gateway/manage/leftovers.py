@@ -10,7 +10,6 @@ if it has or had their image.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import datetime
 import math
 import time
@@ -32,6 +31,10 @@ from s3gateway.manage.reasons import NAMELESS
 from s3gateway.manage.reasons import NEWER
 from s3gateway.manage.reasons import UNHEARD_OF
 from s3gateway.manage.reasons import UNREADABLE
+from s3gateway.manage.remains import Leftover
+from s3gateway.manage.remains import spelled
+from s3gateway.manage.work import UNLIMITED
+from s3gateway.manage.work import Pace
 from s3gateway.s3 import trials
 from s3gateway.store import Listed
 from s3gateway.store import ObjectStore
@@ -41,24 +44,6 @@ from s3gateway.upload.leftovers import hides_its_data
 from s3gateway.upload.leftovers import keys_of
 
 
-@dataclasses.dataclass(frozen=True)
-class Leftover:
-    """Something that an upload left behind.
-
-    :ivar kind: ``claim``, ``upload``, ``object`` or ``image``; the key is its id then
-    :ivar age: in seconds
-    """
-
-    kind: str
-    attempt: Attempt
-    age: float
-
-    @property
-    def image_id(self) -> str:
-        """The id, in lower case whatever its spelling is."""
-        return spelled(self.attempt.key).lower()
-
-
 class Finder:
     """Looks through the buckets, and then at all images.
 
@@ -66,11 +51,14 @@ class Finder:
     :ivar spared: how much was left alone, by the reason
     :ivar last_change: when an image was last changed, ``None`` if there is no image
     :ivar notes: what could not be listed, in sentences
+    :ivar projects: those of the images that there are, by the image's id
     :ivar complete: whether that was multipart uploads at most
     :param grace: seconds without progress after which an upload is dead
     :param patience: seconds for which everything is left alone; the grace at least
     :param delayed_delete: whether Glance leaves deleted images' data to its scrubber
     :param trusting: whether doubtful things are found too
+    :param only: ids of the images whose leftovers are found; all if empty
+    :param pace: of looking at them one by one
     """
 
     def __init__(
@@ -82,11 +70,14 @@ class Finder:
         patience: float,
         delayed_delete: bool = False,
         trusting: bool = False,
+        only: Collection[str] = (),
+        pace: Pace = UNLIMITED,
     ) -> None:
         self.needed = 0
         self.spared: collections.Counter[str] = collections.Counter()
         self.last_change: datetime.datetime | None = None
         self.notes: list[str] = []
+        self.projects: dict[str, str] = {}
         self.complete = True
         self._operator = operator
         self._stores = stores
@@ -94,6 +85,8 @@ class Finder:
         self._patience = max(grace, patience)
         self._delayed_delete = delayed_delete
         self._trusting = trusting
+        self._only = {image_id.lower() for image_id in only}
+        self._pace = pace
         self._began = time.monotonic()
         self._shown: set[str] = set()
         self._saving: list[str] = []
@@ -116,14 +109,14 @@ class Finder:
         found = [one for name in names for one in self._in_store(self._stores[name])]
         needed = self._needed_of([*dead, *found])
         for claim in dead:
-            if self._is_ours(claim):
+            if self._is_wanted(claim) and self._is_ours(claim):
                 yield claim
             else:
                 busy.add(claim.image_id)
         for leftover in found:
             if leftover.image_id in busy or leftover in needed:
                 continue
-            if self._is_ours(leftover):
+            if self._is_wanted(leftover) and self._is_ours(leftover):
                 yield leftover
         if len(names) == len(self._stores):  # a claim may be in any
             yield from self._left_saving({c.image_id for c in (*claimed, *found)})
@@ -132,9 +125,11 @@ class Finder:
         """Yield images that are ``saving`` for dead uploads, but for some others."""
         for image_id in self._saving:
             since = self._operator.left_saving(image_id) or math.inf
-            age = time.time() - since
-            if image_id.lower() not in others and self._is_old(age):
-                yield Leftover("image", Attempt("", image_id), age)
+            left = Leftover("image", Attempt("", image_id), time.time() - since)
+            if left.image_id in others or not self._is_wanted(left):
+                continue
+            if self._is_old(left.age):
+                yield left
 
     def _claims(self) -> tuple[list[Leftover], list[str]]:
         """Return all claims, and the stores of which all claims are known."""
@@ -161,7 +156,7 @@ class Finder:
         try:
             for listed in self._old(store.objects("")):
                 attempt = Attempt(store.name, listed.key)
-                yield Leftover("object", attempt, listed.age)
+                yield Leftover("object", attempt, listed.age, listed.size)
         except StoreError as error:
             self._not_listed("objects", store, error)
 
@@ -206,6 +201,8 @@ class Finder:
             needed |= {objects[key] for key in keys_of(image) if key in objects}
             same_name = by_image.get(image.id.lower(), ())
             self._shown.update(one.image_id for one in same_name)
+            if same_name or image.status == "saving":
+                self.projects[image.id.lower()] = image.properties.get("owner") or ""
             if hides_its_data(image):
                 needed |= {one for one in same_name if one.kind == "object"}
         if self._delayed_delete:  # then what is deleted is glance-scrubber's
@@ -213,11 +210,15 @@ class Finder:
         self.needed = len(needed)
         return needed
 
+    def _is_wanted(self, leftover: Leftover) -> bool:
+        return not self._only or leftover.image_id in self._only
+
     def _is_ours(self, leftover: Leftover) -> bool:
         """Whether something belongs to this Glance, and to what it is now.
 
         :raises StoreError: if its store cannot be asked at all
         """
+        self._pace.wait()
         try:
             objection = self._objection(leftover, self._whose(leftover))
         except ObjectNotFound:  # it went this very moment
@@ -290,8 +291,3 @@ class Finder:
         except ObjectNotFound:
             return False
         return True
-
-
-def spelled(key: str) -> str:
-    """Return the image id that the key of an object or a claim begins with."""
-    return uris.image_id_of(key.removeprefix(claims.PREFIX))

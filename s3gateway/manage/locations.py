@@ -20,10 +20,14 @@ from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
 from s3gateway.manage import arguments
 from s3gateway.manage import sealing
+from s3gateway.manage import selection
+from s3gateway.manage import work
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
 from s3gateway.manage.output import Row
+from s3gateway.manage.work import UNLIMITED
+from s3gateway.manage.work import Pace
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -35,7 +39,10 @@ them there. Where Glance is installed its database is read, with the rows of dea
 and of deleted images; "glance-manage db purge" removes the latter. Exit code 1: a
 location holds an S3 key. A key of the face of a sealed gateway is none.
 
+--images lists the images that hold a key; as JSON or CSV it lists all of them.
+
   s3gateway-manage locations audit
+  s3gateway-manage locations audit --images --store fast
   s3gateway-manage locations audit --face http://gateway:9293
   s3gateway-manage locations audit --json | jq '.rows[]'
 """
@@ -54,6 +61,7 @@ another time: they do not make the exit code 1.
 """
 
 _COLUMNS = ("store", "key_id", "locations", "state")
+_BY_IMAGE = ("image", *_COLUMNS)
 _IMAGE = ("image",)
 
 #: Of locations: of an image, of one that was deleted, at the face of a sealed gateway,
@@ -66,11 +74,13 @@ class Kind:
     """What locations that are counted together have in common.
 
     :ivar key_id: of the access key in them, empty if there is none
+    :ivar image: the id of their image, empty if they are of any
     """
 
     store: str
     key_id: str
     state: str
+    image: str = ""
 
 
 def declare(commands: Commands) -> None:
@@ -86,6 +96,16 @@ def declare(commands: Commands) -> None:
         title="locations audit",
     )
     declare_face(parser)
+    parser.add_argument(
+        "--images", action="store_true", help="list the images, not only their number"
+    )
+    parser.add_argument(
+        "--store",
+        action="append",
+        metavar="STORE",
+        default=[],
+        help="only locations in this S3 store; may be repeated",
+    )
     scrubbing = arguments.add(
         group,
         "scrub",
@@ -100,6 +120,7 @@ def declare(commands: Commands) -> None:
     scrubbing.add_argument(
         "--limit", type=arguments.number, metavar="N", help="rewrite at most N images"
     )
+    work.declare_rate(scrubbing, "images")
     sealing.declare(group)
 
 
@@ -114,30 +135,52 @@ def declare_face(parser: argparse.ArgumentParser) -> None:
 
 
 def _audit(context: Context) -> bool:
-    stores = {name: store.settings for name, store in context.stores.items()}
-    return audit(context.glance, stores, context.output, context.words.face)
-
-
-def _scrub(context: Context) -> bool:
-    if context.words.dry_run:
-        return show(context.glance, context.output)
-    return scrub(context.glance, context.output, context.words.limit)
-
-
-def audit(
-    operator: Operator,
-    stores: Mapping[str, StoreSettings],
-    output: Output,
-    face: str | None = None,
-) -> bool:
     """Count the locations by store and by the access key in them.
 
     :return: whether no location holds a key of S3
     """
-    counts = count(operator, stores, output, face)
+    words = context.words
+    counts = count(
+        context.glance,
+        {name: store.settings for name, store in context.stores.items()},
+        context.output,
+        words.face,
+        by_image=words.images,
+    )
+    if words.store:
+        names = selection.stores(context)
+        counts = collections.Counter(
+            {k: n for k, n in counts.items() if k.store in names}
+        )
+    return report(context.output, counts, by_image=words.images)
+
+
+def _scrub(context: Context) -> bool:
+    words = context.words
+    if words.dry_run:
+        return show(context.glance, context.output)
+    return scrub(context.glance, context.output, words.limit, Pace(words.rate))
+
+
+def report(
+    output: Output, counts: collections.Counter[Kind], *, by_image: bool = False
+) -> bool:
+    """Print what was counted; a table of images has those only that may hold a key.
+
+    :return: whether no location holds a key of S3
+    """
+    shown = sorted(counts)
+    if by_image and output.for_people:
+        shown = [kind for kind in shown if _may_leak(kind)]
     rows = [
-        {**dataclasses.asdict(kind), "key_id": kind.key_id or None, "locations": number}
-        for kind, number in sorted(counts.items())
+        {
+            **({"image": kind.image} if by_image else {}),
+            "store": kind.store,
+            "key_id": kind.key_id or None,
+            "locations": counts[kind],
+            "state": kind.state,
+        }
+        for kind in shown
     ]
     used = sum(n for kind, n in counts.items() if kind.state in (IN_USE, SEALED))
     unreadable = sum(n for kind, n in counts.items() if kind.state == UNREADABLE)
@@ -148,8 +191,12 @@ def audit(
     if unreadable:
         summary += f"; metadata_encryption_key does not decrypt {unreadable} more"
     found = {"locations": used, "with_key": leaking, "deleted_with_key": left}
-    output.result(rows, _COLUMNS, summary, found)
+    output.result(rows, _BY_IMAGE if by_image else _COLUMNS, summary, found)
     return not (leaking or left or unreadable)
+
+
+def _may_leak(kind: Kind) -> bool:
+    return kind.state == UNREADABLE or bool(kind.key_id and kind.state != SEALED)
 
 
 def count(
@@ -157,14 +204,17 @@ def count(
     stores: Mapping[str, StoreSettings],
     output: Output,
     face: str | None,
+    *,
+    by_image: bool = False,
 ) -> collections.Counter[Kind]:
     """Count the S3 locations of all images, of deleted ones too where they are seen.
 
     :param face: URL of the S3 face, ``None`` if there is none
+    :param by_image: whether to count those of each image by themselves
     """
     found: collections.Counter[Kind] = collections.Counter()
     service = uris.service_of(face) if face else None
-    for location, needed in output.progress(_all(operator), "locations"):
+    for image_id, location, needed in output.progress(_all(operator), "locations"):
         if location.url and not uris.is_s3(location.url):
             continue
         uri = uris.try_parse(location.url)
@@ -174,7 +224,8 @@ def count(
             state = SEALED
         if not location.url:
             state = UNREADABLE
-        found[Kind(store, uri.access_key if uri else "", state)] += 1
+        key_id = uri.access_key if uri else ""
+        found[Kind(store, key_id, state, image_id if by_image else "")] += 1
     return found
 
 
@@ -183,15 +234,15 @@ def with_key(counts: Mapping[Kind, int], state: str) -> int:
     return sum(n for kind, n in counts.items() if kind.key_id and kind.state == state)
 
 
-def _all(operator: Operator) -> Iterator[tuple[Location, bool]]:
-    """Yield all locations, and whether Glance still needs each."""
+def _all(operator: Operator) -> Iterator[tuple[str, Location, bool]]:
+    """Yield all locations with their images' ids, and whether Glance needs each."""
     if operator.rows is not None:
         for row in operator.rows.all():
-            yield Location(row.url, row.metadata), row.needed
+            yield row.image_id, Location(row.url, row.metadata), row.needed
         return
     for image in operator.images():
         for location in image.locations:
-            yield location, True
+            yield image.id, location, True
 
 
 def show(operator: Operator, output: Output) -> bool:
@@ -202,10 +253,16 @@ def show(operator: Operator, output: Output) -> bool:
     return not kept
 
 
-def scrub(operator: Operator, output: Output, limit: int | None = None) -> bool:
+def scrub(
+    operator: Operator,
+    output: Output,
+    limit: int | None = None,
+    pace: Pace = UNLIMITED,
+) -> bool:
     """Have Glance rewrite the locations that hold a key, by showing their images.
 
     :param limit: so many images at most
+    :param pace: of showing one after the other
     :return: whether all that it was to rewrite were rewritten
     :raises GatewayError: if this Glance needs the keys
     """
@@ -220,6 +277,7 @@ def scrub(operator: Operator, output: Output, limit: int | None = None) -> bool:
     )
     wanted = _leaking(operator)[:limit]
     for image_id in output.progress(wanted, f"of {len(wanted)} images"):
+        pace.wait()
         try:
             operator.show(image_id)
         except Refused as refused:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
-import datetime
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -32,12 +31,15 @@ if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
 
 _COPY = """
-Copy an image's data into another S3 store, and add the copy to the image's locations.
+Copy images' data into another S3 store, and add each copy to its image's locations. "-"
+reads the ids from standard input: the first word of each line.
+
 Within one S3 server the server copies; otherwise the data passes through this host. The
 copy is read back and compared with the digest that Glance shows before the image
 refers to it. Glance serves the image all the time.
 
   s3gateway-manage copy 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11 --to fast
+  openstack image list --public -f value -c ID | s3gateway-manage copy - --to fast
 """
 
 _MIGRATE = """
@@ -104,9 +106,11 @@ class Plan:
 
 def declare(commands: Commands) -> None:
     """Declare both commands."""
-    summary = "Copy an image to another store"
+    summary = "Copy images to another store"
     one = arguments.add(commands, "copy", copy, summary=summary, text=_COPY)
-    one.add_argument("image_id", metavar="IMAGE", help="the id of the image")
+    one.add_argument(
+        "image_ids", nargs="+", metavar="IMAGE", help="the id of an image, or -"
+    )
     _add_target(one)
     summary = "Move all images of a store to another store"
     many = arguments.add(commands, "migrate", migrate, summary=summary, text=_MIGRATE)
@@ -126,12 +130,21 @@ def _add_target(parser: argparse.ArgumentParser) -> None:
 
 
 def copy(context: Context) -> bool:
-    """Copy one image; return whether it is in the store, or would be."""
+    """Copy images; return whether all are in the store, or would be."""
     words = context.words
     _check_target(context, words.to)
-    image = selection.named(context, words.image_id)
-    counts = _run(context, _plan([image], source="", to=words.to))
-    return not (counts[FAILED] or counts[SKIPPED])
+    images, missing = [], []
+    for image_id in selection.ids(words.image_ids):
+        try:
+            images.append(context.glance.show(image_id))
+        except Refused as refused:
+            code = "gone" if refused.answer.code == 404 else code_of(refused)
+            why = f"Glance says {refused}"
+            missing.append(Outcome(image_id, 0, FAILED, code, why))
+    plan = _plan(images, source="", to=words.to)
+    plan = dataclasses.replace(plan, unfit=[*missing, *plan.unfit])
+    counts = _run(context, plan)
+    return not (counts[FAILED] or counts[SKIPPED] or counts["left"])
 
 
 def migrate(context: Context) -> bool:
@@ -239,15 +252,10 @@ def _summary(context: Context, plan: Plan, counts: dict[str, int]) -> str:
     summary += f", {counts[SKIPPED]} skipped, {counts[FAILED]} failed"
     if counts["left"]:
         summary += f", {counts['left']} left"
-    return summary + (_estimate(plan, counts) if context.words.dry_run else "")
-
-
-def _estimate(plan: Plan, counts: dict[str, int]) -> str:
-    size = f"; {plan.size / MIB:.1f} MiB, each copied and read back"
-    seconds = counts.get("estimated_seconds")
-    if seconds is None:
-        return f"{size}; how long that takes is not known without --bandwidth"
-    return f"{size}: at least {datetime.timedelta(seconds=seconds)} at --bandwidth"
+    if context.words.dry_run:
+        summary += f"; {plan.size / MIB:.1f} MiB, each copied and read back; "
+        summary += work.time_needed(plan.moved, context.words.bandwidth)
+    return summary
 
 
 def _is_in(image: Image, store: str) -> bool:

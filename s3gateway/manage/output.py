@@ -39,12 +39,14 @@ class Output:
 
     :ivar command: which one runs, as the results name it
     :ivar interrupted: whether work was ended before it was done
+    :ivar resume_after: the image behind which work that is not done goes on
     :param form: of the results, one of ``FORMS``
     """
 
     def __init__(self, form: str = TABLE) -> None:
         self.command = ""
         self.interrupted = False
+        self.resume_after = ""
         self._form = form
         self._began = datetime.datetime.now(datetime.timezone.utc)
         self._result: dict[str, Any] = {"counts": {}, "rows": []}
@@ -97,6 +99,8 @@ class Output:
         }
         if self.interrupted:
             document["interrupted"] = True
+        if self.resume_after:
+            document["resume_after"] = self.resume_after
         if self._error:
             document["error"] = self._error
         return document
@@ -144,6 +148,16 @@ def iso(time: datetime.datetime) -> str:
     """Return a time as ISO 8601 has it, in UTC."""
     utc = time.astimezone(datetime.timezone.utc)
     return utc.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def sized(count: int) -> str:
+    """Return a number of bytes for people."""
+    value, unit = float(count), "bytes"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{count} bytes" if unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def _table(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[str]:

@@ -4,9 +4,14 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+import math
+import random
+import sys
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from oslo_utils import timeutils
 
@@ -48,6 +53,13 @@ def declare(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         help="only images that were last changed before that: 90s, 30m, 12h or 7d",
     )
     group.add_argument(
+        "--since",
+        type=arguments.moment,
+        metavar="WHEN",
+        help="only images that were changed since: 12h or 7d ago, or "
+        "2026-11-27T22:00:00Z",
+    )
+    group.add_argument(
         "--limit", type=arguments.number, metavar="N", help="at most N images"
     )
     return group
@@ -60,6 +72,7 @@ def is_narrow(words: argparse.Namespace) -> bool:
         or words.project
         or words.visibility
         or words.older_than
+        or words.since
         or words.limit
     )
 
@@ -74,6 +87,40 @@ def images(context: Context) -> Iterator[Image]:
     if not words.image:
         found = context.glance.images()
     return filter(_filter(words), context.output.progress(found, "images"))
+
+
+def in_order(found: Iterable[Image], after: str = "") -> list[Image]:
+    """Return images in the order of their ids, so that work on them can go on later.
+
+    :param after: the id behind which to begin
+    """
+    return sorted((i for i in found if i.id > after), key=lambda image: image.id)
+
+
+def sampled(found: Sequence[Image], percent: float) -> list[Image]:
+    """Return so many of the images, chosen at random, in the same order."""
+    count = math.ceil(len(found) * percent / 100)
+    chosen = random.SystemRandom().sample(range(len(found)), count)
+    return [found[number] for number in sorted(chosen)]
+
+
+def ids(words: Sequence[str]) -> list[str]:
+    """Return the ids or keys of a command line, each once; ``-`` is standard input.
+
+    In a line of standard input the first word counts.
+
+    :raises UsageError: if there is none
+    """
+    found: list[str] = []
+    for word in words:
+        if word == "-":
+            lines = (line.split() for line in sys.stdin)
+            found += [line[0] for line in lines if line]
+        else:
+            found.append(word)
+    if not found:
+        raise UsageError("-: standard input is empty; write one id or key a line")
+    return list(dict.fromkeys(found))
 
 
 def named(context: Context, image_id: str) -> Image:
@@ -107,6 +154,7 @@ def _filter(words: argparse.Namespace) -> Callable[[Image], bool]:
             (not words.project or shown.get("owner") in words.project)
             and words.visibility in (None, shown.get("visibility"))
             and (not words.older_than or _age(image) >= words.older_than)
+            and (not words.since or _changed(image) >= words.since)
         )
 
     return is_wanted
@@ -114,5 +162,8 @@ def _filter(words: argparse.Namespace) -> Callable[[Image], bool]:
 
 def _age(image: Image) -> float:
     """Return how many seconds ago an image was last changed."""
-    changed = timeutils.parse_isotime(image.properties["updated_at"])
-    return (timeutils.utcnow(with_timezone=True) - changed).total_seconds()
+    return (timeutils.utcnow(with_timezone=True) - _changed(image)).total_seconds()
+
+
+def _changed(image: Image) -> datetime.datetime:
+    return timeutils.parse_isotime(image.properties["updated_at"])

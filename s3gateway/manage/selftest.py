@@ -15,13 +15,10 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import NamedTuple
 
-from s3gateway.config import options
 from s3gateway.config.stores import MIB
 from s3gateway.errors import StoreError
-from s3gateway.errors import UsageError
 from s3gateway.manage import arguments
 from s3gateway.manage import user_api
-from s3gateway.manage.check import member
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import Output
 from s3gateway.manage.sample import Sample
@@ -35,7 +32,6 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 _COLUMNS = ("step", "state", "seconds", "detail")
-_GROUPS = (member.GROUP, options.SERVICE_USER)
 _SIZE = 4  # MiB
 
 _TEXT = """
@@ -61,12 +57,7 @@ def declare(commands: Commands) -> None:
     """Declare the command."""
     summary = "Upload and download an image through the running API"
     parser = arguments.add(commands, "selftest", run, summary=summary, text=_TEXT)
-    parser.add_argument(
-        "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
-    )
-    parser.add_argument(
-        "--url", default="", help="of the image API, if not that of the catalog"
-    )
+    user_api.declare(parser)
     parser.add_argument(
         "--size",
         type=arguments.number,
@@ -86,13 +77,7 @@ def run(context: Context) -> bool:
     :raises GlanceError: if there is no token or no address
     """
     words = context.words
-    conf = context.conf
-    api = user_api.connect(conf, _GROUPS, cloud=words.os_cloud, url=words.url)
-    if api is None:
-        raise UsageError(
-            "give --os-cloud: there are no credentials in OS_*, [check_user] or "
-            "[service_user]"
-        )
+    api = user_api.of_command(context.conf, words)
     context.output.note(f"{api.who} at {api.url}")
     trial = Trial(
         api,

@@ -7,6 +7,7 @@ variables ``OS_*``, or else a section of the configuration.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import dataclasses
 import os
@@ -23,10 +24,14 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import Session
 from oslo_config import cfg
 
+from s3gateway.config import options
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import UsageError
+from s3gateway.manage.check import member
 
+#: Sections that may name a user.
+_GROUPS = (member.GROUP, options.SERVICE_USER)
 #: For connecting, and for each silence within an answer, in seconds.
 _TIMEOUT = (10.0, 300.0)
 _STEP = 256 * 1024
@@ -124,6 +129,31 @@ class _User:
             region_name=self.region,
         )
         return str(self.endpoint or adapter.get_endpoint() or "")
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say which user and which API."""
+    parser.add_argument(
+        "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
+    )
+    parser.add_argument(
+        "--url", default="", help="of the image API, if not that of the catalog"
+    )
+
+
+def of_command(conf: cfg.ConfigOpts, words: argparse.Namespace) -> UserApi:
+    """Return the API as the user of a command line.
+
+    :raises UsageError: if there are no credentials
+    :raises GlanceError: if there is no token or no address
+    """
+    api = connect(conf, _GROUPS, cloud=words.os_cloud, url=words.url)
+    if api is None:
+        raise UsageError(
+            "give --os-cloud: there are no credentials in OS_*, [check_user] or "
+            "[service_user]"
+        )
+    return api
 
 
 def connect(

@@ -25,6 +25,7 @@ from s3gateway.manage import selection
 from s3gateway.manage import work
 from s3gateway.manage.codes import code_of
 from s3gateway.manage.context import Context
+from s3gateway.manage.output import sized
 from s3gateway.manage.work import Work
 
 if TYPE_CHECKING:
@@ -33,10 +34,15 @@ if TYPE_CHECKING:
 _TEXT = """
 Check that each image's objects are in S3 and have the size that Glance shows. With
 --deep, read each object and compare its digest; that takes as long as downloading it.
-Choose images with --all or by filters; filters are combined.
-Exit code 1: an object is missing, or has another size or other data.
+Choose images with --all or by filters; filters are combined. Images are looked at in
+the order of their ids: where a run was stopped by --limit or Ctrl-C, it says behind
+which id the next one goes on. Exit code 1: an object is missing, or has another size or
+other data.
 
   s3gateway-manage verify --all
+  s3gateway-manage verify --since 1d
+  s3gateway-manage verify --deep --sample 5%
+  s3gateway-manage verify --deep --limit 500 --after "$LAST"
   s3gateway-manage verify --deep --image 6f2c5a1e-0b8c-4a53-9a37-2f1d8f6b7c11
   s3gateway-manage verify --deep --store fast --concurrency 4 --bandwidth 200MiB
 """
@@ -140,8 +146,20 @@ def declare(commands: Commands) -> None:
         default=[],
         help="only copies in this S3 store; may be repeated",
     )
+    group.add_argument(
+        "--after", metavar="ID", default="", help="only images behind this id"
+    )
+    group.add_argument(
+        "--sample",
+        type=arguments.percentage,
+        metavar="N%",
+        help="only this share of the images, chosen at random",
+    )
     parser.add_argument(
         "--deep", action="store_true", help="read them and compare their digests"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only show how much there is to do"
     )
     work.declare(parser)
 
@@ -156,12 +174,15 @@ def run(context: Context) -> bool:
     words = context.words
     if words.all and words.image:
         raise UsageError("--all cannot be combined with --image")
-    if not (words.all or words.store or selection.is_narrow(words)):
+    narrow = words.store or words.after or words.sample or selection.is_narrow(words)
+    if not (words.all or narrow):
         raise UsageError("choose images: --all, --image, or one of the other filters")
     context.need_locations()
     names = selection.stores(context)
-    images = list(itertools.islice(selection.images(context), words.limit))
-    verdicts = _verdicts(context, images, names)
+    images, left = _chosen(context)
+    if words.dry_run:
+        return _plan(context, images, names)
+    verdicts = _verdicts(context, images, names, left)
     _report(context, len(images), verdicts)
     counts = collections.Counter(verdict.state for verdict in verdicts)
     if context.output.interrupted:
@@ -173,12 +194,48 @@ def run(context: Context) -> bool:
     return not counts[BAD]
 
 
+def _chosen(context: Context) -> tuple[list[Image], int]:
+    """Return the images to look at, and how many are left for another time."""
+    words = context.words
+    found = selection.in_order(selection.images(context), words.after)
+    if words.sample:
+        found = selection.sampled(found, words.sample)
+    images = found[: words.limit]
+    return images, 0 if words.sample else len(found) - len(images)
+
+
+def _plan(context: Context, images: Sequence[Image], names: Collection[str]) -> bool:
+    """Print how much there is to do."""
+    numbers = {"images": len(images), "size_bytes": _size(context, images, names)}
+    summary = f"{len(images)} images would be looked at"
+    if context.words.deep:
+        rate = context.words.bandwidth
+        summary += f" and {sized(numbers['size_bytes'])} read; "
+        summary += work.time_needed(numbers["size_bytes"], rate)
+        if rate:
+            numbers["estimated_seconds"] = numbers["size_bytes"] // rate
+    context.output.result([], _COLUMNS, summary, numbers)
+    return True
+
+
+def _size(context: Context, images: Sequence[Image], names: Collection[str]) -> int:
+    """Return how many bytes the copies of images are."""
+    found = (
+        (image, copies.copy_at(location, context.stores))
+        for image in images
+        for location in image.locations
+    )
+    return sum(image.size or 0 for image, c in found if c and c.store.name in names)
+
+
 def _verdicts(
-    context: Context, images: Sequence[Image], names: Collection[str]
+    context: Context, images: Sequence[Image], names: Collection[str], left: int
 ) -> list[Verdict]:
+    """Look at images; the output learns behind which the next run goes on."""
     words, output = context.words, context.output
-    size = sum(image.size or 0 for image in images)
+    size = _size(context, images, names)
     total, unit = (size, "bytes") if words.deep else (len(images), "images")
+    done: set[str] = set()
     with output.bar(total, unit) as bar:
         working = Work(
             output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
@@ -187,10 +244,15 @@ def _verdicts(
 
         def verify(image: Image) -> Iterator[Verdict]:
             yield from verifier.verdicts(image)
+            done.add(image.id)
             if not words.deep:
                 bar.moved(1)
 
-        return working.each(verify, images, _line)
+        verdicts = working.each(verify, images, _line)
+    if not words.sample and (left or len(done) < len(images)):
+        whole = itertools.takewhile(lambda image: image.id in done, images)
+        output.resume_after = max((i.id for i in whole), default=words.after)
+    return verdicts
 
 
 def _line(verdict: Verdict) -> str:
@@ -211,6 +273,8 @@ def _report(context: Context, images: int, verdicts: Sequence[Verdict]) -> None:
         f"{codes['not_in_s3']} are not in S3, "
         f"{codes['not_shown']} images do not show theirs"
     )
+    if context.output.resume_after:
+        summary += f"; go on with --after {context.output.resume_after}"
     numbers = {"images": images, **{state: counts[state] for state in STATES}}
     rows = [dataclasses.asdict(verdict) for verdict in shown]
     context.output.result(rows, _COLUMNS, summary, numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import datetime
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,25 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def declare_rate(parser: argparse.ArgumentParser, what: str) -> None:
+    """Declare how many things a second are worked on."""
+    parser.add_argument(
+        "--rate",
+        type=arguments.number,
+        metavar="N",
+        default=0,
+        help=f"at most N {what} a second, so that others are not slowed down",
+    )
+
+
+def time_needed(size: int, rate: int) -> str:
+    """Return how long so many bytes take at a bandwidth, in words."""
+    if not rate:
+        return "how long that takes is not known without --bandwidth"
+    seconds = datetime.timedelta(seconds=size // rate)
+    return f"at least {seconds} at --bandwidth"
+
+
 class Bandwidth:
     """A token bucket: so many bytes a second, for all who take from it.
 
@@ -60,6 +80,23 @@ class Bandwidth:
             now = time.monotonic()
             self._paid_until = max(self._paid_until, now - _SAVED) + count / self._rate
             return max(self._paid_until - now, 0.0)
+
+
+class Pace:
+    """Has one thread do so many things a second.
+
+    :param rate: without a limit if 0
+    """
+
+    def __init__(self, rate: int) -> None:
+        self._bucket = Bandwidth(rate)
+
+    def wait(self) -> None:
+        """Wait until it is time for the next thing."""
+        time.sleep(self._bucket.take(1))
+
+
+UNLIMITED = Pace(0)
 
 
 class Work:

@@ -24,7 +24,9 @@ LOG = logging.getLogger(__name__)
 class Inspection:
     """Inspects an image's bytes as they pass by.
 
-    :param disk_format: the format that the image declares
+    :ivar disk_format: the format that the image declares; or, once all bytes were
+        judged, what they are if it declares none
+    :param disk_format: the same, empty if it declares none
     :param container_format: only ``bare`` images are inspected
     :param require_match: ``[image_format] require_image_format_match``
     :param nonfatal: ``[image_format] gpt_safety_checks_nonfatal``
@@ -40,7 +42,7 @@ class Inspection:
         nonfatal: Collection[str],
         traits: Traits,
     ) -> None:
-        self._disk_format = disk_format
+        self.disk_format = disk_format
         self._require_match = require_match
         self._nonfatal = set(nonfatal)
         if disk_format in ("aki", "ari") and traits.kernels_may_hold_mbr:
@@ -91,16 +93,17 @@ class Inspection:
     def _judge(self, wrapper: format_inspector.InspectWrapper) -> None:
         inspector = self._inspector(wrapper)
         found = str(inspector)
-        if found == self._disk_format:
+        self.disk_format = self.disk_format or _declared(found)
+        if found == self.disk_format:
             self._virtual_size = inspector.virtual_size
-        elif self._disk_format == "raw":
+        elif self.disk_format == "raw":
             # Like Glance, read the single format for the log: two formats are a
             # mismatch here, even an ISO with a GPT.
             LOG.warning("An image declared as raw is actually %s", wrapper.format)
             self._virtual_size = inspector.actual_size
-        elif found != "raw" or self._disk_format in format_inspector.ALL_FORMATS:
+        elif found != "raw" or self.disk_format in format_inspector.ALL_FORMATS:
             raise format_inspector.ImageFormatError(
-                f"Image disk_format {self._disk_format} does not match "
+                f"Image disk_format {self.disk_format} does not match "
                 f"stream data {found}"
             )
         try:
@@ -121,7 +124,12 @@ class Inspection:
     def _mismatch(self, reason: str) -> None:
         if self._require_match:
             raise ContentRefused(reason)
-        LOG.warning("Image format %s did not match: %s", self._disk_format, reason)
+        LOG.warning("Image format %s did not match: %s", self.disk_format, reason)
+
+
+def _declared(found: str) -> str:
+    """Return the disk format of Glance's that data of a format is declared as."""
+    return "raw" if found in ("gpt", "mbr") else found
 
 
 class _Next(io.BytesIO):

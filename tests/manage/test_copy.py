@@ -148,6 +148,32 @@ def test_migrate_from_files(managed: Manage, api: Api, stock: Api) -> None:
     stock.delete(damaged)
 
 
+def test_several_images(managed: Manage, api: Api, stock: Api) -> None:
+    one, other = made(api, SMALL, "local"), made(api, SMALL, "fast")
+    words = managed.words("--json", "copy", one, "-", "--to", "cheap")
+    given = f"{other}  its name\nno-such-image\n"
+    text = subprocess.run(
+        words,
+        input=given,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    done = parsed(text)
+    assert done.code == 1, done.text
+    codes = {row["image"]: (row["state"], row["code"]) for row in done.rows}
+    assert codes == {
+        "no-such-image": ("failed", "gone"),
+        one: ("done", "copied"),
+        other: ("done", "copied_in_s3"),
+    }
+    for image_id in (one, other):
+        assert "cheap" in stores(api, image_id)
+        assert stock.download(image_id, "?prefer=cheap").body == SMALL
+        assert stock.delete(image_id).status == 204
+
+
 @pytest.mark.full
 def test_the_virtual_size_outlives_the_old_location(managed: Manage, api: Api) -> None:
     data = formats.qcow2(64 * MIB)

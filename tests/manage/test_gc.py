@@ -79,6 +79,13 @@ def test_gc(managed: Manage, planted: Planted) -> None:
         assert gone <= found
         assert not found & (never | {alive})
         assert gone | never | {alive} <= planted.names()  # it was only shown
+        sizes = {row["key"]: row["size_bytes"] for row in shown.rows}
+        assert sizes[upload] == sizes[attempts[1][1]] == len(DATA)
+        owners = {row["image"]: row["project"] for row in shown.rows}
+        assert owners[image_id] == planted.api.show(image_id)["owner"]
+        assert owners[deleted_image] is None
+        few = managed("gc", "--image", image_id, "--rate", "50")
+        assert {row["image"] for row in few.rows} == {image_id}
 
         deleted = managed("gc", "--delete")
         assert " 0 left" in deleted.summary, deleted.text

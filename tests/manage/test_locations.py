@@ -67,6 +67,13 @@ def test_audit_counts_keys_and_shows_no_secret(
     assert "old/secret" not in done.stdout
     table = manage(cloud.glance(gateway=True), cloud, "locations", "audit").stdout
     assert "fast   OLDKEYID  2" in table
+    words = ("locations", "audit", "--images", "--store", "fast", "--json")
+    rows = result(manage(cloud.glance(gateway=True), cloud, *words))["rows"]
+    listed = {row["image"] for row in rows if row["key_id"]}
+    held = "SELECT image_id FROM image_locations WHERE value LIKE '%OLDKEYID%'"
+    assert sorted(listed) == sorted(cloud.sql(held).split())
+    done = manage(cloud.glance(gateway=True), cloud, *words, "--store", "slow")
+    assert done.returncode == 2
 
 
 def test_scrub_takes_them_out_on_33(old_images: Callable[[int], Cloud]) -> None:

@@ -61,6 +61,22 @@ def test_verify(managed: Manage, images: dict[str, str]) -> None:
     assert other["detail"] == "its digest is another one"
 
 
+def test_a_run_in_parts(managed: Manage, images: dict[str, str]) -> None:
+    named = [word for image in images.values() for word in ("--image", image)]
+    dry = managed("verify", "--deep", "--dry-run", *named, "--bandwidth", "1MiB")
+    assert (dry.code, dry.rows) == (0, []), dry.text
+    assert f"{4 * len(DATA) / 1024:.1f} KiB read; at least 0:00:00" in dry.summary
+    first, *others = sorted(images.values())
+    one = managed("verify", *named, "--limit", "1")
+    assert {row["image"] for row in one.rows} == {first}
+    assert f"go on with --after {first}" in one.summary
+    rest = managed("verify", *named, "--after", first, "--since", "1d")
+    assert {row["image"] for row in rest.rows} == set(others)
+    assert "go on" not in rest.summary
+    some = managed("verify", *named, "--sample", "40%")
+    assert len({row["image"] for row in some.rows}) == 2
+
+
 @pytest.mark.full
 def test_what_cannot_be_looked_at_is_not_called_whole(
     managed: Manage, images: dict[str, str]

@@ -33,6 +33,7 @@ def serve(cloud: Cloud, tmp_path: pathlib.Path, **fast: str) -> glance.Serving:
         [("s3_store_secret_key", ""), ("s3_store_bucket", "g33-cheap-too")],
         [
             ("s3_store_secret_key", ""),
+            ("s3_store_host", "minio:9000"),
             ("s3_store_bucket_url_format", "subdomain"),
             ("s3_store_large_object_chunk_size", "4"),
             ("s3_store_bucket", "g33-cheap-too"),

@@ -73,7 +73,7 @@ An image that is uploaded in a single request also gets its hash.
 ]
 
 STORE_OPTS = [
-    cfg.StrOpt("s3_store_host", help="S3 endpoint, with or without scheme."),
+    cfg.StrOpt("s3_store_host", help="URL of the S3 server."),
     cfg.StrOpt("s3_store_region_name", default="", help="S3 region."),
     cfg.StrOpt("s3_store_access_key", secret=True, help="S3 access key."),
     cfg.StrOpt("s3_store_secret_key", secret=True, help="S3 secret key."),

@@ -99,8 +99,7 @@ def test_backend_defaults_are_behind_a_stores_own_options() -> None:
 @pytest.mark.parametrize(
     ("host", "endpoint"),
     [
-        ("s3.example.org", "http://s3.example.org"),
-        ("s3.example.org:9000/", "http://s3.example.org:9000"),
+        ("http://s3.example.org:9000/", "http://s3.example.org:9000"),
         ("http://192.0.2.1", "http://192.0.2.1"),
         ("https://s3.example.org/", "https://s3.example.org"),
         ("https://s3.example.org:443/base/", "https://s3.example.org:443/base"),
@@ -142,6 +141,7 @@ def test_glances_defaults(read: Read) -> None:
     [
         ({"s3_store_host": ""}, "fast", "s3_store_host"),
         ({"s3_store_host": "ftp://example.org"}, "fast", "s3_store_host"),
+        ({"s3_store_host": "s3.example.org"}, "fast", "s3_store_host"),
         ({"s3_store_host": "http://user:pw@example.org"}, "fast", "s3_store_host"),
         ({"s3_store_access_key": ""}, "fast", "s3_store_access_key"),
         ({"s3_store_secret_key": ""}, "fast", "s3_store_secret_key"),

@@ -63,6 +63,7 @@ class Glance:
         self.shown: dict[str, list[str]] = {}
         self.deleted: set[str] = set()
         self.saving: dict[str, dict[str, Any]] = {}
+        self.owners: dict[str, str] = {}
         self.changed = 0.0
         self.stubborn = False
 
@@ -91,6 +92,7 @@ class Glance:
             "status": "active" if urls else waiting,
             "locations": [{"url": url, "metadata": {"store": "fast"}} for url in urls],
             "updated_at": (now - ago).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "owner": self.owners.get(image_id),
             **self.saving.get(image_id, {}),
         }
 

@@ -30,12 +30,18 @@ class Glance:
     """An image API whose images are in the store ``local`` at first.
 
     :ivar before_data: called with an image's id before its data is handed out
+    :ivar deleted: ids of images that there were
+    :ivar registers: whether it takes the location of data for an image
+    :ivar size_of: returns the size of the object of a key
     """
 
     def __init__(self) -> None:
         self.shown: dict[str, dict[str, Any]] = {}
         self.data: dict[str, bytes] = {}
         self.before_data: Callable[[str], None] = lambda image_id: None
+        self.deleted: set[str] = set()
+        self.registers = True
+        self.size_of: Callable[[str], int] = lambda key: 0
         self._lock = threading.Lock()
 
     def image(self, data: bytes = b"an image", **properties: str) -> str:
@@ -70,6 +76,8 @@ class Glance:
     def _answer(self, environ: dict[str, Any], words: list[str]) -> tuple[int, bytes]:
         method = environ["REQUEST_METHOD"]
         if words == ["v2", "images"]:
+            if method == "POST":
+                return self._create(json.loads(environ["wsgi.input"].read()))
             hidden = "os_hidden=true" in environ["QUERY_STRING"]
             images = [] if hidden else list(self.shown.values())
             return 200, json.dumps({"images": images}).encode()
@@ -80,17 +88,54 @@ class Glance:
             self.before_data(image_id)
             return 200, self.data[image_id]
         with self._lock:
-            image = self.shown[image_id]
-            if method == "PATCH":
-                [change] = json.loads(environ["wsgi.input"].read())
-                image["locations"] = [*image["locations"], change["value"]]
-            elif method == "DELETE":
-                image["locations"] = [
-                    place
-                    for place in image["locations"]
-                    if place["metadata"]["store"] != words[2]
-                ]
-            return 200, json.dumps(image).encode()
+            return self._changed(environ, words, image_id)
+
+    def _changed(
+        self, environ: dict[str, Any], words: list[str], image_id: str
+    ) -> tuple[int, bytes]:
+        """Change an image as it is asked for, if it is; return it."""
+        method, image = environ["REQUEST_METHOD"], self.shown[image_id]
+        if method == "PATCH":
+            for change in json.loads(environ["wsgi.input"].read()):
+                self._change(image, change["path"], change["value"])
+        elif method == "DELETE" and words[1] == "images":
+            del self.shown[image_id]
+        elif method == "DELETE":
+            image["locations"] = [
+                place
+                for place in image["locations"]
+                if place["metadata"]["store"] != words[2]
+            ]
+        return 200, json.dumps(image).encode()
+
+    def _create(self, fields: dict[str, Any]) -> tuple[int, bytes]:
+        fields.setdefault("id", str(uuid.uuid4()))
+        if fields["id"] in self.deleted or fields["id"] in self.shown:
+            return 409, b"{}"
+        image = {"status": "queued", "updated_at": LONG_AGO, "locations": [], **fields}
+        self.shown[fields["id"]] = image
+        return 201, json.dumps(image).encode()
+
+    def _change(self, image: dict[str, Any], path: str, value: Any) -> None:
+        if path == "/locations/-":
+            image["locations"] = [*image["locations"], value]
+        elif path == "/locations" and self.registers:
+            [place] = value
+            key = place["url"].rpartition("/")[2]
+            facts = place.pop("validation_data")
+            image.update(facts, status="active", size=self.size_of(key))
+            image["locations"] = [place]
+        elif path != "/locations":
+            image[path.removeprefix("/")] = value
+
+    def remembers(self, image_id: str) -> bool:
+        return image_id in self.shown or image_id in self.deleted
+
+    def left_saving(self, image_id: str) -> float | None:
+        return None
+
+    def restore(self, image_id: str) -> bool:
+        return False
 
 
 class Moving:
@@ -111,9 +156,18 @@ class Moving:
         self._config = directory / "glance-api.conf"
         backends = "enabled_backends = fast:s3,cheap:s3"
         self._config.write_text(CONFIG.replace(backends, f"{backends},local:file"))
-        operator = Operator(self.glance, lambda asked: asked, Traits())
+        self.glance.size_of = lambda key: next(
+            len(store.objects_by_key[key])
+            for store in self.stores.values()
+            if key in store.objects_by_key
+        )
+        operator = Operator(self.glance, lambda asked: asked, Traits(), self.glance)
         monkeypatch.setattr(Context, "stores", self.stores)
         monkeypatch.setattr(Context, "glance", operator)
+
+    def configure(self, more: str) -> None:
+        """Add lines to the configuration."""
+        self._config.write_text(self._config.read_text() + more)
 
     def __call__(self, *words: str) -> tuple[int, dict[str, Any]]:
         """Return the exit code and the document; ``said`` is what went elsewhere."""

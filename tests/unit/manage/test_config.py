@@ -106,7 +106,7 @@ def test_a_user_in_a_url_is_hidden(config: Config, user: str) -> None:
     rows = config(text)
     assert rows["fast", "s3_store_host"]["value"] == "https://***@s3.example"
     assert config.code == 2
-    assert "[fast] s3_store_host: must be a host" in config.error
+    assert "[fast] s3_store_host: must be an http" in config.error
 
 
 def test_a_value_that_is_not_of_its_kind(config: Config) -> None:

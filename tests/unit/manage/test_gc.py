@@ -23,7 +23,7 @@ Hook = Callable[[str, str], None]
 
 @pytest.fixture
 def bench(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
-    monkeypatch.setattr("s3gateway.manage.gc._SETTLE", 0.0)
+    monkeypatch.setattr("s3gateway.manage.collector._SETTLE", 0.0)
     return Bench(tmp_path)
 
 
@@ -310,7 +310,7 @@ def test_one_object_that_cannot_be_looked_at(bench: Bench) -> None:
     well, shown = bench("--delete")
     assert (well, shown["summary"]) == (
         False,
-        "1 collected, 0 left; left alone: 1 that cannot be read",
+        "1 collected, 0 left; 4 bytes in all; left alone: 1 that cannot be read",
     )
     assert locked in bench.left()
     assert other not in bench.left()
@@ -394,7 +394,7 @@ def test_each_leftover_says_what_became_of_it(bench: Bench) -> None:
     assert {row["code"] for row in rows.values()} == {"object"}
     assert rows[old]["age_seconds"] == 9 * DAY
     assert shown["counts"] == {
-        "found": 3, "collected": 1, "kept": 1,
+        "found": 3, "collected": 1, "kept": 1, "size_bytes": 12,
         "spared_foreign": 0, "spared_nameless": 0, "spared_newer": 0,
         "spared_unheard_of": 0, "spared_unreadable": 0,
     }  # fmt: skip
@@ -404,9 +404,53 @@ def test_what_is_beyond_the_limit_is_no_problem(bench: Bench) -> None:
     for _ in range(2):
         bench.object(bench.glance.gone())
     well, shown = bench("--delete", "--limit", "1")
-    assert (well, shown["summary"]) == (True, "1 collected, 1 left")
+    assert (well, shown["summary"]) == (True, "1 collected, 1 left; 8 bytes in all")
     well, _ = bench()
     assert not well
+
+
+def test_how_much_is_wasted_and_whose_it_is(bench: Bench) -> None:
+    image_id = bench.active()
+    bench.glance.owners[image_id] = "acme"
+    wrong, nobodys = bench.object(image_id), bench.object(bench.glance.gone())
+    upload = bench.upload(bench.glance.gone())
+    [open_one] = bench.stores["fast"].open_uploads.values()
+    open_one.parts[1] = b"x" * 3 * 1024**2
+    claim = bench.claim(bench.glance.gone())
+    _, shown = bench()
+    rows = {row["key"]: row for row in shown["rows"]}
+    assert {key: row["size_bytes"] for key, row in rows.items()} == {
+        wrong: 4, nobodys: 4, upload: 3 * 1024**2, claim: None,
+    }  # fmt: skip
+    assert rows[wrong]["project"] == "acme"
+    assert rows[nobodys]["project"] is None
+    assert shown["counts"]["size_bytes"] == 3 * 1024**2 + 8
+    assert "3.0 MiB in all" in shown["summary"]
+
+
+def test_of_some_images_only(bench: Bench) -> None:
+    """How much would go is reckoned of all objects nevertheless."""
+    one, another = bench.glance.gone(), bench.glance.gone().upper()
+    keys = {name: bench.object(name) for name in (one, another)}
+    doubtful = bench.object(str(uuid.uuid4()))
+    bench.takes(keys[another], words=("--image", another))
+    well, _ = bench("--image", bench.glance.gone())
+    assert well
+    assert {keys[one], doubtful} <= bench.left()
+    waiting = bench.waiting(since=2 * DAY)
+    _, shown = bench("--image", waiting)
+    assert [row["key"] for row in shown["rows"]] == [waiting]
+
+
+def test_so_many_a_second(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("s3gateway.manage.work.time.monotonic", lambda: 100.0)
+    monkeypatch.setattr("s3gateway.manage.work.time.sleep", slept.append)
+    keys = [bench.object(bench.glance.gone()) for _ in range(4)]
+    bench("--delete", "--rate", "2")
+    assert not set(keys) & bench.left()
+    pauses = [0, 0, 0.5, 1.0]  # a second's worth may come at once
+    assert [seconds for seconds in slept if seconds in pauses] == 2 * pauses
 
 
 def test_who_is_interrupted_says_what_was_collected(

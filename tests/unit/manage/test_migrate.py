@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -58,6 +59,35 @@ def test_who_asks_for_one_image_wants_that_one(moving: Moving) -> None:
     assert (code, moving.states(document)) == (0, {moved: ("done", "present")})
 
 
+def test_several_images_are_copied(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named, read, again = (moving.glance.image() for _ in range(3))
+    lines = f"\n{read}  cirros\n{again}\n{named}\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    code, document = moving("copy", named, "-", again, "--to", "fast")
+    assert (code, document["counts"]["done"]) == (0, 3)
+    assert [row["image"] for row in document["rows"]] == [named, read, again]
+    assert moving.kept() == 3
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    code, document = moving("copy", "-", "--to", "fast")
+    assert code == 2
+    assert "standard input is empty" in document["error"]
+
+
+def test_an_image_that_there_is_not_keeps_no_other_from_being_copied(
+    moving: Moving,
+) -> None:
+    image, other = moving.glance.image(), moving.glance.image()
+    for words in ((), ("--dry-run",)):
+        code, document = moving("copy", image, "x", other, "--to", "fast", *words)
+        assert code == 1
+        states = moving.states(document)
+        assert states["x"] == ("failed", "gone")
+        expected = ("planned", "planned") if words else ("done", "copied")
+        assert (states[image], states[other]) == (expected, expected)
+
+
 def test_filters_and_a_limit(moving: Moving) -> None:
     theirs = moving.glance.image(owner="theirs")
     public = moving.glance.image(visibility="public")
@@ -75,6 +105,7 @@ def test_filters_and_a_limit(moving: Moving) -> None:
     assert planned("--visibility", "public") == {public}
     assert planned("--image", young, "--image", public) == {young, public}
     assert planned("--older-than", "7d") == {theirs, public}
+    assert planned("--since", "2100-01-01") == {young}
     assert moving.kept() == 0
 
     code, document = moving(*MIGRATE, "--limit", "2")

@@ -15,6 +15,7 @@ import pytest
 
 from s3gateway.manage import main
 from s3gateway.manage.output import Output
+from s3gateway.manage.output import sized
 from s3gateway.manage.progress import Bar
 from tests.support import schema
 
@@ -44,6 +45,20 @@ def test_a_bar_is_drawn_and_wiped_off(capsys: pytest.CaptureFixture[str]) -> Non
     shown = capsys.readouterr().err
     assert "50%" in shown
     assert shown.endswith("\r\x1b[K")
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1024, "1.0 KiB"),
+        (3 * 1024**3 // 2, "1.5 GiB"),
+        (2048 * 1024**4, "2048.0 TiB"),
+    ],
+)
+def test_sizes_for_people(count: int, text: str) -> None:
+    assert sized(count) == text
 
 
 @pytest.mark.parametrize(

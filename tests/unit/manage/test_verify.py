@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from oslo_utils import timeutils
 
 from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreDenied
@@ -46,7 +47,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.store = MemoryStore()
-        self.images = [self.image() for _ in range(5)]
+        made = (self.image() for _ in range(5))
+        self.images = sorted(made, key=lambda image: image.id)
         self.output = Output()
         self.stores = {"fast": self.store}
         self.asked = 0
@@ -198,6 +200,91 @@ def test_images_of_filters(bench: Bench) -> None:
     assert chosen("--image", b.id, "--image", c.id, "--limit", "1") == [b.id]
     assert chosen("--limit", "2") == [a.id, b.id]
     assert chosen("--store", "fast") == [image.id for image in images]
+
+
+def test_images_that_were_changed_since(bench: Bench) -> None:
+    old, new, *_ = bench.images
+    old = changed_at(old, updated_at="2020-01-01T00:00:00Z")
+    new = changed_at(new, updated_at="2020-01-03T00:00:00Z")
+    for when in ("2020-01-02", "2020-01-02T12:00:00Z", "2020-01-03T00:00:00Z"):
+        document = shown(bench, [old, new], "--since", when)
+        assert [row["image"] for row in document["rows"]] == [new.id]
+    just_now = timeutils.utcnow().isoformat()
+    document = shown(
+        bench, [old, changed_at(new, updated_at=just_now)], "--since", "7d"
+    )
+    assert [row["image"] for row in document["rows"]] == [new.id]
+
+
+@pytest.mark.parametrize("words", [(), ("--concurrency", "2")])
+def test_a_run_goes_on_where_the_last_one_ended(
+    bench: Bench, words: tuple[str, ...]
+) -> None:
+    seen, more = [], ["--all", "--limit", "2", *words]
+    while more:
+        document = shown(bench, bench.images[::-1], *more)
+        seen += sorted(row["image"] for row in document["rows"])
+        last = document.get("resume_after")
+        assert (f"go on with --after {last}" in document["summary"]) is bool(last)
+        more = ["--after", last, "--limit", "2", *words] if last else []
+    assert seen == [image.id for image in bench.images]
+
+
+def test_who_is_interrupted_goes_on_behind_what_was_looked_at(bench: Bench) -> None:
+    def before(request: str, key: str) -> None:
+        if key.startswith(bench.images[2].id):
+            raise KeyboardInterrupt
+
+    bench.store.before = before
+    document = shown(bench, bench.images, "--all")
+    assert document["interrupted"]
+    assert document["resume_after"] == bench.images[1].id
+    document = shown(bench, bench.images, "--after", bench.images[1].id)
+    assert document["resume_after"] == bench.images[1].id  # not one more was
+
+
+@pytest.mark.parametrize(("share", "count"), [("1%", 1), ("40%", 2), ("100%", 5)])
+def test_a_sample(bench: Bench, share: str, count: int) -> None:
+    document = shown(bench, bench.images, "--sample", share)
+    found = [row["image"] for row in document["rows"]]
+    assert len(set(found)) == document["counts"]["images"] == count
+    assert "resume_after" not in document
+    assert set(found) <= {image.id for image in bench.images}
+
+
+def test_another_sample_each_time(bench: Bench) -> None:
+    seen: set[str] = set()
+    while len(seen) < 5:
+        [row] = shown(bench, bench.images, "--sample", "20%")["rows"]
+        seen.add(row["image"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--sample", "5"),
+        ("--sample", "0%"),
+        ("--sample", "101%"),
+        ("--since", "yesterday"),
+    ],
+)
+def test_shares_and_times_that_are_none(bench: Bench, words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit):
+        run(bench, bench.images, *words)
+
+
+def test_a_dry_run_says_how_much_there_is_to_read(bench: Bench) -> None:
+    words = ("--all", "--deep", "--dry-run")
+    document = shown(bench, bench.images, *words)
+    assert document["counts"] == {"images": 5, "size_bytes": 20}
+    assert "20 bytes read; how long that takes is not known" in document["summary"]
+    large = [dataclasses.replace(image, size=1024**3) for image in bench.images]
+    document = shown(bench, large, *words, "--bandwidth", "100MiB")
+    assert document["counts"]["estimated_seconds"] == 51
+    assert "5.0 GiB read; at least 0:00:51" in document["summary"]
+    document = shown(bench, large, "--all", "--dry-run", "--limit", "3")
+    assert document["summary"] == "3 images would be looked at"
+    assert bench.store.requests == []
 
 
 def changed_at(image: Image, **properties: str) -> Image:

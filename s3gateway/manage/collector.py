@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deletes what ``gc`` has found, but what an image needs by now.
+
+A claim is taken over first, so that its upload notices should it be alive after all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from s3gateway.config.settings import Settings
+from s3gateway.errors import Conflict
+from s3gateway.glance.api import Image
+from s3gateway.manage import drivers_uploads
+from s3gateway.manage.operator import Operator
+from s3gateway.manage.remains import Leftover
+from s3gateway.manage.remains import spelled
+from s3gateway.manage.work import UNLIMITED
+from s3gateway.manage.work import Pace
+from s3gateway.store import ObjectStore
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.holding import Claim
+from s3gateway.upload.leftovers import collect
+from s3gateway.upload.leftovers import refers_to
+
+#: An upload that is alive after all notices within this time that its claim is gone.
+_SETTLE = 5.0  # seconds
+
+
+class Collector:
+    """Collects leftovers.
+
+    :param pace: of collecting them one by one
+    """
+
+    def __init__(
+        self,
+        operator: Operator,
+        stores: Mapping[str, ObjectStore],
+        settings: Settings,
+        pace: Pace = UNLIMITED,
+    ) -> None:
+        self._operator = operator
+        self._stores = stores
+        self._grace = settings.claim_grace
+        self._delayed_delete = settings.delayed_delete
+        self._pace = pace
+
+    def collect(self, found: Sequence[Leftover]) -> Iterator[tuple[Leftover, bool]]:
+        """Collect leftovers; yield each with whether it is gone."""
+        taken = {
+            leftover: self._take_over(leftover)
+            for leftover in found
+            if leftover.kind == "claim"
+        }
+        if taken:
+            time.sleep(_SETTLE)
+        for leftover in found:
+            self._pace.wait()
+            claim = taken.get(leftover)
+            attempts = claim.leftovers if claim else (leftover.attempt,)
+            lost = leftover in taken and claim is None
+            is_gone = not lost and self._drop(leftover, attempts)
+            if is_gone and claim:
+                claim.release()
+            yield leftover, is_gone
+
+    def _take_over(self, leftover: Leftover) -> Claim | None:
+        """Make a claim ours, so that its upload notices should it be alive.
+
+        ``None`` if an upload was faster.
+        """
+        store = self._stores[leftover.attempt.store]
+        claim = Claim(store, leftover.image_id, leftover.attempt, self._grace)
+        claim.key = leftover.attempt.key  # an older gateway may spell the id otherwise
+        try:
+            claim.seize()
+        except Conflict:
+            return None
+        return claim
+
+    def _drop(self, leftover: Leftover, attempts: Sequence[Attempt]) -> bool:
+        """Drop what no image needs, whichever spelling of its id is the right one."""
+        store = self._stores.get(leftover.attempt.store)
+        if store and drivers_uploads.is_one(store, leftover.attempt.key):
+            return drivers_uploads.abort(store, leftover.attempt)
+        keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
+        ids = {leftover.image_id, *filter(None, map(spelled, keys))}
+        images = self._shown(ids)
+        if any(image.status == "saving" for image in images):
+            # Somebody may be about to make it active, with what would be dropped.
+            for image in images:
+                if self._is_stuck(image):
+                    self._operator.restore(image.id)
+            images = self._shown(ids)
+        if any(image.status == "saving" for image in images):
+            return False
+        if leftover.kind == "image":
+            return True
+        if not images and self._delayed_delete:
+            return False
+        kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
+        return not kept
+
+    def _shown(self, ids: Iterable[str]) -> list[Image]:
+        return [image for image in map(self._operator.find, ids) if image is not None]
+
+    def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
+        """Drop what an attempt has left but an object that one of the images needs."""
+        needing = (image for image in images if refers_to(image, attempt.key))
+        return not collect([attempt], next(needing, None), self._stores)
+
+    def _is_stuck(self, image: Image) -> bool:
+        """Whether a dead upload of ours has left an image ``saving``."""
+        since = self._operator.left_saving(image.id)
+        return since is not None and time.time() - since >= self._grace

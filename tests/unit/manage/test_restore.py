@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which objects ``restore`` makes images of, and what it does if that fails."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+import pytest
+
+from tests.support import formats
+from tests.support.s3.memory import unavailable
+from tests.unit.manage.moving import Moving
+
+DATA = b"an image"
+WORDS = ("restore", "--store", "fast", "--project", "acme")
+
+
+def orphan(moving: Moving, image_id: str = "", data: bytes = DATA) -> str:
+    """Have an object that no image refers to, and return its key."""
+    key = f"{image_id or uuid.uuid4()}.{uuid.uuid4().hex[:16]}"
+    moving.stores["fast"].write(key, data)
+    return key
+
+
+def test_an_image_is_made_of_an_object(moving: Moving) -> None:
+    key = orphan(moving)
+    code, document = moving(*WORDS, "--name", "back", key)
+    assert code == 0
+    [row] = document["rows"]
+    assert (row["state"], row["code"], row["size_bytes"]) == ("done", "restored", 8)
+    image = moving.glance.shown[key[:36]]
+    assert row["image"] == image["id"] == key[:36]
+    assert (image["name"], image["owner"], image["status"]) == (
+        "back",
+        "acme",
+        "active",
+    )
+    assert image["os_hash_value"] == hashlib.sha512(DATA).hexdigest()
+    assert image["locations"][0]["url"].endswith(f"/fast/{key}")
+    assert (
+        document["summary"] == "1 images restored, 0 skipped, 0 failed; 8 bytes in all"
+    )
+    code, document = moving(*WORDS, key)
+    assert (code, document["rows"][0]["code"]) == (0, "needed")
+
+
+def test_its_format_is_that_of_the_data(moving: Moving) -> None:
+    qcow2 = orphan(moving, data=formats.qcow2(1024**2))
+    gpt = orphan(moving, data=formats.gpt())
+    assert moving(*WORDS, qcow2, gpt)[0] == 0
+    assert moving.glance.shown[qcow2[:36]]["disk_format"] == "qcow2"
+    assert moving.glance.shown[gpt[:36]]["disk_format"] == "raw"
+    wrong = orphan(moving)
+    code, document = moving(*WORDS, "--disk-format", "qcow2", wrong)
+    assert (code, document["rows"][0]["code"]) == (1, "content")
+    assert wrong[:36] not in moving.glance.shown
+    code, document = moving(*WORDS, "--container-format", "ova", wrong)
+    assert code == 2
+    assert document["error"].startswith("--disk-format: needed")
+
+
+def test_one_that_waits_for_data_keeps_what_it_is(moving: Moving) -> None:
+    image_id = moving.glance.image(status="queued", name="waiting")
+    moving.glance.shown[image_id].update(locations=[], disk_format=None, size=None)
+    code, _ = moving(*WORDS, orphan(moving, image_id))
+    image = moving.glance.shown[image_id]
+    assert (code, image["name"], image["status"]) == (0, "waiting", "active")
+    assert (image["disk_format"], image["container_format"]) == ("raw", "bare")
+
+
+def test_images_that_were_deleted(moving: Moving) -> None:
+    key = orphan(moving)
+    moving.glance.deleted.add(key[:36])
+    code, document = moving(*WORDS, key)
+    assert (code, document["rows"][0]["code"]) == (0, "deleted")
+    assert moving.glance.shown == {}
+    code, document = moving(*WORDS, key, "--deleted")
+    [image] = moving.glance.shown.values()
+    assert (code, document["rows"][0]["image"]) == (0, image["id"])
+    assert image["id"] != key[:36]
+
+
+@pytest.mark.parametrize("waiting", [True, False])
+def test_glance_that_does_not_register_it(moving: Moving, waiting: bool) -> None:
+    """What was created for it is deleted again, and the object stays."""
+    image_id = str(uuid.uuid4())
+    if waiting:
+        image_id = moving.glance.image(status="queued")
+        moving.glance.shown[image_id].update(locations=[])
+    key = orphan(moving, image_id)
+    moving.glance.registers = False
+    code, document = moving(*WORDS, key)
+    assert (code, document["rows"][0]["state"]) == (1, "failed")
+    assert (image_id in moving.glance.shown) is waiting
+    assert key in moving.stores["fast"].objects_by_key
+    moving.glance.registers = True
+    assert moving(*WORDS, key)[0] == 0
+
+
+def test_an_object_that_cannot_be_read_is_no_image(moving: Moving) -> None:
+    key, other = orphan(moving), orphan(moving)
+    moving.configure("[s3gateway]\nretry_time = 0\n")
+    fail = unavailable("read")
+    moving.stores["fast"].before = lambda request, name: (
+        fail(request, name) if name == key else None
+    )
+    code, document = moving(*WORDS, key, other)
+    assert code == 1
+    states = {row["key"]: row["state"] for row in document["rows"]}
+    assert states == {key: "failed", other: "done"}
+    assert key[:36] not in moving.glance.shown
+
+
+def test_a_store_that_there_is_not(moving: Moving) -> None:
+    code, document = moving("restore", "--store", "slow", "--project", "acme", "x")
+    assert code == 2
+    assert document["error"].startswith("--store: 'slow' is not an S3 store")
