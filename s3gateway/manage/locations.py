@@ -108,13 +108,14 @@ def declare_face(parser: argparse.ArgumentParser) -> None:
         "--face",
         type=sealing.url,
         metavar="URL",
-        help="of the S3 face: locations there hold its keys, and none of S3",
+        help="of the S3 face: locations there hold its keys, and none of S3; by "
+        "default [s3gateway] face_url",
     )
 
 
 def _audit(context: Context) -> bool:
     stores = {name: store.settings for name, store in context.stores.items()}
-    return audit(context.glance, stores, context.output, context.words.face)
+    return audit(context.glance, stores, context.output, context.face)
 
 
 def _scrub(context: Context) -> bool:
@@ -127,7 +128,7 @@ def audit(
     operator: Operator,
     stores: Mapping[str, StoreSettings],
     output: Output,
-    face: str | None = None,
+    face: str = "",
 ) -> bool:
     """Count the locations by store and by the access key in them.
 
@@ -152,11 +153,11 @@ def count(
     operator: Operator,
     stores: Mapping[str, StoreSettings],
     output: Output,
-    face: str | None,
+    face: str,
 ) -> collections.Counter[Kind]:
     """Count the S3 locations of all images, of deleted ones too where they are seen.
 
-    :param face: URL of the S3 face, ``None`` if there is none
+    :param face: URL of the S3 face, empty if there is none
     """
     found: collections.Counter[Kind] = collections.Counter()
     service = uris.service_of(face) if face else None

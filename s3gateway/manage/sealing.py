@@ -95,7 +95,10 @@ def declare(group: Commands) -> None:
 
 def _declare_common(parser: argparse.ArgumentParser, *, file_needed: bool) -> None:
     parser.add_argument(
-        "--face", type=url, metavar="URL", required=True, help="of the face"
+        "--face",
+        type=url,
+        metavar="URL",
+        help="of the face; by default [s3gateway] face_url",
     )
     parser.add_argument(
         "--key-file",
@@ -130,7 +133,7 @@ def url(text: str) -> str:
 
 def seal(context: Context) -> bool:
     """Move locations to the face; return whether all are there."""
-    words, face = context.words, context.words.face
+    words, face = context.words, _face(context)
     pair = _pair(words.key_file, words.key)
     others = {service_of(face), *map(service_of, words.sources)}
     moves = {
@@ -138,6 +141,12 @@ def seal(context: Context) -> bool:
         for store in _stores(context)
     }
     return relocation.run(context, moves, deleted=True)
+
+
+def _face(context: Context) -> str:
+    if not context.face:
+        raise UsageError("--face: name the URL of the face, as face_url is not set")
+    return context.face
 
 
 def unseal(context: Context) -> bool:
