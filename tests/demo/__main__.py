@@ -134,9 +134,9 @@ class Demo:
         """Let Glance's own driver write, read and delete an image."""
         name = picture.path.name
         self.report.step(f"Importing {name}: Glance writes it itself, to the face")
-        words = ["--import", "--file", picture.path, "--container-format", "bare"]
-        words += ["--disk-format", picture.disk_format, f"imported-{name}"]
-        self.openstack(url, "image", "create", *words)
+        kind = ["--disk-format", picture.disk_format, "--container-format", "bare"]
+        file = ["--import", "--file", str(picture.path)]
+        self.openstack(url, "image", "create", *file, *kind, f"imported-{name}")
         image = self.until_active(url, f"imported-{name}")
         self.report.check(f"{name}: imported", image["status"] == "active")
         keys = [key for key in self.bucket("fast") if key.startswith(image["id"])]
@@ -227,7 +227,8 @@ class Demo:
             return
         port = free_port() if self.mode == "sealed" else 0
         self.face = f"http://127.0.0.1:{port}"
-        with self.serving("behind", seal.stores(self.face) if port else {}) as behind:
+        at_face = standalone.behind_face(self.face) if port else {}
+        with self.serving("behind", at_face) as behind:
             ours = {"s3gateway": {"glance_url": behind.url}}
             spec = GatewaySpec(face=port, config=merged(self.stores(), ours))
             with standalone.serving(spec, self.directory / "gateway") as alone:

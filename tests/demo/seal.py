@@ -14,21 +14,9 @@ from urllib import parse
 from botocore.exceptions import ClientError
 
 from tests.support.s3.s3server import S3Server
-from tests.support.servers.glance import Config
 from tests.support.servers.standalone import FACE_KEYS
 
 OF_THE_FACE = {"the face's secret key": FACE_KEYS[1]}
-
-
-def stores(face: str) -> Config:
-    """Return what Glance's stores have in place of the host and the keys of S3."""
-    access_key, secret_key = FACE_KEYS
-    opened = {
-        "s3_store_host": face,
-        "s3_store_access_key": access_key,
-        "s3_store_secret_key": secret_key,
-    }
-    return {"fast": opened, "cheap": opened}
 
 
 def of_s3(server: S3Server) -> Mapping[str, str]:
