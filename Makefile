@@ -5,8 +5,9 @@ TOX = .venv/bin/tox run
 
 .PHONY: bench demo documents test test-full clean
 
+# DEMO=--standalone or DEMO=--sealed shows the gateway as a service of its own.
 demo: .venv/installed
-	.venv/bin/python -m tests.support.leftovers .venv/bin/python -m tests.demo
+	.venv/bin/python -m tests.support.leftovers .venv/bin/python -m tests.demo $(DEMO)
 
 test: .venv/installed
 	@$(PYTHON) tests/packages.py

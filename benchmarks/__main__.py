@@ -100,8 +100,10 @@ def measure(
                 yield from small.requests(found, file)
             with field.laid_out(found, "near") as laid_out:
                 yield from small.rates(laid_out, file, pairs)
-        for line, group in itertools.groupby(chosen, lambda case: case.line):
-            with field.laid_out(found, line) as laid_out:
+        for line, cases_of_line in itertools.groupby(chosen, lambda case: case.line):
+            group = list(cases_of_line)
+            face = any(field.FACE in case.sides for case in group)
+            with field.laid_out(found, line, face=face) as laid_out:
                 course = Course(laid_out, file)
                 for case in group:
                     yield from course.run(case, pairs)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from benchmarks.field import BY_API
+from benchmarks.field import FACE
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.transfers import BOTO3
@@ -33,6 +34,7 @@ def cases(size: int, *, boto3: bool = True) -> list[Case]:
         Case("download-64", "near", False, size // 64, 64, sides=_ALONE, pairs=2),
         Case("upload-16", "near", True, size // 16, 16),
         Case("upload-64", "near", True, size // 64, 64),
+        Case("face-download", "near", False, size, sides=(STOCK, FACE)),
         Case("far-upload", "far", True, size, sides=_ALL),
         Case("far-download", "far", False, size, sides=_ALL),
         Case("upload-chunked", "near", True, size, chunked=True),
@@ -67,6 +69,7 @@ class Target:
 
     :ivar measure: a field of ``Sample`` or ``Rate``
     :ivar against: the side whose median it is divided by; ``""`` for none
+    :ivar side: whose median it is
     """
 
     case: str
@@ -74,6 +77,7 @@ class Target:
     against: str
     least: float | None = None
     most: float | None = None
+    side: str = GATEWAY
 
     @property
     def wanted(self) -> str:
@@ -97,6 +101,8 @@ TARGETS = [
     Target("download", "speed", STOCK, least=1.1),
     Target("download", "first", STOCK, most=0.3),
     Target("download-4", "cpu", STOCK, most=0.4),
+    Target("face-download", "cpu", STOCK, most=1.15, side=FACE),
+    Target("face-download", "speed", STOCK, least=0.9, side=FACE),
     Target("upload", "cpu", STOCK, most=0.72),
     Target("upload", "speed", STOCK, least=1.3),
     Target("upload-4", "cpu", STOCK, most=0.8),

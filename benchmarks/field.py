@@ -23,15 +23,19 @@ from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
 from tests.support.servers import glance
 from tests.support.servers import identity
+from tests.support.servers import standalone
 from tests.support.servers.glance import Config
 from tests.support.servers.glance import GlanceSpec
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
+from tests.support.servers.standalone import GatewaySpec
 
 STOCK = "stock"
 GATEWAY = "gateway"
 #: The gateway that registers uploads through Glance's API.
 BY_API = "by API"
+#: Stock Glance whose S3 is the face of a sealed gateway; both count.
+FACE = "face"
 
 BUCKET = "benchmark"
 TOKEN = identity.token("alice", "bench", "member", "reader")
@@ -53,7 +57,7 @@ LINES = {
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """A running Glance."""
+    """A running Glance, perhaps with a gateway behind it."""
 
     api: Api
     client: Client
@@ -100,13 +104,18 @@ class Field:
 
 
 @contextlib.contextmanager
-def laid_out(ground: Ground, line: str) -> Iterator[Field]:
-    """Start the Glances, with S3 as far away as the line says."""
+def laid_out(ground: Ground, line: str, *, face: bool = False) -> Iterator[Field]:
+    """Start the Glances, with S3 as far away as the line says.
+
+    :param face: whether there is one behind a face, too
+    """
     with contextlib.ExitStack() as stack:
         seen = ground.s3
         if LINES[line]:
             seen = stack.enter_context(_behind(ground, line))
         sides = stack.enter_context(both(ground, seen, line))
+        if face:
+            sides[FACE] = stack.enter_context(_sealed(ground, seen, line))
         yield Field(ground, line, seen, sides)
 
 
@@ -135,13 +144,38 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
         yield sides
 
 
+@contextlib.contextmanager
+def _sealed(ground: Ground, s3: S3Server, name: str) -> Iterator[Side]:
+    """Start a Glance behind the face of a sealed gateway."""
+    port = free_port()
+    real = stores(s3)
+    at_face = {"fast": standalone.behind_face(f"http://127.0.0.1:{port}")["fast"]}
+    spec = GlanceSpec(
+        bin_dir=ground.bin_dir,
+        gateway=False,
+        wsgi=ground.wsgi,
+        threads=_THREADS,
+        config=glance.merged(ground.config, at_face),
+    )
+    home = ground.directory / f"{name}-{FACE}"
+    with glance.serving(spec, home, real, ground.database) as running:
+        url = {"s3gateway": {"glance_url": running.url}}
+        config = glance.merged(real, ground.config, url)
+        behind = GatewaySpec(face=port, config=config)
+        with standalone.serving(behind, home / "gateway") as gateway:
+            api = Api(running.url, TOKEN)
+            _warm_up(api, FACE)
+            workers = Workers(running.server.pid, gateway.server.pid)
+            yield Side(api, Client(running.url, TOKEN), workers)
+
+
 def _warm_up(api: Api, side: str) -> None:
     """Make each side do its first-time work, and check which side moves the bytes."""
     image = api.create(name="first")
     api.upload(image, bytes(_WARM))
     api.download(image)
     [location] = api.show(image)["locations"]
-    if (location["url"] == f"s3://fast/{image}") != (side != STOCK):
+    if (location["url"] == f"s3://fast/{image}") != (side not in (STOCK, FACE)):
         raise Failed(f"{side} is not what was measured")
     api.delete(image)
 

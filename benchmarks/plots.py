@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 
 from benchmarks.field import BY_API
+from benchmarks.field import FACE
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
 from benchmarks.report import Results
@@ -17,7 +18,13 @@ from benchmarks.transfers import BOTO3
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-_COLOURS = {STOCK: "#9a9a9a", GATEWAY: "#1f6fb4", BY_API: "#7fb2de", BOTO3: "#d9a441"}
+_COLOURS = {
+    STOCK: "#9a9a9a",
+    GATEWAY: "#1f6fb4",
+    BY_API: "#7fb2de",
+    FACE: "#5a8f4e",
+    BOTO3: "#d9a441",
+}
 _PLOTS = {
     "speed": "MiB/s (more is better)",
     "cpu": "CPU seconds of the workers per GiB (less is better)",

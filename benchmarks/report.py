@@ -50,7 +50,7 @@ class Results:
 
     def reached(self, target: Target) -> float:
         """Return what is compared with a target: a ratio of medians, or a median."""
-        ours = self.median(target.case, GATEWAY, target.measure)
+        ours = self.median(target.case, target.side, target.measure)
         if not target.against:
             return ours
         return ours / self.median(target.case, target.against, target.measure)
@@ -164,7 +164,7 @@ def _digests(results: Results) -> Table:
 
 
 def _targets(results: Results) -> Table:
-    headings = ["case", "measure", "gateway divided by", "to be", "is", "reached"]
+    headings = ["case", "measure", "side", "divided by", "to be", "is", "reached"]
     cases = {run.case for run in results.runs}
     rows = []
     for target in TARGETS:
@@ -172,7 +172,7 @@ def _targets(results: Results) -> Table:
             value = results.reached(target)
             yes = "yes" if target.is_met(value) else "no"
             against = target.against or "nothing"
-            row = [target.case, target.measure, against, target.wanted]
+            row = [target.case, target.measure, target.side, against, target.wanted]
             rows.append([*row, f"{value:.2f}", yes])
     return Table("targets", headings, rows)
 

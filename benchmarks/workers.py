@@ -30,15 +30,19 @@ class Cost:
 
 
 class Workers:
-    """A server's master process and its workers.
+    """The master processes of servers, and their workers.
 
     What they hold when this is made counts as idle: make it when they have loaded
     what they need and before the first large image.
     """
 
-    def __init__(self, pid: int) -> None:
-        master = psutil.Process(pid)
-        self._processes = [master, *master.children(recursive=True)]
+    def __init__(self, *pids: int) -> None:
+        masters = [psutil.Process(pid) for pid in pids]
+        self._processes = [
+            process
+            for master in masters
+            for process in (master, *master.children(recursive=True))
+        ]
         self._idle = {found.pid: found.memory_info().rss for found in self._processes}
         self._cpu = 0.0
 

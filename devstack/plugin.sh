@@ -20,6 +20,8 @@ source "$S3GATEWAY_PLUGIN_DIR/lib/s3servers"
 source "$S3GATEWAY_PLUGIN_DIR/lib/s3gateway"
 # shellcheck source=devstack/lib/standalone
 source "$S3GATEWAY_PLUGIN_DIR/lib/standalone"
+# shellcheck source=devstack/lib/sealed
+source "$S3GATEWAY_PLUGIN_DIR/lib/sealed"
 
 if is_service_enabled g-api; then
     case "$1 ${2:-}" in

@@ -44,6 +44,15 @@ class Context:
         return gateway_settings.read(self.conf)
 
     @functools.cached_property
+    def face(self) -> str:
+        """The URL of the S3 face: ``--face``, or ``face_url``; empty if there is none.
+
+        :raises ConfigError: if the configuration cannot be used
+        """
+        named: str | None = self.words.face
+        return named or (self.settings.face.url if self.settings.face else "")
+
+    @functools.cached_property
     def stores(self) -> dict[str, S3Store]:
         """The S3 stores.
 

@@ -130,7 +130,8 @@ def declare_face(parser: argparse.ArgumentParser) -> None:
         "--face",
         type=sealing.url,
         metavar="URL",
-        help="of the S3 face: locations there hold its keys, and none of S3",
+        help="of the S3 face: locations there hold its keys, and none of S3; by "
+        "default [s3gateway] face_url",
     )
 
 
@@ -144,7 +145,7 @@ def _audit(context: Context) -> bool:
         context.glance,
         {name: store.settings for name, store in context.stores.items()},
         context.output,
-        words.face,
+        context.face,
         by_image=words.images,
     )
     if words.store:
@@ -203,13 +204,13 @@ def count(
     operator: Operator,
     stores: Mapping[str, StoreSettings],
     output: Output,
-    face: str | None,
+    face: str,
     *,
     by_image: bool = False,
 ) -> collections.Counter[Kind]:
     """Count the S3 locations of all images, of deleted ones too where they are seen.
 
-    :param face: URL of the S3 face, ``None`` if there is none
+    :param face: URL of the S3 face, empty if there is none
     :param by_image: whether to count those of each image by themselves
     """
     found: collections.Counter[Kind] = collections.Counter()

@@ -96,7 +96,10 @@ def declare(group: Commands) -> None:
 
 def _declare_common(parser: argparse.ArgumentParser, *, file_needed: bool) -> None:
     parser.add_argument(
-        "--face", type=url, metavar="URL", required=True, help="of the face"
+        "--face",
+        type=url,
+        metavar="URL",
+        help="of the face; by default [s3gateway] face_url",
     )
     parser.add_argument(
         "--key-file",
@@ -131,7 +134,7 @@ def url(text: str) -> str:
 
 def seal(context: Context) -> bool:
     """Move locations to the face; return whether all are there."""
-    words, face = context.words, context.words.face
+    words, face = context.words, _face(context)
     pair = _pair(words.key_file, words.key)
     moves = {
         store.name: _forth(store, face, pair, words.sources)
@@ -151,6 +154,12 @@ def _forth(
     )
 
 
+def _face(context: Context) -> str:
+    if not context.face:
+        raise UsageError("--face: name the URL of the face, as face_url is not set")
+    return context.face
+
+
 def unseal(context: Context) -> bool:
     """Move locations from the face to S3; return whether all are there."""
     words = context.words
@@ -164,7 +173,7 @@ def unseal(context: Context) -> bool:
 
 
 def _back(context: Context, store: StoreSettings, pair: KeyPair | None) -> Move:
-    face, target = service_of(context.words.face), context.words.s3 or store.endpoint
+    face, target = service_of(_face(context)), context.words.s3 or store.endpoint
     if service_of(target) == face:
         raise UsageError(
             f"--s3: [{store.name}] has the face as s3_store_host; name the S3 server "

@@ -4,18 +4,21 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import http.server
 import pathlib
 import re
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.support import formats
 from tests.support.s3.s3server import S3Server
 from tests.support.servers import environments
+from tests.support.servers import standalone
 from tests.support.servers import web
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
@@ -26,6 +29,7 @@ from tests.support.servers.keystone import PASSWORD
 from tests.support.servers.keystone import REGION
 from tests.support.servers.keystone import Keystone
 from tests.support.servers.mariadb import MariaDB
+from tests.support.servers.processes import free_port
 from tests.support.servers.processes import run
 from tests.support.servers.standalone import GatewaySpec
 
@@ -187,9 +191,27 @@ def shapes(
     spec = GatewaySpec(keystone=True, config=ours)
     gateways = [cloud.standalone(spec, config=config, **how) for how in two]
     yield "stand-alone", [each.url for each in gateways]
+    yield "sealed", sealed(cloud, spec, config, two)
     inside = merged(config, OURS)
     filters = [cloud.glance(gateway=True, config=inside, **how) for how in two]
     yield "filter", [each.url for each in filters]
+
+
+def sealed(
+    cloud: Cloud, spec: GatewaySpec, config: Config, two: list[dict[str, Any]]
+) -> list[str]:
+    """Return the URLs of two sealed gateways; both Glances use the face of one."""
+    ports = [free_port(), free_port()]
+    url = f"http://127.0.0.1:{ports[0]}"
+    real = {name: cloud.stores()[name] for name in ("fast", "cheap")}
+    ours = merged(spec.config, real, {"s3gateway": {"face_url": url}})
+    at_face = merged(config, standalone.behind_face(url))
+    return [
+        cloud.standalone(
+            dataclasses.replace(spec, face=port, config=ours), config=at_face, **how
+        ).url
+        for port, how in zip(ports, two, strict=True)
+    ]
 
 
 def test_what_passes_with_stock_passes(

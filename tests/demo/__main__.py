@@ -2,7 +2,7 @@
 """The demo: run by ``make demo``, ends with a table and an exit code.
 
 With ``--standalone`` the gateway is a separate service in front of a stock Glance,
-in place of a filter in it.
+in place of a filter in it.  With ``--sealed`` it also has the only keys of S3.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import os
 import pathlib
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from tests.demo import images
+from tests.demo import seal
 from tests.demo.images import Picture
 from tests.demo.report import Report
 from tests.support import isolation
@@ -32,6 +34,7 @@ from tests.support.servers.glance import Config
 from tests.support.servers.glance import Serving
 from tests.support.servers.glance import merged
 from tests.support.servers.identity import token
+from tests.support.servers.processes import free_port
 from tests.support.servers.processes import run
 from tests.support.servers.standalone import GatewaySpec
 
@@ -44,13 +47,13 @@ TOKEN = token("demo", "demo", "member", "reader")
 class Demo:
     """The steps, in the order in which they are run.
 
-    :param alone: whether the gateway is a separate service, not a filter
+    :param mode: ``filter``, ``standalone`` or ``sealed``
     """
 
-    def __init__(self, directory: pathlib.Path, report: Report, *, alone: bool) -> None:
+    def __init__(self, directory: pathlib.Path, report: Report, mode: str) -> None:
         self.directory = directory
         self.report = report
-        self.alone = alone
+        self.mode = mode
         self.clients = environments.bin_dir("clients")
         self.glance_bin = environments.bin_dir("glance-33")
         self.stock = self.glance_bin.parent / "etc" / "glance" / PASTE.name
@@ -62,9 +65,11 @@ class Demo:
         pictures, left_out = images.prepare(self.directory)
         for disk_format, reason in left_out.items():
             self.report.leave_out(f"an image in the format {disk_format}", reason)
-        paste, part = (PASTE, "filter")
-        if self.alone:
-            paste, part = (standalone.PASTE, "gateway before it")
+        paste, part = {
+            "filter": (PASTE, "filter"),
+            "standalone": (standalone.PASTE, "gateway before it"),
+            "sealed": (standalone.SEALED_PASTE, "gateway before and behind it"),
+        }[self.mode]
         self.report.step(
             "Starting stock Glance 33 under gunicorn: S3 stores fast and cheap, file "
             f"store local, and the {part} by {paste.relative_to(ROOT)}"
@@ -73,6 +78,9 @@ class Demo:
             self.report.show(f"image API: {url}   S3: {s3.endpoint}")
             kept = [self.to_the_default_store(url, picture) for picture in pictures]
             self.to_the_second_store(url, pictures[0])
+            if self.mode == "sealed":
+                self.imported(url, pictures[0])
+                self.nothing_of_s3_is_with_glance()
         self.report.step("Taking the gateway out: the same images through stock Glance")
         with self.glance("stock", self.stock) as running:
             for image, picture in zip(kept, pictures, strict=True):
@@ -122,6 +130,49 @@ class Demo:
         self.openstack(url, "image", "delete", image["id"])
         self.report.check(f"{name}: gone from cheap", not self.bucket("cheap"))
 
+    def imported(self, url: str, picture: Picture) -> None:
+        """Let Glance's own driver write, read and delete an image."""
+        name = picture.path.name
+        self.report.step(f"Importing {name}: Glance writes it itself, to the face")
+        kind = ["--disk-format", picture.disk_format, "--container-format", "bare"]
+        file = ["--import", "--file", str(picture.path)]
+        self.openstack(url, "image", "create", *file, *kind, f"imported-{name}")
+        image = self.until_active(url, f"imported-{name}")
+        self.report.check(f"{name}: imported", image["status"] == "active")
+        keys = [key for key in self.bucket("fast") if key.startswith(image["id"])]
+        self.report.show(f"boto3     fast: {', '.join(keys)}")
+        # The gateway's own uploads have an attempt behind the image's id.
+        self.report.check(f"{name}: Glance's driver wrote it", keys == [image["id"]])
+        self.reads_back(url, image["id"], picture, "the gateway, after the import")
+        self.openstack(url, "image", "delete", image["id"])
+        left = [key for key in self.bucket("fast") if key.startswith(image["id"])]
+        self.report.check(f"{name}: deleted by Glance's driver", not left)
+
+    def until_active(self, url: str, name: str) -> dict[str, Any]:
+        """Return an image as it is when it is active, or after a minute."""
+        end = time.monotonic() + 60
+        while True:
+            image = self.openstack_json(url, "image", "show", name)
+            if image["status"] == "active" or time.monotonic() > end:
+                return image
+            time.sleep(1)
+
+    def nothing_of_s3_is_with_glance(self) -> None:
+        self.report.step("Looking for the keys of S3 where Glance is")
+        places = (self.directory / "behind", self.directory / "glance.sqlite")
+        read, found = seal.searched(places, seal.of_s3(self.s3))
+        self.report.show(f"{read} files: the database, the configuration, the logs")
+        for line in found:
+            self.report.show(line)
+        self.report.check("no key and no address of S3 is with Glance", not found)
+        _, known = seal.searched(places, seal.OF_THE_FACE)
+        self.report.check("Glance has a key pair of the face", bool(known))
+        self.report.step("Trying what the key pair of the face opens, with boto3")
+        for question, client, expected in seal.trials(self.s3, self.face):
+            answer = seal.status(client, "fast")
+            self.report.show(f"{question}: {answer}")
+            self.report.check(f"{question} is refused", answer == expected)
+
     def create(self, url: str, picture: Picture) -> dict[str, Any]:
         name = picture.path.name
         formats = ["--disk-format", picture.disk_format, "--container-format", "bare"]
@@ -170,13 +221,16 @@ class Demo:
     @contextlib.contextmanager
     def gateway(self) -> Iterator[str]:
         """Run the gateway; yield the URL of its image API."""
-        if not self.alone:
+        if self.mode == "filter":
             with self.glance("gateway", PASTE) as running:
                 yield running.url
             return
-        with self.serving("behind", {}) as behind:
+        port = free_port() if self.mode == "sealed" else 0
+        self.face = f"http://127.0.0.1:{port}"
+        at_face = standalone.behind_face(self.face) if port else {}
+        with self.serving("behind", at_face) as behind:
             ours = {"s3gateway": {"glance_url": behind.url}}
-            spec = GatewaySpec(config=merged(self.stores(), ours))
+            spec = GatewaySpec(face=port, config=merged(self.stores(), ours))
             with standalone.serving(spec, self.directory / "gateway") as alone:
                 yield alone.url
 
@@ -203,31 +257,41 @@ def _sha256(path: pathlib.Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.demo")
-    parser.add_argument(
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument(
         "--standalone",
-        action="store_true",
+        action="store_const",
+        const="standalone",
+        dest="mode",
         help="run the gateway as a separate service, not as a filter in Glance",
     )
-    alone = parser.parse_args().standalone
+    modes.add_argument(
+        "--sealed",
+        action="store_const",
+        const="sealed",
+        dest="mode",
+        help="the same, and Glance has no key of S3",
+    )
+    mode = parser.parse_args().mode or "filter"
     isolation.apply()
     with Report() as report:
-        return _shown(report, alone=alone)
+        return _shown(report, mode)
 
 
-def _shown(report: Report, *, alone: bool) -> int:
+def _shown(report: Report, mode: str) -> int:
     server = os.environ.get("S3GATEWAY_SERVER", "swift")
     if reason := catalog.missing(server):
         report.check(f"{server} can be run: {reason}", False)
         return report.finish()
     report.step(f"Building the environments of Glance, {server}, the clients (once)")
     own = [server] if server in environments.ENVIRONMENTS else []
-    own += ["gateway"] if alone else []
+    own += [] if mode == "filter" else ["gateway"]
     environments.build("glance-33", *own, "clients")
     with tempfile.TemporaryDirectory(prefix="s3gateway-demo-") as name:
         directory = pathlib.Path(name)
         report.step(f"Starting {server} as the S3 server")
         with catalog.serving(server, directory / server) as s3:
-            Demo(directory, report, alone=alone).run(s3)
+            Demo(directory, report, mode).run(s3)
     return report.finish()
 
 

@@ -59,7 +59,7 @@ fi
 function note {
     echo "$*" >> "$HERE/calls"
 }
-for name in setup_develop pip_install_gr install_package enable_apache_mod \
+for name in setup_develop pip_install pip_install_gr install_package enable_apache_mod \
     enable_apache_site disable_apache_site restart_apache_server echo_summary \
     configure_keystone_authtoken_middleware setup_logging create_service_user; do
     eval "function $name { note $name \"\$@\"; }"

@@ -75,7 +75,8 @@ class Stack:
         self.settings.update(settings)
         for name in ("bin", "etc/apache2", "opt/data/glance/cache", "tmp"):
             (here / name).mkdir(parents=True)
-        self.program("uwsgi", _RECORDER.format(name="uwsgi", program="false"))
+        for name in ("uwsgi", "s3gateway-api"):
+            self.program(name, _RECORDER.format(name=name, program="false"))
         self.program("systemctl", _SYSTEMCTL)
         # the one that has Glance
         self.settings["PYTHON"] = str(glance_etc.parents[1] / "bin" / "python")

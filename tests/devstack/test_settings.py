@@ -26,9 +26,12 @@ WRONG = [
     ({"S3GATEWAY_BACKENDS": "database"}, "[database] is another section"),
     ({"S3GATEWAY_BACKENDS": "fast faster"}, "bucket of faster begins with"),
     ({"S3GATEWAY_DEFAULT_BACKEND": "slow"}, "S3GATEWAY_DEFAULT_BACKEND = slow"),
-    (
-        {"S3GATEWAY_MODE": "standalone", "GLANCE_SHOW_MULTIPLE_LOCATIONS": "False"},
-        "GLANCE_SHOW_MULTIPLE_LOCATIONS",
+    *(
+        (
+            {"S3GATEWAY_MODE": mode, "GLANCE_SHOW_MULTIPLE_LOCATIONS": "False"},
+            "GLANCE_SHOW_MULTIPLE_LOCATIONS",
+        )
+        for mode in ("standalone", "sealed")
     ),
     (
         {"GLANCE_ENABLE_MULTIPLE_STORES": "False", "S3GATEWAY_BACKENDS": "fast cheap"},
@@ -65,6 +68,7 @@ def test_wrong_setting(stack: MakeStack, wrong: dict[str, str], message: str) ->
     [
         {},
         {"S3GATEWAY_MODE": "standalone"},
+        {"S3GATEWAY_MODE": "sealed"},
         {"S3GATEWAY_BACKENDS": "gold,silver_2"},
         {"S3GATEWAY_BACKENDS": "gold silver", "S3GATEWAY_DEFAULT_BACKEND": "silver"},
         {"GLANCE_ENABLE_MULTIPLE_STORES": "False"},

@@ -137,8 +137,9 @@ FULL = Tier(
         Part(name="clients", tests=_but("tests/clients", _TEMPEST)),
         Part(name="manage", tests=("tests/manage",)),
         Part(name="contract", tests=("tests/contract",)),
-        Part(
-            name="demo-standalone", program=(PYTHON, "-m", "tests.demo", "--standalone")
+        *(
+            Part(name=f"demo-{mode}", program=(PYTHON, "-m", "tests.demo", f"--{mode}"))
+            for mode in ("standalone", "sealed")
         ),
         Part(name="devstack", tests=("tests/devstack",)),
         Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),

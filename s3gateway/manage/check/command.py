@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from s3gateway.config.settings import Settings
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
+from s3gateway.errors import UsageError
 from s3gateway.glance import identity
 from s3gateway.glance import relied_on
 from s3gateway.glance import surroundings
@@ -26,6 +28,7 @@ from s3gateway.manage.check import keystone
 from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
 from s3gateway.manage.check import running
+from s3gateway.manage.check import seal
 from s3gateway.manage.check import uwsgi_files
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.check.findings import Meaning
@@ -60,8 +63,14 @@ Whether the running Glance has the gateway, and in which version, it tells admin
 it is asked as the user of --os-cloud or OS_*, [service_user] or [keystone_authtoken].
 To see what users see, run "selftest".
 
+Of a sealed gateway this proves the seal. On its own host (face_url is set) the face is
+asked for what it must refuse. On a Glance host behind it, name the face: then that is
+done with the key pair of each store's section, and keys of S3 are looked for in
+Glance's configuration files and all that lies beside them, and in its locations.
+
   s3gateway-manage check
   s3gateway-manage check --store fast --no-write
+  s3gateway-manage check --face http://192.0.2.11:9293 --search /var/log/glance
   s3gateway-manage check --json | jq '.rows[] | select(.state == "error")'
 """
 
@@ -84,6 +93,15 @@ def declare(commands: Commands) -> None:
     )
     locations.declare_face(parser)
     parser.add_argument(
+        "--search",
+        action="append",
+        type=pathlib.Path,
+        metavar="PATH",
+        default=[],
+        help="where Glance is behind a face, look for keys of S3 in this file or "
+        "directory, too; may be repeated",
+    )
+    parser.add_argument(
         "--os-cloud", metavar="NAME", default="", help="a cloud of clouds.yaml"
     )
 
@@ -99,6 +117,14 @@ def run(context: Context) -> bool:
 
 
 def _all(context: Context) -> Iterator[Finding]:
+    if seal.is_behind(context):
+        yield from keystone.check(context.conf)
+        yield from seal.of_glance(context, _stores(context))
+        yield from _glance(context)
+        yield from running.check(context.conf, context.words.os_cloud)
+        return
+    if context.words.search:
+        raise UsageError("--search: name the face as well, where Glance is behind it")
     yield from _configuration(context.settings)
     if remote_glance.read(context.conf) is None:
         yield from paste_file.check(context.conf)
@@ -109,6 +135,7 @@ def _all(context: Context) -> Iterator[Finding]:
     for store in _stores(context):
         transfer = context.settings.transfer
         yield from check_store(store, transfer, write=not words.no_write)
+    yield from seal.of_gateway(context, _stores(context))
     yield from _glance(context)
     yield from running.check(context.conf, words.os_cloud)
     yield from member.check(context.conf, write=not words.no_write)
@@ -216,22 +243,27 @@ def _glance(context: Context) -> Iterator[Finding]:
         yield findings.error(meaning.code, "Glance", meaning.found, detail)
     else:
         yield findings.ok("glance_lists_images", "Glance", "its API lists images")
-        yield _way(context)
-        try:
-            surroundings.need_keys_for_locations(context.settings, glance.traits)
-        except ConfigError as error:
-            yield findings.error(
-                "locations_need_keys", "Glance", "no keys for locations", str(error)
-            )
-        if glance.traits.credentials_in_uris:
-            yield findings.warning(
-                "glance_stores_keys",
-                "Glance",
-                "glance_store before 5.6",
-                "It keeps the S3 keys in its database: upgrade, then run locations "
-                "scrub.",
-            )
+        if not seal.is_behind(context):
+            yield from _registrations(context, glance)
         yield from _locations(context, glance)
+
+
+def _registrations(context: Context, glance: Operator) -> Iterator[Finding]:
+    """Say how uploads of the gateway become those of Glance."""
+    yield _way(context)
+    try:
+        surroundings.need_keys_for_locations(context.settings, glance.traits)
+    except ConfigError as error:
+        yield findings.error(
+            "locations_need_keys", "Glance", "no keys for locations", str(error)
+        )
+    if glance.traits.credentials_in_uris:
+        yield findings.warning(
+            "glance_stores_keys",
+            "Glance",
+            "glance_store before 5.6",
+            "It keeps the S3 keys in its database: upgrade, then run locations scrub.",
+        )
 
 
 def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
@@ -240,7 +272,7 @@ def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
         return  # to ask its API for all images would take long
     stores = context.settings.stores
     try:
-        found = locations.count(glance, stores, context.output, context.words.face)
+        found = locations.count(glance, stores, context.output, context.face)
     except GlanceError as error:
         yield findings.error(
             "locations_not_known", "locations", "not known", str(error)

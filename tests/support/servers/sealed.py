@@ -15,9 +15,11 @@ from botocore.config import Config as ClientConfig
 from tests.support.clients.api import Api
 from tests.support.faults.faultproxy import FaultProxy
 from tests.support.faults.through import IMPATIENT
+from tests.support.servers import standalone
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Config
 from tests.support.servers.glance import Glance
+from tests.support.servers.glance import merged
 from tests.support.servers.processes import free_port
 from tests.support.servers.standalone import FACE_KEYS
 from tests.support.servers.standalone import Gateway
@@ -79,24 +81,26 @@ class Sealed:
 
 @contextlib.contextmanager
 def serving(
-    cloud: Cloud, *arguments: str, most: int = 48, **options: str
+    cloud: Cloud,
+    *arguments: str,
+    most: int = 48,
+    flavor: str = "keystone",
+    glance_config: Config | None = None,
+    **options: str,
 ) -> Iterator[Sealed]:
     """Run a sealed gateway and its Glance.
 
     :param arguments: gunicorn's
     :param most: requests to the image API at once
+    :param flavor: of Glance's paste file
+    :param glance_config: further options of Glance
     :param options: of the section ``s3gateway``
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     real = cloud.stores()
-    access_key, secret_key = FACE_KEYS
-    open_by = {
-        "s3_store_host": url,
-        "s3_store_access_key": access_key,
-        "s3_store_secret_key": secret_key,
-    }
-    glance = cloud.glance(gateway=False, config={"fast": open_by, "cheap": open_by})
+    config = merged(standalone.behind_face(url), glance_config or {})
+    glance = cloud.glance(gateway=False, config=config, flavor=flavor)
     with FaultProxy(cloud.s3.endpoint) as proxy:
         stores: Config = {
             name: {**real[name], "s3_store_host": proxy.endpoint}
@@ -109,5 +113,5 @@ def serving(
             arguments=arguments,
             config={**stores, "s3gateway": {**IMPATIENT, **release, **options}},
         )
-        gateway = cloud.standalone(spec, config=glance.spec.config)
+        gateway = cloud.standalone(spec, config=config, flavor=flavor)
         yield Sealed(cloud, glance, gateway, proxy, url)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from tests.support.servers import environments
 from tests.support.servers.glance import ROOT
+from tests.support.servers.glance import Config
 from tests.support.servers.glance import ini
 from tests.support.servers.glance import merged
 from tests.support.servers.identity import token
@@ -33,6 +34,17 @@ SERVICE_USER = {
     "endpoint": "http://127.0.0.1:9",
     "token": token("gateway", "service", "service", "admin", "member", "reader"),
 }
+
+
+def behind_face(url: str) -> Config:
+    """Return what Glance's S3 stores have in place of the host and the keys of S3."""
+    access_key, secret_key = FACE_KEYS
+    opened = {
+        "s3_store_host": url,
+        "s3_store_access_key": access_key,
+        "s3_store_secret_key": secret_key,
+    }
+    return {"fast": opened, "cheap": opened}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -386,12 +387,12 @@ def test_what_is_valid_is_used_while_a_source_hangs(
     [
         {"SessionToken": "token-of-process\n"},
         {"AccessKeyId": "FROM PROCESS"},
-        {"SecretAccessKey": ["secret-of-process"]},
+        {"SecretAccessKey": cast("str", ["secret-of-process"])},
         {"SecretAccessKey": "secret-of-pr\u00f6cess"},
     ],
 )
 def test_what_cannot_be_a_key_is_not_used(
-    files: Files, odd: dict[str, object], caplog: pytest.LogCaptureFixture
+    files: Files, odd: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     """A line end in a token would fail in the HTTP library, which shows the token."""
     files.process(_said(**odd))

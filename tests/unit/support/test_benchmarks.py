@@ -47,6 +47,12 @@ def test_a_ratio_is_of_medians(results: Results) -> None:
     assert not Target("download", "cpu", "stock", most=0.4).is_met(0.5)
 
 
+def test_a_target_may_be_of_another_side(results: Results) -> None:
+    results.samples += [sample("face", 95.0, 1.1)]
+    slower = Target("download", "speed", "stock", least=0.9, side="face")
+    assert results.reached(slower) == 0.95
+
+
 def test_what_was_not_reached_is_said(results: Results) -> None:
     [targets] = [table for table in report.tables(results) if table.name == "targets"]
     said = {(row[0], row[1]): row[-1] for row in targets.rows}

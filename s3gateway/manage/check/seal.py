@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a gateway is sealed: on its own host, and on the hosts of its Glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from s3gateway.config import remote as remote_glance
+from s3gateway.config import sources
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.stores import StoreSettings
+from s3gateway.manage.check import face
+from s3gateway.manage.check import findings
+from s3gateway.manage.check import traces
+from s3gateway.manage.check.findings import Finding
+from s3gateway.manage.context import Context
+from s3gateway.uris import service_of
+
+
+def is_behind(context: Context) -> bool:
+    """Whether the configuration is that of a stock Glance behind a face."""
+    return remote_glance.read(context.conf) is None and bool(context.face)
+
+
+def of_gateway(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Finding]:
+    """Yield what is found out where the gateway is; nothing if it is not sealed."""
+    settings = context.settings
+    if settings.face is None:
+        return
+    pair = settings.face.keys.current()
+    for store in stores:
+        yield from face.check(store, context.face, pair, settings.transfer)
+
+
+def of_glance(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Finding]:
+    """Yield what is found out where Glance is."""
+    settings, url = context.settings, context.face
+    opening: list[KeyPair] = list(settings.face.keys.all() if settings.face else ())
+    for store in stores:
+        if service_of(store.endpoint) != service_of(url):
+            yield _elsewhere(store)
+            continue
+        pair = store.keys.current()
+        opening.append(pair)
+        yield from face.check(store, url, pair, settings.transfer)
+    read = sources.read_by(context.conf)
+    searched = traces.places(read, context.words.search)
+    yield from traces.check(searched, opening)
+
+
+def _elsewhere(store: StoreSettings) -> Finding:
+    return findings.error(
+        "store_not_at_face",
+        f"store {store.name}",
+        "Glance uses S3 itself",
+        "Its s3_store_host is not the face, so the keys in its section are those of "
+        "S3: give it the face's URL and a pair of face-key.",
+    )

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``check`` proves the seal of a gateway: real requests to a face over real sockets."""
+
+from __future__ import annotations
+
+import dataclasses
+import http.server
+import json
+import pathlib
+import socketserver
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
+from wsgiref import simple_server
+
+import pytest
+
+from s3gateway.config.face import FaceKeys
+from s3gateway.config.keys import KeyPair
+from s3gateway.config.keys import Keys
+from s3gateway.errors import StoreDenied
+from s3gateway.face.app import Face
+from s3gateway.manage import main
+from s3gateway.manage.check import command
+from s3gateway.manage.check import face
+from s3gateway.upload.written import Written
+from tests.support import schema
+from tests.support.s3.memory import MemoryStore
+from tests.support.s3.memory import store_settings
+from tests.support.s3.stores import TRANSFER
+from tests.support.servers import web
+from tests.support.servers.processes import free_port
+
+PAIR = KeyPair("FACEKEY", "face-secret-of-25-bytes-x")
+IMPATIENT = dataclasses.replace(TRANSFER, retry_time=0.1)
+
+
+class Threading(socketserver.ThreadingMixIn, simple_server.WSGIServer):
+    """Serves each connection in a thread."""
+
+
+class Silent(simple_server.WSGIRequestHandler):
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+@dataclasses.dataclass
+class Sealed:
+    """A face that is served.
+
+    :ivar keys: its file of key pairs
+    """
+
+    url: str
+    store: MemoryStore
+    keys: pathlib.Path
+
+    def codes(self, pair: KeyPair = PAIR, **changes: Any) -> list[str]:
+        store = store_settings(keys=Keys(pair), **changes)
+        return [each.code for each in face.check(store, self.url, pair, IMPATIENT)]
+
+
+@pytest.fixture
+def sealed(tmp_path: pathlib.Path) -> Iterator[Sealed]:
+    keys = tmp_path / "face-keys"
+    keys.write_text(f"{PAIR.access_key} {PAIR.secret_key}\n")
+    keys.chmod(0o600)
+    store = MemoryStore(store_settings(region="eu-central-1"))
+    app = Face(FaceKeys(str(keys)), {"fast": store}, IMPATIENT, Written())
+    server = simple_server.make_server(
+        "127.0.0.1", 0, app, server_class=Threading, handler_class=Silent
+    )
+    with server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield Sealed(f"http://127.0.0.1:{server.server_port}", store, keys)
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_face(sealed: Sealed) -> None:
+    assert sealed.codes() == ["face_answers", "face_refuses"]
+    assert sealed.codes(region="eu-central-1") == ["face_answers", "face_refuses"]
+
+
+def test_all_that_a_face_refuses_is_named(sealed: Sealed) -> None:
+    store = store_settings(keys=Keys(PAIR))
+    *_, refuses = face.check(store, sealed.url, PAIR, IMPATIENT)
+    for what in (
+        "an unsigned request",
+        "a wrong secret key",
+        "an unknown access key",
+        "another bucket",
+        "the key of no image",
+        "a list of the bucket",
+        "an old date",
+    ):
+        assert what in refuses.found
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        (
+            {"pair": KeyPair("FACEKEY", "another-secret-of-29-bytes")},
+            "face_refuses_key",
+        ),
+        ({"pair": KeyPair("OTHERKEY", PAIR.secret_key)}, "face_refuses_key"),
+        ({"bucket": "other"}, "face_has_no_such_bucket"),
+        ({"region": "eu-west-9"}, "face_in_another_region"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "",
+)
+def test_a_section_that_does_not_fit(
+    sealed: Sealed, changes: dict[str, Any], code: str
+) -> None:
+    assert sealed.codes(**changes) == [code]
+
+
+def test_a_gateway_whose_own_keys_are_refused(sealed: Sealed) -> None:
+    def refused(*words: object) -> None:
+        raise StoreDenied("Store fast answered 403 AccessDenied")
+
+    sealed.store.before = refused
+    assert sealed.codes() == ["face_without_store"]
+
+
+class NotFound(http.server.BaseHTTPRequestHandler):
+    """An S3 server that looks at no signature."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>NoSuchKey</Code></Error>"
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_what_is_no_face_does_not_pass() -> None:
+    store = store_settings(keys=Keys(PAIR))
+    with web.serving(NotFound) as url:
+        found = list(face.check(store, url, PAIR, IMPATIENT))
+    assert [each.code for each in found] == ["face_answers", "face_does_not_refuse"]
+    assert "an old date" in found[1].found
+
+
+def test_where_nothing_listens() -> None:
+    store = store_settings(keys=Keys(PAIR))
+    url = f"http://127.0.0.1:{free_port()}"
+    [finding] = face.check(store, url, PAIR, IMPATIENT)
+    assert finding.code == "face_does_not_answer"
+    assert str(finding.severity.name) == "ERROR"
+
+
+_GLANCE = """
+[DEFAULT]
+enabled_backends = fast:s3
+[glance_store]
+default_backend = fast
+[fast]
+s3_store_host = {host}
+s3_store_access_key = {pair.access_key}
+s3_store_secret_key = {pair.secret_key}
+s3_store_bucket = fast
+"""
+_GATEWAY = """
+[s3gateway]
+glance_url = http://127.0.0.1:9
+face_url = {url}
+face_keys = {keys}
+"""
+
+Run = Callable[..., tuple[int, dict[str, str], dict[str, Any]]]
+
+
+@pytest.fixture
+def run(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Run ``check``; return its code, its rows' states by code, and all it said."""
+    etc = tmp_path / "glance"
+    etc.mkdir()
+    monkeypatch.setattr(command, "check_store", lambda *words, **more: [])
+
+    def check(text: str, *words: str) -> tuple[int, dict[str, str], dict[str, Any]]:
+        path = etc / "glance-api.conf"
+        path.write_text(text)
+        code = main([f"--config-file={path}", "check", "--json", *words])
+        found = schema.valid(json.loads(capsys.readouterr().out))
+        rows = found.get("rows", [])
+        return code, {row["code"]: row["state"] for row in rows}, found
+
+    return check
+
+
+def test_on_a_host_of_glance(sealed: Sealed, run: Run, tmp_path: pathlib.Path) -> None:
+    text = _GLANCE.format(host=sealed.url, pair=PAIR)
+    _, states, _ = run(text, "--face", sealed.url)
+    assert states["face_answers"] == states["face_refuses"] == "ok"
+    assert states["files_without_keys"] == "ok"
+    # What only concerns a gateway is not asked.
+    assert not any(code.startswith(("pipeline", "glance_id")) for code in states)
+
+    (tmp_path / "glance" / "glance-api.conf~").write_text(
+        _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "real-secret"))
+    )
+    code, states, document = run(text, "--face", sealed.url)
+    assert (code, states["key_in_file"]) == (1, "error")
+    assert "real-secret" not in json.dumps(document)
+    assert PAIR.secret_key not in json.dumps(document)
+
+
+def test_a_store_that_is_still_at_s3(sealed: Sealed, run: Run) -> None:
+    text = _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "r" * 20))
+    code, states, _ = run(text, "--face", sealed.url)
+    assert (code, states["store_not_at_face"], states["key_in_file"]) == (
+        1,
+        "error",
+        "error",
+    )
+    assert "face_answers" not in states
+
+
+def test_on_the_host_of_the_gateway(sealed: Sealed, run: Run) -> None:
+    """It takes the face from the configuration; the keys of S3 are at home there."""
+    real = _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "r" * 20))
+    ours = _GATEWAY.format(url=sealed.url, keys=sealed.keys)
+    _, states, _ = run(f"{real}{ours}")
+    assert states["face_answers"] == states["face_refuses"] == "ok"
+    assert "key_in_file" not in states
+
+
+def test_files_are_searched_behind_a_face_alone(run: Run) -> None:
+    text = _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "r" * 20))
+    code, _, document = run(text, "--search", "/etc")
+    assert code == 2
+    assert document["error"].startswith("--search: name the face as well")
