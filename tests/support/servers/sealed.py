@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -79,12 +80,17 @@ class Sealed:
 
 @contextlib.contextmanager
 def serving(
-    cloud: Cloud, *arguments: str, most: int = 48, **options: str
+    cloud: Cloud,
+    *arguments: str,
+    most: int = 48,
+    env: Mapping[str, str] | None = None,
+    **options: str,
 ) -> Iterator[Sealed]:
     """Run a sealed gateway and its Glance.
 
     :param arguments: gunicorn's
     :param most: requests to the image API at once
+    :param env: further variables of the gateway's environment
     :param options: of the section ``s3gateway``
     """
     port = free_port()
@@ -107,6 +113,7 @@ def serving(
             face=port,
             most=most,
             arguments=arguments,
+            env=env or {},
             config={**stores, "s3gateway": {**IMPATIENT, **release, **options}},
         )
         gateway = cloud.standalone(spec, config=glance.spec.config)
