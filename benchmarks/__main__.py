@@ -7,20 +7,24 @@ import argparse
 import contextlib
 import dataclasses
 import itertools
+import json
 import os
 import pathlib
 import tempfile
 from collections.abc import Generator
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from benchmarks import ceilings
 from benchmarks import field
+from benchmarks import growth
 from benchmarks import plots
 from benchmarks import report
 from benchmarks import small
 from benchmarks import tls
 from benchmarks.cases import cases
 from benchmarks.field import Ground
+from benchmarks.growth import Growth
 from benchmarks.report import Results
 from benchmarks.small import Rate
 from benchmarks.small import Requests
@@ -33,6 +37,9 @@ from tests.support.servers import glance
 from tests.support.servers import mariadb
 
 SMALL = "small"
+GROWTH = "growth"
+
+Measured: TypeAlias = "Sample | Rate | Requests | Growth"
 
 _MIB = 1024**2
 _GIB = 1024**3
@@ -91,11 +98,14 @@ def source(size: int) -> Iterator[pathlib.Path]:
 
 
 def measure(
-    how: Setting, chosen: list[Case], pairs: int, size: int, *, small_ones: bool
-) -> Generator[Sample | Rate | Requests, None, None]:
-    """Yield the samples of all chosen cases, line by line."""
+    how: Setting, chosen: list[Case], pairs: int, size: int, others: set[str]
+) -> Generator[Measured, None, None]:
+    """Yield the samples of all chosen cases, line by line.
+
+    :param others: ``SMALL`` and ``GROWTH``, if they are chosen
+    """
     with ground(how) as found, source(size) as file:
-        if small_ones:
+        if SMALL in others:
             if not how.tls:  # which hides what is asked
                 yield from small.requests(found, file)
             with field.laid_out(found, "near") as laid_out:
@@ -107,9 +117,11 @@ def measure(
                 course = Course(laid_out, file)
                 for case in group:
                     yield from course.run(case, pairs)
+        if GROWTH in others:
+            yield from growth.measure(found, file, size, pairs)
 
 
-def collected(found: Generator[Sample | Rate | Requests, None, None]) -> Results:
+def collected(found: Generator[Measured, None, None]) -> Results:
     """Print each sample as it comes; return all that there were until an interrupt."""
     results = Results()
     with contextlib.suppress(KeyboardInterrupt), contextlib.closing(found):
@@ -119,6 +131,8 @@ def collected(found: Generator[Sample | Rate | Requests, None, None]) -> Results
                 results.samples.append(sample)
             elif isinstance(sample, Rate):
                 results.rates.append(sample)
+            elif isinstance(sample, Growth):
+                results.growth.append(sample)
             else:
                 results.requests.append(sample)
     results.digests.update(ceilings.digests())
@@ -133,6 +147,9 @@ def write(results: Results, directory: pathlib.Path) -> None:
     (directory / "benchmarks.md").write_text(f"# Measured\n\n{text}")
     for table in (*found, *report.raw(results)):
         table.write(directory)
+    if results.growth:
+        runs = [dataclasses.asdict(run) for run in results.growth]
+        (directory / "growth.json").write_text(f"{json.dumps(runs, indent=1)}\n")
     plots.draw(results, directory)
 
 
@@ -142,7 +159,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--size", type=int, default=1024, help="MiB of a large image")
     parser.add_argument(
-        "--only", nargs="*", default=[], help=f"names of cases, or {SMALL}"
+        "--only", nargs="*", default=[], help=f"names of cases, {SMALL} or {GROWTH}"
     )
     parser.add_argument(
         "--output", type=pathlib.Path, help="directory for tables and plots"
@@ -160,10 +177,8 @@ def main() -> None:
         if not options.only or case.name in options.only
     ]
     how = Setting(options.wsgi, options.tls, options.hashing_algorithm)
-    small_ones = not options.only or SMALL in options.only
-    results = collected(
-        measure(how, chosen, options.pairs, options.size, small_ones=small_ones)
-    )
+    others = {SMALL, GROWTH} & set(options.only or (SMALL, GROWTH))
+    results = collected(measure(how, chosen, options.pairs, options.size, others))
     for table in report.tables(results):
         print("", table.text(), sep="\n")
     if options.output:

@@ -73,6 +73,7 @@ class Ground:
     :ivar release: of Glance, as in the name of its environment
     :ivar wsgi: the server of each Glance, as in ``GlanceSpec``
     :ivar config: options of each Glance, by section
+    :ivar threads: of each Glance
     """
 
     s3: S3Server
@@ -82,6 +83,7 @@ class Ground:
     release: int = 33
     wsgi: str = "gunicorn"
     config: Config = dataclasses.field(default_factory=dict)
+    threads: int = _THREADS
 
     @property
     def bin_dir(self) -> pathlib.Path:
@@ -123,25 +125,28 @@ def laid_out(ground: Ground, line: str, *, face: bool = False) -> Iterator[Field
 def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
     """Start the Glances, on S3 as it is seen through a proxy."""
     with contextlib.ExitStack() as stack:
-        sides = {}
-        for side in (STOCK, GATEWAY, BY_API):
-            by_api = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
-            spec = GlanceSpec(
-                bin_dir=ground.bin_dir,
-                gateway=side != STOCK,
-                wsgi=ground.wsgi,
-                threads=_THREADS,
-                config=glance.merged(ground.config, by_api),
-            )
-            directory = ground.directory / f"{name}-{side}".replace(" ", "-")
-            running = stack.enter_context(
-                glance.serving(spec, directory, stores(s3), ground.database)
-            )
-            api = Api(running.url, TOKEN)
-            _warm_up(api, side)
-            client, workers = Client(running.url, TOKEN), Workers(running.server.pid)
-            sides[side] = Side(api, client, workers)
-        yield sides
+        yield {
+            side: stack.enter_context(serving(ground, s3, name, side))
+            for side in (STOCK, GATEWAY, BY_API)
+        }
+
+
+@contextlib.contextmanager
+def serving(ground: Ground, s3: S3Server, name: str, side: str) -> Iterator[Side]:
+    """Start one Glance."""
+    by_api = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
+    spec = GlanceSpec(
+        bin_dir=ground.bin_dir,
+        gateway=side != STOCK,
+        wsgi=ground.wsgi,
+        threads=ground.threads,
+        config=glance.merged(ground.config, by_api),
+    )
+    directory = ground.directory / f"{name}-{side}".replace(" ", "-")
+    with glance.serving(spec, directory, stores(s3), ground.database) as running:
+        api = Api(running.url, TOKEN)
+        _warm_up(api, side)
+        yield Side(api, Client(running.url, TOKEN), Workers(running.server.pid))
 
 
 @contextlib.contextmanager

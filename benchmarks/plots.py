@@ -34,8 +34,8 @@ _HEIGHT = 0.8  # of the bars of a case
 
 
 def draw(results: Results, directory: pathlib.Path) -> None:
-    """Write a PNG for each measure."""
-    for measure, title in _PLOTS.items():
+    """Write a PNG for each measure, if it was measured."""
+    for measure, title in _PLOTS.items() if results.samples else ():
         figure, axes = plt.subplots(figsize=(8, 7), layout="constrained")
         _bars(axes, results, measure)
         axes.set_title(title)

@@ -15,10 +15,21 @@ from benchmarks.cases import Target
 from benchmarks.field import BY_API
 from benchmarks.field import GATEWAY
 from benchmarks.field import STOCK
+from benchmarks.growth import Growth
 from benchmarks.small import Rate
 from benchmarks.small import Requests
 from benchmarks.transfers import Sample
 
+#: What is shown of the growth, and with how many digits.
+_OF_GROWTH = {
+    "speed": 0,
+    "cpu": 2,
+    "memory": 0,
+    "first": 3,
+    "late": 3,
+    "to_s3": 0,
+    "of_clients": 0,
+}
 _MEASURES = ("seconds", "speed", "cpu", "memory", "first", "busy", "asked")
 
 
@@ -33,6 +44,7 @@ class Results:
     rates: list[Rate] = dataclasses.field(default_factory=list)
     requests: list[Requests] = dataclasses.field(default_factory=list)
     digests: dict[str, float] = dataclasses.field(default_factory=dict)
+    growth: list[Growth] = dataclasses.field(default_factory=list)
 
     @property
     def runs(self) -> list[Sample | Rate]:
@@ -89,6 +101,7 @@ def tables(results: Results) -> list[Table]:
         _medians(results),
         _often(results),
         _asked(results),
+        _growth(results),
         _digests(results),
         _targets(results),
     ]
@@ -156,6 +169,22 @@ def _asked(results: Results) -> Table:
         for found in results.requests
     ]
     return Table("requests", ["operation", "side", "requests to S3", "which"], rows)
+
+
+def _growth(results: Results) -> Table:
+    headings = ["load", "clients", "side", "runs", "MiB/s", "CPU s/GiB", "peak MiB"]
+    headings += ["first byte s, median", "99 %", "to S3", "of clients", "errors"]
+    groups: dict[tuple[str, int, str], list[Growth]] = {}
+    for run in results.growth:
+        groups.setdefault((run.kind, run.clients, run.side), []).append(run)
+    rows = []
+    for (kind, clients, side), runs in groups.items():
+        row = [kind, str(clients), side, str(len(runs))]
+        for measure, digits in _OF_GROWTH.items():
+            figure = statistics.median(getattr(run, measure) for run in runs)
+            row.append(f"{figure:.{digits}f}")
+        rows.append([*row, str(sum(run.errors for run in runs))])
+    return Table("growth", headings, rows)
 
 
 def _digests(results: Results) -> Table:

@@ -46,6 +46,10 @@ class Workers:
         self._idle = {found.pid: found.memory_info().rss for found in self._processes}
         self._cpu = 0.0
 
+    @property
+    def pids(self) -> list[int]:
+        return [found.pid for found in self._processes]
+
     def begin(self) -> None:
         """Take what comes from now on."""
         for process in self._processes:
@@ -94,6 +98,25 @@ def _peak(pid: int) -> int:
     text = pathlib.Path(f"/proc/{pid}/status").read_text()
     found = re.search(r"^VmHWM:\s+(\d+) kB$", text, re.MULTILINE)
     return int(found[1]) * _KIB if found else 0
+
+
+def connections(pids: list[int], target: int, own: int) -> tuple[int, int]:
+    """Count the connections of processes.
+
+    :param target: a port that they connect to
+    :param own: the port at which they listen
+    :return: those to the target, and those of clients
+    """
+    found = [
+        each
+        for pid in pids
+        for each in psutil.Process(pid).net_connections("tcp")
+        if each.raddr and each.status == psutil.CONN_ESTABLISHED
+    ]
+    return (
+        sum(each.raddr.port == target for each in found),
+        sum(each.laddr.port == own for each in found),
+    )
 
 
 def wait_until_calm(patience: float = 20.0) -> None:

@@ -40,6 +40,7 @@ from s3gateway.locations.answers import Masking
 from s3gateway.locations.documents import Masks
 from s3gateway.locations.redaction import Sweep
 from s3gateway.locations.requests import Guard
+from s3gateway.monitoring import metrics
 from s3gateway.s3.store import S3Store
 from s3gateway.standalone import start
 from s3gateway.standalone.upstream import Upstream
@@ -134,6 +135,7 @@ def build(
     surroundings.need_keys_for_locations(settings, traits)
     images = _images(glance, settings, around)
     stores = {} if images is None else s3_stores(settings)
+    metrics.begin(stores)
     uploads = _Uploads(glance, stores, settings, around, rules, sent)
     _spare_what_is_there()
 

@@ -33,6 +33,7 @@ NEEDED_BY_FULL_TIER = {
     "nginx": "nginx-light",
     "pg_ctlcluster": "postgresql",
     "podman": "podman",
+    "prometheus": "prometheus",
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
     "rabbitmq-server": "rabbitmq-server",

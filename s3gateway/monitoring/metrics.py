@@ -17,6 +17,7 @@ import pathlib
 import re
 import threading
 from collections.abc import Callable
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +208,21 @@ BUILD_INFO = _gauge(
     "version",
     mode="livemax",
 )
+
+
+def begin(stores: Iterable[str]) -> None:
+    """Show metrics with 0 before they count for the first time.
+
+    Prometheus does not see the first step of a counter that was not there before it.
+    """
+    for store in stores:
+        for counter in (RETRIES, RESUMES, SHARED_BYTES, FAILOVERS, ABORTED_UPLOADS):
+            counter.labels(store).inc(0)
+    for operation in ("upload", "download"):
+        HELD_BACK.labels(operation).inc(0)
+        BUFFER_BYTES.labels(operation).inc(0)
+    for operation in ("upload", "download", "face", "other"):
+        REQUESTS.labels(operation, "5xx").inc(0)
 
 
 def collected() -> prometheus.CollectorRegistry:

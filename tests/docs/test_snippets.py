@@ -16,7 +16,6 @@ from paste import deploy
 from s3gateway.config.settings import Settings
 from s3gateway.errors import StoreError
 from s3gateway.manage.check.findings import of_error
-from s3gateway.monitoring import metrics
 from s3gateway.monitoring.exposition import Exposition
 from tests.support import configuration
 from tests.support.servers import glance
@@ -232,15 +231,3 @@ def test_the_check_advises_no_other_rights() -> None:
     rights = set(re.findall(r"s3:\w+", of_error("access", "fast", denied).advice))
     assert rights
     assert rights <= allowed()
-
-
-def test_the_alerts_are_about_metrics_that_there_are() -> None:
-    rules = yaml.safe_load((SNIPPETS / "prometheus-rules.yml").read_text())
-    text = " ".join(rule["expr"] for rule in rules["groups"][0]["rules"])
-    there = {
-        family.name + ("_total" if family.type == "counter" else "")
-        for family in metrics.REGISTRY.collect()
-    }
-    named = set(re.findall(r"s3gateway_\w+", text))
-    assert named
-    assert named <= there

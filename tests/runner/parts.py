@@ -77,7 +77,13 @@ DEFAULT = Tier(
         Part(name="parity", tests=("tests/parity", "tests/clients")),
         Part(
             name="leaks",
-            tests=("tests/leaks", "tests/contract", "tests/devstack", "tests/bare"),
+            tests=(
+                "tests/leaks",
+                "tests/contract",
+                "tests/devstack",
+                "tests/bare",
+                "tests/soak",
+            ),
         ),
         Part(
             name="hostile",
@@ -145,6 +151,8 @@ FULL = Tier(
         Part(name="unit", tests=("tests/unit", "tests/docs", "tests/packaging")),
         Part(name="packages", tests=("tests/bare",), limit=90),
         Part(name="load", tests=_MEASURING, alone=True),
+        # 10 minutes, or as many as S3GATEWAY_SOAK says.
+        Part(name="soak", tests=("tests/soak",), alone=True, limit=600),
         *_documents(),
         Part(
             name="hostile",

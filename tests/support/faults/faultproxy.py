@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import re
 import socket
 import ssl
@@ -97,6 +98,7 @@ class FaultProxy:
         parts = parse.urlsplit(endpoint)
         self.target = (parts.hostname or "", parts.port or 80)
         self.requests: list[Request] = []
+        self._numbers = itertools.count(1)
         self._tls = tls
         self._rules: list[_Rule] = []
         self._lock = threading.Lock()
@@ -150,6 +152,11 @@ class FaultProxy:
             assert self._one_is_over.wait_for(
                 lambda: not so_far & self._under_way, timeout=60
             )
+
+    def forget(self) -> None:
+        """Keep no more of what came in so far."""
+        with self._lock:
+            self.requests.clear()
 
     def down(self) -> None:
         """Refuse connections and reset the ones there are."""
@@ -240,7 +247,7 @@ class FaultProxy:
         path, _, query = target.partition("?")
         with self._lock:
             request = Request(
-                number=len(self.requests) + 1,
+                number=next(self._numbers),
                 method=method,
                 path=parse.unquote(path),
                 query=query,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import boto3
@@ -86,6 +87,7 @@ def serving(
     most: int = 48,
     flavor: str = "keystone",
     glance_config: Config | None = None,
+    env: Mapping[str, str] | None = None,
     **options: str,
 ) -> Iterator[Sealed]:
     """Run a sealed gateway and its Glance.
@@ -94,6 +96,7 @@ def serving(
     :param most: requests to the image API at once
     :param flavor: of Glance's paste file
     :param glance_config: further options of Glance
+    :param env: further variables of the gateway's environment
     :param options: of the section ``s3gateway``
     """
     port = free_port()
@@ -111,6 +114,7 @@ def serving(
             face=port,
             most=most,
             arguments=arguments,
+            env=env or {},
             config={**stores, "s3gateway": {**IMPATIENT, **release, **options}},
         )
         gateway = cloud.standalone(spec, config=config, flavor=flavor)
