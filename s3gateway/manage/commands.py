@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = """
 Look after the Glance images that s3gateway keeps in S3. Run it where Glance is
-installed: it reads Glance's configuration. Begin with "check".
+installed: it reads Glance's configuration. Beside a stand-alone gateway, name its file
+by --config-file. Begin with "check".
 """
 
 
