@@ -32,8 +32,12 @@ from s3gateway.manage.remains import spelled
 from s3gateway.s3.store import S3Store
 from s3gateway.streams.digests import Digests
 from s3gateway.upload import claims
+from s3gateway.upload.claims import Attempt
+from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.expected import MD5
+from s3gateway.upload.holding import Claim
 from s3gateway.upload.inspection import Inspection
+from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.leftovers import hides_its_data
 from s3gateway.upload.leftovers import keys_of
 
@@ -88,6 +92,7 @@ class Orphans:
         self._stores = context.stores
         self._store = store
         self._settings = context.settings
+        self._claims = Claims(context.stores, context.settings.claim_grace)
         self._registrar = Registrar(
             self._glance.glance,
             multi_store=context.settings.multi_store,
@@ -120,11 +125,30 @@ class Orphans:
     def restore(self, orphan: Orphan, wanted: Wanted, moved: Moved) -> str:
         """Make an image of an object; return the image's id.
 
+        A claim keeps uploads to the image out, and ``gc`` from the object.
+
         :param moved: called with the number of bytes whenever some were read
         :raises ContentRefused: if Glance would refuse the content
         :raises Refused: if Glance creates or registers no such image
         :raises GatewayError: if it was not registered, or that is not known
         """
+        image_id = orphan.image.id if orphan.image else orphan.image_id
+        nothing = Attempt(self._store.name, uris.new_key(image_id))
+        claim = self._claims.take(image_id, nothing)
+        try:
+            image = self._restored(orphan, wanted, claim, moved)
+        except BaseException:
+            if claim.leftovers:  # the object may be one of them
+                claim.leave()
+            else:
+                claim.release()
+            raise
+        give_back(claim, lambda: image, self._stores)
+        return image.id
+
+    def _restored(
+        self, orphan: Orphan, wanted: Wanted, claim: Claim, moved: Moved
+    ) -> Image:
         waiting = orphan.image.properties if orphan.image else {}
         container_format = waiting.get("container_format") or wanted.container_format
         inspection = Inspection(
@@ -134,20 +158,25 @@ class Orphans:
             nonfatal=self._settings.gpt_safety_checks_nonfatal,
             traits=self._glance.traits,
         )
-        stored = self._read(orphan, inspection, moved)
+
+        def alive(count: int) -> None:
+            claim.keep()
+            moved(count)
+
+        stored = self._read(orphan, inspection, alive)
         formats = {
             "disk_format": inspection.disk_format,
             "container_format": container_format,
         }
+        self._claims.confirm(claim)
         image = orphan.image or self._create(orphan, wanted, formats)
         image = dataclasses.replace(image, properties={**image.properties, **formats})
         try:
-            self._registrar.register(self._glance.environ(), image, stored)
+            return self._registrar.register(self._glance.environ(), image, stored)
         except (Refused, NotRegistered, Conflict, ImageGone):
             if orphan.image is None:  # it has no data: the object is not touched
                 self._glance.ask("DELETE", f"/v2/images/{image.id}").close()
             raise
-        return image.id
 
     def _look(self, key: str) -> Orphan:
         if not uris.is_image_key(key):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 
 import pytest
@@ -43,6 +44,31 @@ def test_an_image_is_made_of_an_object(moving: Moving) -> None:
     )
     code, document = moving(*WORDS, key)
     assert (code, document["rows"][0]["code"]) == (0, "needed")
+
+
+def test_gc_and_uploads_are_kept_out_meanwhile(moving: Moving) -> None:
+    """Also where a dead upload has left a claim that names the object."""
+    store, names = moving.stores["fast"], []
+    key, other = orphan(moving), orphan(moving)
+    dead = {"nonce": "dead", "gateway": "elsewhere", "over": True}
+    attempts = [{"store": "fast", "key": key, "upload_id": ""}]
+    claim = f".s3gateway/{key[:36]}"
+    store.write(claim, json.dumps({**dead, "attempts": attempts}).encode())
+
+    def before(request: str, name: str) -> None:
+        if request == "read":
+            names.append(f".s3gateway/{name[:36]}" in store.objects_by_key)
+
+    store.before = before
+    moving.glance.registers = False
+    assert moving(*WORDS, key, other)[0] == 1
+    assert {key, other, claim} == set(store.objects_by_key)
+    moving.glance.registers = True
+    code, document = moving(*WORDS, key, other)
+    assert (code, document["counts"]["done"]) == (0, 2)
+    assert {key, other} == set(store.objects_by_key)
+    assert names
+    assert all(names)
 
 
 def test_its_format_is_that_of_the_data(moving: Moving) -> None:
