@@ -1,33 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``locations audit`` and ``locations scrub``: keys in Glance's database."""
+"""``locations audit``: counts the keys in Glance's database."""
 
 from __future__ import annotations
 
 import argparse
 import collections
 import dataclasses
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from s3gateway import uris
 from s3gateway.config.stores import StoreSettings
-from s3gateway.errors import GatewayError
-from s3gateway.glance.api import Image
-from s3gateway.glance.api import Refused
 from s3gateway.glance.image import Location
 from s3gateway.glance.image import store_of
 from s3gateway.manage import arguments
+from s3gateway.manage import scrubbing
 from s3gateway.manage import sealing
 from s3gateway.manage import selection
-from s3gateway.manage import work
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.output import Output
-from s3gateway.manage.output import Row
-from s3gateway.manage.work import UNLIMITED
-from s3gateway.manage.work import Pace
 
 if TYPE_CHECKING:
     from s3gateway.manage.arguments import Commands
@@ -47,22 +40,8 @@ location holds an S3 key. A key of the face of a sealed gateway is none.
   s3gateway-manage locations audit --json | jq '.rows[]'
 """
 
-_SCRUB = """
-Have Glance 33 or later take the keys out of its locations. Glance does that itself when
-it shows an image; this shows all images that have one. Each gets a new updated_at. An
-older Glance cannot read a location without keys: there the command refuses. Change the
-keys afterwards: everybody who has seen the locations knows them.
-
---dry-run lists the images, with an older Glance, too. Images beyond --limit are for
-another time: they do not make the exit code 1.
-
-  s3gateway-manage locations scrub --dry-run
-  s3gateway-manage locations scrub --limit 1000
-"""
-
 _COLUMNS = ("store", "key_id", "locations", "state")
 _BY_IMAGE = ("image", *_COLUMNS)
-_IMAGE = ("image",)
 
 #: Of locations: of an image, of one that was deleted, at the face of a sealed gateway,
 #: encrypted with a key that Glance's configuration has not.
@@ -106,21 +85,7 @@ def declare(commands: Commands) -> None:
         default=[],
         help="only locations in this S3 store; may be repeated",
     )
-    scrubbing = arguments.add(
-        group,
-        "scrub",
-        _scrub,
-        summary="Have Glance remove S3 keys from locations",
-        text=_SCRUB,
-        title="locations scrub",
-    )
-    scrubbing.add_argument(
-        "--dry-run", action="store_true", help="only list the images"
-    )
-    scrubbing.add_argument(
-        "--limit", type=arguments.number, metavar="N", help="rewrite at most N images"
-    )
-    work.declare_rate(scrubbing, "images")
+    scrubbing.declare(group)
     sealing.declare(group)
 
 
@@ -154,13 +119,6 @@ def _audit(context: Context) -> bool:
             {k: n for k, n in counts.items() if k.store in names}
         )
     return report(context.output, counts, by_image=words.images)
-
-
-def _scrub(context: Context) -> bool:
-    words = context.words
-    if words.dry_run:
-        return show(context.glance, context.output)
-    return scrub(context.glance, context.output, words.limit, Pace(words.rate))
 
 
 def report(
@@ -244,63 +202,3 @@ def _all(operator: Operator) -> Iterator[tuple[str, Location, bool]]:
     for image in operator.images():
         for location in image.locations:
             yield image.id, location, True
-
-
-def show(operator: Operator, output: Output) -> bool:
-    """List the images that have a key in a location; return whether there is none."""
-    kept = _leaking(operator)
-    summary = f"{len(kept)} images hold a key in a location"
-    output.result(_rows(kept), _IMAGE, summary, {"rewritten": 0, "left": len(kept)})
-    return not kept
-
-
-def scrub(
-    operator: Operator,
-    output: Output,
-    limit: int | None = None,
-    pace: Pace = UNLIMITED,
-) -> bool:
-    """Have Glance rewrite the locations that hold a key, by showing their images.
-
-    :param limit: so many images at most
-    :param pace: of showing one after the other
-    :return: whether all that it was to rewrite were rewritten
-    :raises GatewayError: if this Glance needs the keys
-    """
-    if operator.traits.credentials_in_uris:
-        raise GatewayError(
-            "This Glance (glance_store before 5.6) reads and deletes images with the "
-            "credentials in their locations: they cannot be taken out. Upgrade first."
-        )
-    output.note(
-        "Each rewritten image gets another updated_at; Cinder's image-volume cache "
-        "compares that and will cache the image anew."
-    )
-    wanted = _leaking(operator)[:limit]
-    for image_id in output.progress(wanted, f"of {len(wanted)} images"):
-        pace.wait()
-        try:
-            operator.show(image_id)
-        except Refused as refused:
-            output.note(f"{image_id}: Glance answered {refused.answer.status}")
-    kept = _leaking(operator)
-    failed = set(wanted) & set(kept)
-    done = len(wanted) - len(failed)
-    summary = f"{done} images rewritten, {len(kept)} left"
-    counts = {"rewritten": done, "left": len(kept)}
-    output.result(_rows(kept), _IMAGE, summary, counts)
-    return not failed
-
-
-def _leaking(operator: Operator) -> list[str]:
-    """Return the ids of the images that have a key in a location."""
-    return [image.id for image in operator.images() if _holds_key(image)]
-
-
-def _rows(ids: Iterable[str]) -> list[Row]:
-    return [{"image": image_id} for image_id in ids]
-
-
-def _holds_key(image: Image) -> bool:
-    found = (uris.try_parse(each.url) for each in image.locations)
-    return any(uri is not None and uri.access_key for uri in found)

@@ -21,6 +21,7 @@ from s3gateway.glance.api import Image
 from s3gateway.glance.api import image_from
 from s3gateway.glance.releases import Traits
 from s3gateway.manage import locations
+from s3gateway.manage import scrubbing
 from s3gateway.manage.location_rows import LocationRow
 from s3gateway.manage.output import Output
 from s3gateway.manage.work import Pace
@@ -85,17 +86,17 @@ def test_a_list_changes_nothing(
     output: Output, listed: Callable[[], Any], release: int
 ) -> None:
     glance: Any = Glance(release)
-    assert not locations.show(glance, output)
+    assert not scrubbing.show(glance, output)
     assert listed() == glance.leaking
     assert glance.shown == []
 
 
 def test_all_are_rewritten(output: Output, listed: Callable[[], Any]) -> None:
     glance: Any = Glance()
-    assert locations.scrub(glance, output)
+    assert scrubbing.scrub(glance, output)
     assert listed() == []
     assert len(glance.shown) == 3
-    assert locations.show(glance, output)
+    assert scrubbing.show(glance, output)
 
 
 def test_what_is_beyond_the_limit_is_no_problem(
@@ -103,7 +104,7 @@ def test_what_is_beyond_the_limit_is_no_problem(
 ) -> None:
     glance: Any = Glance()
     first, *others = glance.leaking
-    assert locations.scrub(glance, output, limit=1)
+    assert scrubbing.scrub(glance, output, limit=1)
     assert glance.shown == [first]
     assert listed() == others
 
@@ -111,13 +112,13 @@ def test_what_is_beyond_the_limit_is_no_problem(
 def test_what_keeps_its_key_is_one(output: Output) -> None:
     glance: Any = Glance()
     glance.stubborn = {glance.leaking[0]}
-    assert not locations.scrub(glance, output, limit=1)
+    assert not scrubbing.scrub(glance, output, limit=1)
 
 
 def test_an_older_glance_needs_the_keys(output: Output) -> None:
     glance: Any = Glance(32)
     with pytest.raises(GatewayError, match="Upgrade first"):
-        locations.scrub(glance, output)
+        scrubbing.scrub(glance, output)
     assert glance.shown == []
 
 
@@ -194,5 +195,5 @@ def test_so_many_images_a_second(
     monkeypatch.setattr("s3gateway.manage.work.time.monotonic", lambda: 100.0)
     monkeypatch.setattr("s3gateway.manage.work.time.sleep", slept.append)
     glance: Any = Glance()
-    assert locations.scrub(glance, output, pace=Pace(1))
+    assert scrubbing.scrub(glance, output, pace=Pace(1))
     assert slept == [0, 1, 2]
