@@ -89,7 +89,7 @@ def test_keys_that_were_forgotten(ground: Sealed) -> None:
     named = {row["found"] for row in done.rows if row["code"] == "key_in_file"}
     assert named == {f"{old} has a key", f"{log} has a key"}
     if ground.cloud.release < 33:  # where locations hold keys
-        assert codes(done)["locations_hold_keys"] == "warning"
+        assert codes(done)["locations_hold_keys"] == "error"
     assert s3.secret_key not in done.text
     assert before.delete(image_id).status == 204
 

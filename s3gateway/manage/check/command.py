@@ -25,6 +25,7 @@ from s3gateway.manage import trouble
 from s3gateway.manage.check import botocore_data
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import keystone
+from s3gateway.manage.check import location_keys
 from s3gateway.manage.check import member
 from s3gateway.manage.check import paste_file
 from s3gateway.manage.check import running
@@ -245,7 +246,7 @@ def _glance(context: Context) -> Iterator[Finding]:
         yield findings.ok("glance_lists_images", "Glance", "its API lists images")
         if not seal.is_behind(context):
             yield from _registrations(context, glance)
-        yield from _locations(context, glance)
+        yield from location_keys.check(context, glance)
 
 
 def _registrations(context: Context, glance: Operator) -> Iterator[Finding]:
@@ -264,30 +265,3 @@ def _registrations(context: Context, glance: Operator) -> Iterator[Finding]:
             "glance_store before 5.6",
             "It keeps the S3 keys in its database: upgrade, then run locations scrub.",
         )
-
-
-def _locations(context: Context, glance: Operator) -> Iterator[Finding]:
-    """Say whether an S3 key is in a location."""
-    if glance.rows is None:
-        return  # to ask its API for all images would take long
-    stores = context.settings.stores
-    try:
-        found = locations.count(glance, stores, context.output, context.face)
-    except GlanceError as error:
-        yield findings.error(
-            "locations_not_known", "locations", "not known", str(error)
-        )
-        return
-    used = locations.with_key(found, locations.IN_USE)
-    deleted = locations.with_key(found, locations.DELETED)
-    if used or deleted:
-        yield findings.warning(
-            "locations_hold_keys",
-            "locations",
-            f"{used} hold an S3 key, and {deleted} rows of deleted images",
-            "Who reads Glance's database has the keys: locations audit counts them. "
-            "Glance up to 32 needs those of its images, unless the gateway is sealed "
-            "(locations seal); glance-manage db purge removes the others.",
-        )
-    else:
-        yield findings.ok("locations_without_keys", "locations", "none holds an S3 key")
