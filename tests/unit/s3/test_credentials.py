@@ -307,14 +307,14 @@ def test_what_expires_in_a_moment_is_not_used(
     assert pair(found) == issuer.issued[-1]
 
 
-def _said(expires: str = "2999-01-01T00:00:00Z", **others: object) -> str:
+def _said(**others: object) -> str:
     """Return code that prints credentials."""
     answer = {
         "Version": 1,
         "AccessKeyId": "FROMPROCESS",
         "SecretAccessKey": "secret-of-process",
         "SessionToken": "token-of-process",
-        "Expiration": expires,
+        "Expiration": "2999-01-01T00:00:00Z",
         **others,
     }
     return f"print({json.dumps(json.dumps(answer))})"
@@ -365,7 +365,7 @@ def test_what_is_valid_is_used_while_a_source_hangs(
 ) -> None:
     soon = datetime.datetime.now(datetime.timezone.utc)
     expires = (soon + datetime.timedelta(minutes=9)).isoformat()
-    files.process(_said(expires))
+    files.process(_said(Expiration=expires))
     found = chained()
     first = pair(found)
     files.process(f"{_WAIT.format(str(hanging))}{_said(SessionToken='another')}")
