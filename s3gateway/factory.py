@@ -113,7 +113,8 @@ def face_factory(global_conf: dict[str, str], **local_conf: str) -> Face:
     face = settings.face
     if face is None:
         raise ConfigError(options.GROUP, "face_url", "not set; set the face's own URL")
-    return Face(face.keys, s3_stores(settings), settings.transfer, WRITTEN)
+    stores = s3_stores(settings)
+    return Face(face.keys, stores, settings.transfer, WRITTEN, face.domain)
 
 
 def build(

@@ -35,6 +35,7 @@ _ACCESS_KEY = re.compile(r"[A-Za-z0-9._~-]{3,128}")
 _URL = re.compile(r"https?://[^/\s@?#]+(?:/[^\s@?#]*)?")
 #: A shorter secret could not be searched for in answers.
 SHORTEST_SECRET = 16
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 _SECRET_KEY = re.compile(rf"[!-~]{{{SHORTEST_SECRET},}}")
 
 
@@ -115,15 +116,18 @@ class FaceSettings:
     """Where the face is, and the keys that open it.
 
     :ivar url: as ``s3_store_host`` of Glance names it, without a trailing slash
+    :ivar domain: whose subdomains are buckets, empty if the path alone names them
     """
 
     url: str
+    domain: str = ""
     keys: FaceKeys = dataclasses.field(repr=False, compare=False)
 
 
-def read(url: str, path: str) -> FaceSettings | None:
+def read(url: str, path: str, domain: str = "") -> FaceSettings | None:
     """Return the face with a URL and a file of keys, ``None`` without both.
 
+    :param domain: whose subdomains are buckets
     :raises ConfigError: if it cannot be used
     """
     if not (url or path):
@@ -138,8 +142,12 @@ def read(url: str, path: str) -> FaceSettings | None:
             "face_url",
             "must be the URL of the face, as s3_store_host of Glance names it",
         )
+    if domain and not _DOMAIN.fullmatch(domain):
+        raise ConfigError(
+            GROUP, "face_domain", "must be a host name in small letters, without a port"
+        )
     try:
-        return FaceSettings(url=url.rstrip("/"), keys=FaceKeys(path))
+        return FaceSettings(url=url.rstrip("/"), keys=FaceKeys(path), domain=domain)
     except (OSError, ValueError) as error:
         raise ConfigError(GROUP, "face_keys", str(error)) from error
 

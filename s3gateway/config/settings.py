@@ -160,7 +160,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
     stores, default_store = (
         _multi(conf, glance, ours, owner) if multi_store else _single(conf, ours, owner)
     )
-    sealed = face.read(ours["face_url"], ours["face_keys"])
+    sealed = face.read(ours["face_url"], ours["face_keys"], ours["face_domain"])
     stores = {n: dataclasses.replace(s, face=sealed) for n, s in stores.items()}
     for one, other in itertools.combinations(stores.values(), 2):
         _refuse_overlap(one, other)

@@ -55,6 +55,7 @@ class Face:
 
     :param stores: by identifier
     :param written: what this process registers now
+    :param domain: whose subdomains are buckets; empty for path style alone
     :param silence: how long a client may be silent in the middle of a body, in seconds
     """
 
@@ -64,12 +65,14 @@ class Face:
         stores: Mapping[str, ObjectStore],
         transfer: TransferSettings,
         written: Written,
+        domain: str = "",
         *,
         silence: float = _SILENCE,
     ) -> None:
         memory = Memory.of(transfer)
         objects, multipart = Objects(transfer, memory, written), Multipart(memory)
         self._keys = keys
+        self._domain = domain
         self._stores = {store.settings.bucket: store for store in stores.values()}
         self._drain_limit = transfer.drain_limit
         self._silence = silence
@@ -117,7 +120,7 @@ class Face:
         now = datetime.datetime.now(datetime.timezone.utc)
         signed = signature.verify(environ, self._keys.of, now)
         fields = signature.fields_of(environ)
-        asked = requests.read(environ, fields)
+        asked = requests.read(environ, fields, self._domain)
         store = self._store(asked, signed)
         payload = Payload(environ, fields, signed)
         request = Request(asked, store, payload, environ)

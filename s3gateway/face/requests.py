@@ -14,6 +14,8 @@ The face knows the operations that Glance's driver uses, and refuses all others 
     PUT    /bucket/key?partNumber&uploadId    UploadPart
     POST   /bucket/key?uploadId               CompleteMultipartUpload
     DELETE /bucket/key?uploadId               AbortMultipartUpload
+
+In virtual style the bucket is in ``Host``, in front of ``face_domain``.
 """
 
 from __future__ import annotations
@@ -74,13 +76,14 @@ class Asked:
         return uris.image_id_of(self.key)
 
 
-def read(environ: Environ, fields: Mapping[str, str]) -> Asked:
+def read(environ: Environ, fields: Mapping[str, str], domain: str = "") -> Asked:
     """Return what a request asks for.
 
     :param fields: its header fields
+    :param domain: whose subdomains are buckets; empty for path style alone
     :raises S3Error: if it is not one of the operations above, of an image
     """
-    bucket, _, key = environ.get("PATH_INFO", "").removeprefix("/").partition("/")
+    bucket, key = _place(environ.get("PATH_INFO", ""), fields.get("host", ""), domain)
     query = _query(environ.get("QUERY_STRING", ""))
     method, names = environ["REQUEST_METHOD"], tuple(sorted(query))
     operation = operation_of(method, bool(key), names) if bucket else ""
@@ -95,6 +98,15 @@ def read(environ: Environ, fields: Mapping[str, str]) -> Asked:
         part=_part(query.get("partNumber")),
         upload_id=_upload_id(query.get("uploadId")),
     )
+
+
+def _place(path: str, host: str, domain: str) -> tuple[str, str]:
+    """Return the bucket and the key."""
+    name = host.partition(":")[0].lower()
+    if domain and name.endswith(f".{domain}"):
+        return name.removesuffix(f".{domain}"), path.removeprefix("/")
+    bucket, _, key = path.removeprefix("/").partition("/")
+    return bucket, key
 
 
 def operation_of(method: str, of_object: bool, names: tuple[str, ...]) -> str:

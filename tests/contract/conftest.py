@@ -5,26 +5,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import pathlib
 import secrets
+import uuid
 from collections.abc import Callable
 from collections.abc import Iterator
 
 import pytest
 
+from s3gateway.config.keys import Keys
 from s3gateway.config.stores import Writing
 from s3gateway.s3.store import S3Store
 from s3gateway.store import ObjectStore
 from tests.conftest import S3_SERVER
+from tests.support.face import serving
 from tests.support.s3 import catalog
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 from tests.support.s3.s3server import S3Server
+from tests.support.s3.stores import TRANSFER
 from tests.support.s3.stores import bucket_of
 from tests.support.s3.stores import s3_store
-
-_COUNT = itertools.count(1)
 
 GLANCE_ID = "of-the-contract"
 
@@ -66,7 +67,7 @@ class Subject:
 
     def key(self, name: str = "") -> str:
         """Return a key that nobody has used."""
-        self.used.append(name or f"{next(_COUNT)}.{secrets.token_hex(8)}")
+        self.used.append(name or f"{uuid.uuid4()}.{secrets.token_hex(8)}")
         return self.used[-1]
 
     def left(self) -> list[str]:
@@ -97,21 +98,58 @@ def server(request: pytest.FixtureRequest, running: Running) -> S3Server:
     return running(request.param)
 
 
-@pytest.fixture(params=["memory", *[of_server(name) for name in catalog.NAMES]])
-def subject(request: pytest.FixtureRequest, running: Running) -> Iterator[Subject]:
+SUBJECTS = ["memory", *[of_server(name) for name in catalog.NAMES]]
+FACE = "face"
+
+
+@pytest.fixture(params=SUBJECTS)
+def subject(
+    request: pytest.FixtureRequest, running: Running, tmp_path: pathlib.Path
+) -> Iterator[Subject]:
     """A store; the test fails if it leaves an object or an upload behind."""
+    with _subject(request.param, running, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture(params=[*SUBJECTS, FACE])
+def offered(
+    request: pytest.FixtureRequest, running: Running, tmp_path: pathlib.Path
+) -> Iterator[Subject]:
+    """The same, or the face of a sealed gateway before a store.
+
+    A face does not offer lists of objects, uploads and parts, conditions, copies, dates
+    and metadata, and it knows keys of images alone.  Tests of those have ``subject``.
+    """
+    with _subject(request.param, running, tmp_path) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def _subject(name: str, running: Running, directory: pathlib.Path) -> Iterator[Subject]:
     writing = Writing(glance_id=GLANCE_ID)
-    if request.param == "memory":
+    if name == "memory":
         found = Subject(MemoryStore(store_settings(writing=writing)), None)
-    else:
-        server = running(request.param)
-        bucket = f"contract-{secrets.token_hex(8)}"
-        server.client().create_bucket(Bucket=bucket)
-        found = Subject(s3_store(server, bucket, writing=writing), server)
-    yield found
-    assert found.left() == []
-    if isinstance(found.store, S3Store) and found.server is not None:
-        found.server.client().delete_bucket(Bucket=bucket)
+        yield found
+        assert found.left() == []
+        return
+    server = running(S3_SERVER if name == FACE else name)
+    bucket = f"contract-{secrets.token_hex(8)}"
+    server.client().create_bucket(Bucket=bucket)
+    store = s3_store(server, bucket, writing=writing)
+    with contextlib.ExitStack() as stack:
+        if name == FACE:
+            url = stack.enter_context(serving.over(store, directory))
+            store = _at(url, bucket)
+        found = Subject(store, server)
+        yield found
+        assert found.left() == []
+    server.client().delete_bucket(Bucket=bucket)
+
+
+def _at(url: str, bucket: str) -> S3Store:
+    """Return a store at a face, as an S3 client of it."""
+    keys = Keys(serving.PAIR)
+    return S3Store(store_settings(endpoint=url, bucket=bucket, keys=keys), TRANSFER)
 
 
 @pytest.fixture

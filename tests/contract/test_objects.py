@@ -19,21 +19,21 @@ from tests.contract.objects import read
 from tests.contract.objects import views
 
 
-def test_the_check_sees_what_is_left_behind(subject: Subject) -> None:
-    one, other = subject.key(), subject.key()
-    subject.store.put(one, views(b"left"))
-    writer = subject.store.begin(other)
-    left = subject.left()
+def test_the_check_sees_what_is_left_behind(offered: Subject) -> None:
+    one, other = offered.key(), offered.key()
+    offered.store.put(one, views(b"left"))
+    writer = offered.store.begin(other)
+    left = offered.left()
     assert one in left
     assert any(other in name and "upload" in name for name in left)
     writer.abort()
-    subject.store.delete(one)
-    assert subject.left() == []
+    offered.store.delete(one)
+    assert offered.left() == []
 
 
 @pytest.mark.parametrize("data", [b"", b"x", DATA], ids=len)
-def test_what_is_put_is_there(subject: Subject, data: bytes) -> None:
-    store, key = subject.store, subject.key()
+def test_what_is_put_is_there(offered: Subject, data: bytes) -> None:
+    store, key = offered.store, offered.key()
     half = len(data) // 2
     store.put(key, views(data[:half], data[half:]))
     assert store.stat(key).size == len(data)
@@ -41,6 +41,15 @@ def test_what_is_put_is_there(subject: Subject, data: bytes) -> None:
         assert content(store, key, len(data)) == data
     if len(data) < 64 * 1024:
         assert store.note(key).data == data
+    store.delete(key)
+    with pytest.raises(ObjectNotFound):
+        store.stat(key)
+
+
+@pytest.mark.parametrize("data", [b"", DATA], ids=len)
+def test_what_is_put_is_listed_and_has_an_age(subject: Subject, data: bytes) -> None:
+    store, key = subject.store, subject.key()
+    store.put(key, views(data))
     assert -60 < store.note(key).age < 60
     assert [(o.key, o.size) for o in store.objects(key)] == [(key, len(data))]
     store.delete(key)
@@ -60,8 +69,8 @@ def test_everything_says_which_glance_it_belongs_to(subject: Subject) -> None:
         store.delete(key)
 
 
-def test_a_put_replaces(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_a_put_replaces(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     store.put(key, views(b"one"))
     before = store.note(key).etag
     store.put(key, views(b"another"))
@@ -70,8 +79,8 @@ def test_a_put_replaces(subject: Subject) -> None:
     store.delete(key)
 
 
-def test_what_is_not_there(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_what_is_not_there(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     with pytest.raises(ObjectNotFound):
         store.stat(key)
     with pytest.raises(ObjectNotFound):
@@ -81,6 +90,10 @@ def test_what_is_not_there(subject: Subject) -> None:
     with pytest.raises(ObjectNotFound):
         store.read(key, Span(2, 5), size=10)
     store.delete(key)
+
+
+def test_nothing_is_listed_and_no_upload_is_abandoned(subject: Subject) -> None:
+    store, key = subject.store, subject.key()
     store.abandon(key)
     assert not list(store.objects(key))
 
@@ -110,9 +123,9 @@ def test_a_prefix_is_a_prefix(subject: Subject) -> None:
         store.delete(key)
 
 
-def test_a_put_that_must_not_replace(subject: Subject) -> None:
+def test_a_put_that_must_not_replace(offered: Subject) -> None:
     """What a store that cannot tell does is told by ``decides_between_writers``."""
-    store, key = subject.store, subject.key()
+    store, key = offered.store, offered.key()
     store.put(key, views(b"first"), if_absent=True)
     try:
         store.put(key, views(b"second"), if_absent=True)
@@ -144,8 +157,8 @@ def test_a_put_that_replaces_one_version_alone(subject: Subject) -> None:
     assert not list(store.objects(key))
 
 
-def test_one_of_many_writers_wins_where_the_store_decides(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_one_of_many_writers_wins_where_the_store_decides(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
 
     def put(number: int) -> int:
         try:
@@ -170,8 +183,8 @@ def test_one_of_many_writers_wins_where_the_store_decides(subject: Subject) -> N
     ],
     ids=str,
 )
-def test_a_span_is_read_alone(subject: Subject, span: Span) -> None:
-    store, key = subject.store, subject.key()
+def test_a_span_is_read_alone(offered: Subject, span: Span) -> None:
+    store, key = offered.store, offered.key()
     store.put(key, views(DATA))
     assert read(store, key, span, len(DATA)) == DATA[span.start : span.stop]
     store.delete(key)
@@ -193,8 +206,8 @@ def test_only_the_version_that_was_meant_is_read(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("span", [Span(0, len(DATA)), Span(7, 200_007)], ids=str)
-def test_buffers_are_filled(subject: Subject, span: Span) -> None:
-    store, key = subject.store, subject.key()
+def test_buffers_are_filled(offered: Subject, span: Span) -> None:
+    store, key = offered.store, offered.key()
     store.put(key, views(DATA))
     for _ in range(2):  # the second time over the connection of the first
         reader = store.read(key, span, size=len(DATA))
@@ -206,8 +219,8 @@ def test_buffers_are_filled(subject: Subject, span: Span) -> None:
     store.delete(key)
 
 
-def test_a_reader_may_be_closed_at_any_time(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_a_reader_may_be_closed_at_any_time(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     store.put(key, views(DATA))
     for limit in (0, 1, len(DATA)):
         reader = store.read(key, Span(0, len(DATA)), size=len(DATA))

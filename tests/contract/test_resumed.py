@@ -16,8 +16,8 @@ from tests.contract.objects import content
 from tests.contract.objects import slabs
 
 
-def test_others_send_the_parts_and_complete(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_others_send_the_parts_and_complete(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     upload_id = store.begin(key, shared=True).upload_id
     etags = [
         store.resume(key, upload_id).send(number, slabs(part))
@@ -31,8 +31,8 @@ def test_others_send_the_parts_and_complete(subject: Subject) -> None:
     store.delete(key)
 
 
-def test_a_completion_may_leave_parts_out(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_a_completion_may_leave_parts_out(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     upload_id = store.begin(key, shared=True).upload_id
     one = store.resume(key, upload_id).send(1, slabs(PARTS[0]))
     store.resume(key, upload_id).send(2, slabs(PARTS[1]))
@@ -41,9 +41,9 @@ def test_a_completion_may_leave_parts_out(subject: Subject) -> None:
     store.delete(key)
 
 
-def test_a_completion_that_is_sent_again_finds_the_object(subject: Subject) -> None:
+def test_a_completion_that_is_sent_again_finds_the_object(offered: Subject) -> None:
     """The answer to the first one was lost between Glance and the gateway."""
-    store, key = subject.store, subject.key()
+    store, key = offered.store, offered.key()
     upload_id = store.begin(key, shared=True).upload_id
     parts = [(1, store.resume(key, upload_id).send(1, slabs(PARTS[0])))]
     first = store.resume(key, upload_id).commit(parts)
@@ -51,8 +51,8 @@ def test_a_completion_that_is_sent_again_finds_the_object(subject: Subject) -> N
     store.delete(key)
 
 
-def test_a_part_with_another_etag_is_refused(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_a_part_with_another_etag_is_refused(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     upload_id = store.begin(key, shared=True).upload_id
     store.resume(key, upload_id).send(1, slabs(PARTS[0]))
     for parts in ([(1, f'"{"0" * 32}"')], [(2, f'"{"0" * 32}"')]):
@@ -74,8 +74,8 @@ def test_an_upload_says_when_its_last_part_came(subject: Subject) -> None:
         store.untouched(key, upload_id)
 
 
-def test_an_upload_that_is_gone_takes_no_part(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_an_upload_that_is_gone_takes_no_part(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     upload_id = store.begin(key, shared=True).upload_id
     store.abandon(key, upload_id)
     with pytest.raises(ObjectNotFound) as refused:

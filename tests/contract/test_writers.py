@@ -20,8 +20,8 @@ DATA = b"".join(PARTS)
 UPLOADS_OF_2010 = {"moto"}  # it says so of each one
 
 
-def test_parts_become_the_object_whatever_order_they_come_in(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_parts_become_the_object_whatever_order_they_come_in(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     writer = store.begin(key)
     assert writer.upload_id
     with pytest.raises(ObjectNotFound):
@@ -39,9 +39,9 @@ def test_parts_become_the_object_whatever_order_they_come_in(subject: Subject) -
     store.delete(key)
 
 
-def test_a_part_that_is_sent_again_counts_once(subject: Subject) -> None:
+def test_a_part_that_is_sent_again_counts_once(offered: Subject) -> None:
     """The answer to the first try was lost."""
-    store, key = subject.store, subject.key()
+    store, key = offered.store, offered.key()
     writer = store.begin(key)
     for number, part in [(1, PARTS[1]), (2, PARTS[2]), (1, PARTS[0])]:
         writer.send(number, slabs(part))
@@ -52,8 +52,8 @@ def test_a_part_that_is_sent_again_counts_once(subject: Subject) -> None:
     store.delete(key)
 
 
-def test_a_commit_whose_answer_was_lost_may_be_repeated(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_a_commit_whose_answer_was_lost_may_be_repeated(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     writer = store.begin(key)
     writer.send(1, slabs(PARTS[2]))
     writer.commit()
@@ -62,8 +62,8 @@ def test_a_commit_whose_answer_was_lost_may_be_repeated(subject: Subject) -> Non
     store.delete(key)
 
 
-def test_an_aborted_upload_leaves_nothing(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_an_aborted_upload_leaves_nothing(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     writer = store.begin(key)
     writer.send(1, slabs(PARTS[2]))
     writer.cancel()
@@ -75,9 +75,9 @@ def test_an_aborted_upload_leaves_nothing(subject: Subject) -> None:
         writer.commit()
 
 
-def test_an_upload_is_abandoned_by_its_id(subject: Subject) -> None:
+def test_an_upload_is_abandoned_by_its_id(offered: Subject) -> None:
     """As another process does that finds it in a claim."""
-    store, key = subject.store, subject.key()
+    store, key = offered.store, offered.key()
     writer = store.begin(key)
     writer.send(1, slabs(PARTS[2]))
     store.abandon(key, writer.upload_id)
@@ -107,8 +107,8 @@ def test_uploads_that_are_listed_are_open_ones(subject: Subject) -> None:
         store.abandon(key)
 
 
-def test_an_object_and_an_upload_to_its_key_do_not_meet(subject: Subject) -> None:
-    store, key = subject.store, subject.key()
+def test_an_object_and_an_upload_to_its_key_do_not_meet(offered: Subject) -> None:
+    store, key = offered.store, offered.key()
     store.put(key, [memoryview(b"object")])
     writer = store.begin(key)
     writer.send(1, slabs(PARTS[2]))

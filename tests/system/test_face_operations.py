@@ -96,6 +96,24 @@ def test_the_driver_asks_what_the_record_has_and_the_face_answers(
     assert found == record_of(name)
 
 
+@pytest.mark.parametrize("scheme", ["http"])
+@pytest.mark.parametrize(
+    "release", ["glance-33", pytest.param("glance-30", marks=FULL)]
+)
+def test_the_driver_may_name_the_bucket_in_the_host(
+    ground: Ground, release: str
+) -> None:
+    """It then asks the same, and the face has to have ``face_domain``."""
+    python = environments.bin_dir(release) / "python"
+    found: Record = {}
+    outcomes = {}
+    for name, outcome in ground.run(python, s3_store_bucket_url_format="virtual"):
+        found[name] = list(dict.fromkeys(line for line, _ in ground.asked()))
+        outcomes[name] = outcome
+    assert outcomes == OUTCOMES
+    assert found == record_of(f"{release}-http")
+
+
 def test_all_that_is_recorded_is_implemented() -> None:
     records = sorted(FIXTURES.glob("*.json"))
     assert len(records) == len(DRIVERS)

@@ -16,13 +16,13 @@ import trustme
 from tests.support.clients.api import Api
 from tests.support.clients.api import in_chunks
 from tests.support.s3.memory import MIB
+from tests.support.servers import proxies
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import ROOT
 from tests.support.servers.glance import Glance
 from tests.support.servers.identity import token
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
-from tests.support.servers.processes import run
 from tests.support.servers.standalone import GatewaySpec
 
 pytestmark = pytest.mark.full
@@ -56,20 +56,9 @@ def haproxy(cloud: Cloud, directory: pathlib.Path) -> Iterator[Api]:
     example = (ROOT / "etc" / "haproxy" / "s3gateway.cfg").read_text()
     config = directory / "haproxy.cfg"
     config.write_text(placed(example, port, gateways(cloud)))
-    with running_haproxy(config) as server:
+    with proxies.haproxy(config) as server:
         server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")
         yield Api(f"http://127.0.0.1:{port}", ALICE)
-
-
-@contextlib.contextmanager
-def running_haproxy(config: pathlib.Path) -> Iterator[Server]:
-    """Run HAProxy with a configuration against which it has nothing to say."""
-    program = shutil.which("haproxy") or "/usr/sbin/haproxy"
-    looked = run([program, "-c", "-f", config])
-    assert "WARNING" not in looked.stdout
-    log = config.with_suffix(".log")
-    with Server("haproxy", [program, "-db", "-f", config], log=log) as server:
-        yield server
 
 
 @contextlib.contextmanager
@@ -190,7 +179,7 @@ def available(
         text = text.replace(published, here)
     config = tmp_path / "haproxy.cfg"
     config.write_text(text)
-    with running_haproxy(config) as server:
+    with proxies.haproxy(config) as server:
         server.wait_for_port(port)
         yield Api(f"https://127.0.0.1:{port}", ALICE)
 

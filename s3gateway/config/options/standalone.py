@@ -102,6 +102,17 @@ comment, separated by blanks. All pairs are valid; the first is written into loc
 of a Glance that needs keys there. The gateway reads the file again when it changes.
 """,
     ),
+    cfg.StrOpt(
+        "face_domain",
+        default="",
+        help="""
+Domain under which the S3 face has a host name for each bucket.
+
+Set it only if Glance has ``s3_store_bucket_url_format = virtual``: the driver then asks
+the host ``<bucket>.<face_domain>``, which has to resolve to the face. Without it the
+face takes the bucket from the path.
+""",
+    ),
 ]
 
 PASTE_OPTS = [

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import socket
 import sys
 import uuid
 from collections.abc import Callable
@@ -111,7 +112,19 @@ def steps(driver: Driver) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "get of what is gone", lambda: driver.read(found["large"])
 
 
+def resolve_localhost() -> None:
+    """Resolve ``*.localhost`` (RFC 6761), as not every C library does."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        name = "localhost" if str(host).endswith(".localhost") else host
+        return resolve(name, *arguments, **options)
+
+    socket.getaddrinfo = getaddrinfo
+
+
 def main() -> None:
+    resolve_localhost()
     driver = Driver(sys.argv[1])
     for name, do in steps(driver):
         try:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse
 
 BUCKET = "images-of-glance"
+DOMAIN = "localhost"
 #: How long a client may be silent in the middle of a body, in seconds.
 SILENCE = 8.0
 #: Parts of images whose ids begin so are refused.
@@ -69,7 +70,10 @@ class Recording:
 def asked(environ: Environ) -> str:
     """Return what a request asks for, without what differs each time."""
     fields = fields_of(environ)
-    where = "object" if environ["PATH_INFO"].count("/") > 1 else "bucket"
+    path = environ["PATH_INFO"].strip("/")
+    if not fields["host"].partition(":")[0].endswith(f".{DOMAIN}"):
+        path = path.partition("/")[2]
+    where = "object" if path else "bucket"
     names = [word.partition("=")[0] for word in environ["QUERY_STRING"].split("&")]
     query = f"?{'&'.join(sorted(names))}" if names != [""] else ""
     told = [f"{name}: {fields[name]}" for name in _TOLD if name in fields]
@@ -90,7 +94,8 @@ def asked(environ: Environ) -> str:
 def _app() -> Recording:
     store = MemoryStore(store_settings(bucket=BUCKET))
     keys = FaceKeys(os.environ["FACE_KEYS"])
-    face = Face(keys, {store.name: store}, TRANSFER, Written(), silence=SILENCE)
+    stores = {store.name: store}
+    face = Face(keys, stores, TRANSFER, Written(), DOMAIN, silence=SILENCE)
     return Recording(face, pathlib.Path(os.environ["FACE_RECORD"]))
 
 

@@ -149,6 +149,14 @@ def test_locations_of_a_sealed_gateway_are_at_its_face(
             {"face_url": "http://gateway:9293", "face_keys": "/dev/null"},
             "face_keys: /dev/null holds no key pair",
         ),
+        (
+            {
+                "face_url": "http://gateway:9293",
+                "face_keys": "/dev/null",
+                "face_domain": "gateway:9293",
+            },
+            "face_domain: must be a host name",
+        ),
     ],
 )
 def test_a_face_that_cannot_be_is_refused(

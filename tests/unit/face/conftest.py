@@ -33,6 +33,7 @@ class Ground:
     face: Face
     store: MemoryStore
     written: Written
+    keys: FaceKeys
 
     def ask(self, method: str, target: str, body: bytes = b"", **how: Any) -> Reply:
         """Send a request that is signed; see ``signing.request``."""
@@ -73,5 +74,6 @@ def ground(tmp_path: pathlib.Path) -> Ground:
     store = MemoryStore(store_settings(region="eu-central-1"))
     written = Written()
     transfer = dataclasses.replace(TRANSFER, retry_time=0.2)
-    face = Face(FaceKeys(str(path)), {"fast": store}, transfer, written)
-    return Ground(face, store, written)
+    keys = FaceKeys(str(path))
+    face = Face(keys, {"fast": store}, transfer, written)
+    return Ground(face, store, written, keys)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 from base64 import b64encode
@@ -13,8 +14,11 @@ from s3gateway.config.keys import KeyPair
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
+from s3gateway.face.app import Face
+from s3gateway.upload.written import Written
 from tests.support.s3.memory import etag_of
 from tests.support.s3.memory import unavailable
+from tests.support.s3.stores import TRANSFER
 from tests.unit.face import signing
 from tests.unit.face.conftest import IMAGE
 from tests.unit.face.conftest import KEY
@@ -58,6 +62,26 @@ def test_an_object_comes_and_goes(ground: Ground, key: str) -> None:
     assert (gone.status, gone.code) == (404, "NoSuchKey")
     assert ground.ask("DELETE", target).status == 204
     assert ground.store.open_readers == 0
+
+
+def test_the_bucket_may_be_in_the_host(ground: Ground) -> None:
+    """Only where ``face_domain`` says so; the host is among what is signed."""
+    ground.store.write(IMAGE, DATA)
+    virtual = {"Host": "fast.gateway.example:9293"}
+    assert ground.ask("GET", f"/{IMAGE}", **virtual).status == 501  # of a bucket
+    face = Face(
+        ground.keys, {"fast": ground.store}, TRANSFER, Written(), "gateway.example"
+    )
+    ground = dataclasses.replace(ground, face=face)
+    assert ground.ask("HEAD", "/", **virtual).status == 200
+    assert ground.ask("GET", f"/{IMAGE}", **virtual).body == DATA
+    assert ground.ask("GET", KEY).body == DATA  # path style goes on
+    assert ground.ask("GET", KEY, **virtual).code == "AccessDenied"
+    other = ground.ask("GET", f"/{IMAGE}", Host="other.gateway.example")
+    assert other.code == "NoSuchBucket"
+    environ = signing.request("GET", f"/{IMAGE}")
+    environ["HTTP_HOST"] = virtual["Host"]
+    assert ground.send(environ).code == "SignatureDoesNotMatch"
 
 
 def test_an_empty_object(ground: Ground) -> None:

@@ -7,42 +7,28 @@ import dataclasses
 import http.server
 import json
 import pathlib
-import socketserver
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
-from wsgiref import simple_server
 
 import pytest
 
-from s3gateway.config.face import FaceKeys
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
 from s3gateway.errors import StoreDenied
-from s3gateway.face.app import Face
 from s3gateway.manage import main
 from s3gateway.manage.check import command
 from s3gateway.manage.check import face
-from s3gateway.upload.written import Written
 from tests.support import schema
+from tests.support.face import serving
+from tests.support.face.serving import PAIR
 from tests.support.s3.memory import MemoryStore
 from tests.support.s3.memory import store_settings
 from tests.support.s3.stores import TRANSFER
 from tests.support.servers import web
 from tests.support.servers.processes import free_port
 
-PAIR = KeyPair("FACEKEY", "face-secret-of-25-bytes-x")
 IMPATIENT = dataclasses.replace(TRANSFER, retry_time=0.1)
-
-
-class Threading(socketserver.ThreadingMixIn, simple_server.WSGIServer):
-    """Serves each connection in a thread."""
-
-
-class Silent(simple_server.WSGIRequestHandler):
-    def log_message(self, *words: object) -> None:
-        pass
 
 
 @dataclasses.dataclass
@@ -63,22 +49,9 @@ class Sealed:
 
 @pytest.fixture
 def sealed(tmp_path: pathlib.Path) -> Iterator[Sealed]:
-    keys = tmp_path / "face-keys"
-    keys.write_text(f"{PAIR.access_key} {PAIR.secret_key}\n")
-    keys.chmod(0o600)
     store = MemoryStore(store_settings(region="eu-central-1"))
-    app = Face(FaceKeys(str(keys)), {"fast": store}, IMPATIENT, Written())
-    server = simple_server.make_server(
-        "127.0.0.1", 0, app, server_class=Threading, handler_class=Silent
-    )
-    with server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield Sealed(f"http://127.0.0.1:{server.server_port}", store, keys)
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving.over(store, tmp_path, IMPATIENT) as url:
+        yield Sealed(url, store, tmp_path / "face-keys")
 
 
 def test_a_face(sealed: Sealed) -> None:
