@@ -27,6 +27,8 @@ FILES = (
     "/lib/systemd/system/s3gateway-gc.service",
     "/lib/systemd/system/s3gateway-gc.timer",
     "/usr/share/bash-completion/completions/s3gateway-manage",
+    "/usr/share/doc/s3gateway/examples/grafana/s3gateway.json",
+    "/usr/share/doc/s3gateway/examples/prometheus/s3gateway-alerts.yaml",
     "/usr/share/doc/s3gateway/examples/s3gateway-gc.service.d/delete.conf",
     "/usr/share/man/man1/s3gateway-manage.1.gz",
 )

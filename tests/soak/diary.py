@@ -103,6 +103,12 @@ ALLOWED = (
         "wrong bytes of S3 must not be delivered as if they were right",
     ),
     Allowed(
+        "S3: .*|S3 away",
+        "download|range",
+        "503",
+        "no byte had come from S3 for five seconds; the client may ask again",
+    ),
+    Allowed(
         "worker: .*",
         ".*",
         BROKEN,

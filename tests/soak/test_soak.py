@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from concurrent import futures
 
 import pytest
+import requests
 
 from tests.soak import summary
 from tests.soak.clients import Client
 from tests.soak.diary import Diary
+from tests.soak.ground import FILTER
 from tests.soak.ground import GRACE
+from tests.soak.ground import RESTARTED
 from tests.soak.ground import SEALED
 from tests.soak.ground import Ground
 from tests.soak.ground import laid_out
@@ -80,17 +83,25 @@ class Soak:
     def round(self, number: int) -> None:
         """Let all clients work, and everything go wrong, for a while."""
         restart = self.ground.restarts[number % len(self.ground.restarts)]
-        until = time.monotonic() + _ROUND
+        self._ask_whether_all_is_ready()
+        began = time.monotonic()
+        until = began + _ROUND
         with futures.ThreadPoolExecutor(len(self.clients)) as pool:
             working = [pool.submit(client.work, until) for client in self.clients]
             self.trouble.round(_ROUND, restart)
             for each in working:
                 each.result()
-        self.trouble.settle()
+        self.trouble.settle(began)
         at = time.monotonic() - self._began
         for name, census in self.ground.census().items():
             self.looks.setdefault(name, []).append(Look(at, census))
             print(f"round {number + 1} at {at:.0f} s, {name}: {census}")
+
+    def _ask_whether_all_is_ready(self) -> None:
+        """Have the workers of the filters look at their stores, as a balancer has."""
+        for _ in range(4):
+            for name in (FILTER, RESTARTED):
+                requests.get(f"{self._url(name)}/readiness", timeout=60)
 
     def not_as_they_must_be(self) -> list[str]:
         """Return the images that are not what was uploaded."""

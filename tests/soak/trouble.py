@@ -124,6 +124,7 @@ class Trouble:
         self._diary = diary
         self._chance = random.Random(seed)  # noqa: S311
         self._over = threading.Event()
+        self._added: list[tuple[str, str, Fault]] = []
 
     def round(self, seconds: float, restart: Restart) -> None:
         """Make trouble for so long, with one restart in the middle."""
@@ -131,25 +132,27 @@ class Trouble:
         self._over.clear()
         rotating = threading.Thread(target=self._go_on_rotating)
         rotating.start()
-        added: list[tuple[str, str, Fault]] = []
         restarted = False
         while (passed := time.monotonic() - began) < seconds:
             if not restarted and passed > seconds / 3:
                 restarted = True
                 self._restart(restart)
-            added.append(self._one())
+            self._added.append(self._one())
             self._over.wait(self._chance.uniform(*_PAUSE))
         self._over.set()
         rotating.join()
         for proxy in (*self._s3, *self._clients.values()):
             proxy.clear()
-        self._note(added, began)
 
-    def settle(self) -> None:
-        """Wait until no request is under way, and forget those that were."""
+    def settle(self, began: float) -> None:
+        """Wait until no request is under way; write down what has happened.
+
+        :param began: when the round did
+        """
         for proxy in (*self._s3, *self._clients.values()):
             proxy.settle()
             proxy.forget()
+        self._note(began)
 
     def _one(self) -> tuple[str, str, Fault]:
         kind = self._chance.choices(["S3", "client", "away"], [60, 25, 2])[0]
@@ -202,15 +205,16 @@ class Trouble:
             self._rotate()
             self.happened["rotated keys"] += 1
 
-    def _note(self, added: list[tuple[str, str, Fault]], began: float) -> None:
+    def _note(self, began: float) -> None:
         """Write down which faults have happened, and to which images."""
         now = time.monotonic()
+        added, self._added = self._added, []
         for name, through, fault in added:
             for event in fault.events:
                 self.happened[name] += 1
                 found = _UUID.search(event.request.path)
                 image = found[0] if found else ""
-                self._diary.went_wrong(Cause(name, began, now + 120, image, through))
+                self._diary.went_wrong(Cause(name, began, now, image, through))
 
 
 class Keys:

@@ -42,6 +42,7 @@ KILLED = Cause("worker: KILL", 15, 30, through="filter")
         ("copy", NOT_IMPORTED, KILLED),
         ("upload", BROKEN, Cause("client: ResetWithin", 5, 30, "an-image", "filter")),
         ("delete", "500", Cause("S3 away", 15, 16)),
+        ("download", "503", Cause("S3 away", 15, 16)),
         ("show", "503", Cause("Glance: HUP", 15, 16, through="filter")),
     ],
 )
@@ -66,7 +67,8 @@ def test_an_error_is_explained_by_what_happened_to_it(
         ("upload", BROKEN, Cause("worker: KILL", 15, 30, through="sealed")),
         ("upload", BROKEN, Cause("worker: KILL", 21, 30, through="filter")),
         ("upload", "500", Cause("S3: Error500", 5, 30, "an-image")),
-        ("download", "503", Cause("S3 away", 5, 30)),
+        ("download", "500", Cause("S3 away", 5, 30)),
+        ("download", "503", None),
         ("show", "500", Cause("S3 away", 5, 30)),
     ],
 )
