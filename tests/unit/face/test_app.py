@@ -7,6 +7,7 @@ import dataclasses
 import hashlib
 import io
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_an_object_comes_and_goes(ground: Ground, key: str) -> None:
 def test_the_bucket_may_be_in_the_host(ground: Ground) -> None:
     """Only where ``face_domain`` says so; the host is among what is signed."""
     ground.store.write(IMAGE, DATA)
-    virtual = {"Host": "fast.gateway.example:9293"}
+    virtual: dict[str, Any] = {"Host": "fast.gateway.example:9293"}
     assert ground.ask("GET", f"/{IMAGE}", **virtual).status == 501  # of a bucket
     face = Face(
         ground.keys, {"fast": ground.store}, TRANSFER, Written(), "gateway.example"
