@@ -114,7 +114,7 @@ def laid_out(ground: Ground, line: str, *, face: bool = False) -> Iterator[Field
     with contextlib.ExitStack() as stack:
         seen = ground.s3
         if LINES[line]:
-            seen = stack.enter_context(_behind(ground, line))
+            seen = stack.enter_context(behind(ground, line))
         sides = stack.enter_context(both(ground, seen, line))
         if face:
             sides[FACE] = stack.enter_context(_sealed(ground, seen, line))
@@ -202,7 +202,8 @@ def _count_of(ground: Ground, line: str) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def _behind(ground: Ground, line: str) -> Iterator[S3Server]:
+def behind(ground: Ground, line: str) -> Iterator[S3Server]:
+    """Put a proxy before S3 that makes it as far away as the line says."""
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.link", f"--port={port}"]
     scheme, _, target = ground.s3.endpoint.partition("://")

@@ -87,7 +87,14 @@ class Gateway:
         answer = self._glance.pass_through(self._guard.admit(environ))
         if for_admins and answer.code == 200:
             answer.headers.append((version.HEADER, version.RUNNING))
+        self._forget(environ, answer)
         return answer
+
+    def _forget(self, environ: Environ, answer: Answer) -> None:
+        """Keep no data of an image that was deleted or deactivated."""
+        withdrawn = routes.withdrawn(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        if withdrawn and answer.code == 204:
+            self._downloads.forget(withdrawn)
 
 
 def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:

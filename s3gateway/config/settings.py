@@ -17,6 +17,7 @@ from oslo_config import cfg
 
 from s3gateway.config import face
 from s3gateway.config import glance_id
+from s3gateway.config import hot
 from s3gateway.config import options
 from s3gateway.config.face import FaceSettings
 from s3gateway.config.options import glance as glance_options
@@ -37,8 +38,7 @@ class TransferSettings:
     """Memory, speed and time-outs of transfers, in bytes and seconds.
 
     :param download_window: in pieces
-    :param upload_rate: like the other rates, 0 for no limit
-    :param project_uploads: most uploads of a project at once, 0 for any number
+    :param upload_rate: like the other rates and ``project_uploads``, 0 for no limit
     """
 
     fast_lanes: bool
@@ -56,6 +56,7 @@ class TransferSettings:
     download_rate: int = 0
     project_rate: int = 0
     project_uploads: int = 0
+    hot_images: hot.HotImagesSettings = hot.OFF
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
     ours = Section(options.GROUP, conf[options.GROUP])
     glance = Section("DEFAULT", conf)
     image_format = Section("image_format", conf.image_format)
+    nonfatal: list[str] = image_format["gpt_safety_checks_nonfatal"]
     multi_store = bool(glance["enabled_backends"])
     owner = glance_id.read(conf)
     stores, default_store = (
@@ -171,9 +173,7 @@ def read(conf: cfg.ConfigOpts) -> Settings:
         image_size_cap=glance["image_size_cap"],
         hashing_algorithm=_hashing_algorithm(glance),
         require_image_format_match=image_format["require_image_format_match"],
-        gpt_safety_checks_nonfatal=frozenset(
-            image_format["gpt_safety_checks_nonfatal"]
-        ),
+        gpt_safety_checks_nonfatal=frozenset(nonfatal),
         show_multiple_locations=glance["show_multiple_locations"],
         use_keystone_limits=glance["use_keystone_limits"],
         delayed_delete=glance["delayed_delete"],
@@ -282,6 +282,7 @@ def _transfer(ours: Section) -> TransferSettings:
         download_rate=ours["download_rate"] * MIB,
         project_rate=ours["project_rate"] * MIB,
         project_uploads=ours["project_uploads"],
+        hot_images=hot.read(ours),
     )
 
 

@@ -109,12 +109,19 @@ class Delivery:
             data = self._rest or self._read()
             data, self._rest = data[: self._limit.step], data[self._limit.step :]
             if self._verification is not None:
-                self._verification.feed(data)
+                self._verify(self._verification, data)
         self._limit.wait_after(len(data))
         self._sent += len(data)
         if self._sent == self._span.length:
             self._tell()
         return data
+
+    def _verify(self, verification: Verification, data: bytes) -> None:
+        try:
+            verification.feed(data)
+        except StoreError:  # nobody may get the same bytes again
+            self._pieces.hot_images.forget(self._image_id)
+            raise
 
     def end(self, failure: BaseException | None) -> None:
         """Stop reading."""
@@ -199,7 +206,8 @@ class Delivery:
         copies = self._copies
         if self._reading is None or not self._reads_same_copy():
             self._leave()
-            self._reading = self._pieces.join(copies.copy, copies.size)
+            whole = self._span.length == copies.size
+            self._reading = self._pieces.join(copies.copy, copies.size, whole=whole)
         return self._reading
 
     def _reads_same_copy(self) -> bool:

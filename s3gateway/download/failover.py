@@ -30,12 +30,24 @@ _FAILS = ("500", "InternalError")
 
 
 @dataclasses.dataclass(frozen=True)
+class Version:
+    """Which data an image has; the data of an active image never changes.
+
+    :param digest: as Glance has it; empty if it has none
+    """
+
+    image_id: str = ""
+    digest: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Copy:
     """A copy of an image's data: an object in a bucket of a store."""
 
     store: ObjectStore
     bucket: str
     key: str
+    version: Version = Version()
 
     def open(self, span: Span, *, size: int, etag: str = "") -> ObjectReader:
         """Open a span, as ``ObjectStore.read``."""

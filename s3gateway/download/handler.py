@@ -21,6 +21,7 @@ from s3gateway.config.settings import Settings
 from s3gateway.download.body import Delivery
 from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
+from s3gateway.download.failover import Version
 from s3gateway.download.pieces import Pieces
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import PreconditionFailed
@@ -106,6 +107,10 @@ class Downloads:
         except (ranges.NotUnderstood, ObjectNotFound) as error:
             return self._pass(environ, image_id, f"{type(error).__name__}: {error}")
 
+    def forget(self, image_id: str) -> None:
+        """Keep no data of an image that nobody may download any more."""
+        self._pieces.hot_images.forget(image_id)
+
     def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
         LOG.debug("Download of image %s is left to Glance: %s", image_id, reason)
         return self._glance.pass_through(environ)
@@ -179,16 +184,24 @@ class Downloads:
             image.locations,
             key=lambda location: location.metadata.get("store") not in preferred,
         )
-        copies = [self._copy(location) for location in ordered]
+        version = _version(image)
+        copies = [self._copy(location, version) for location in ordered]
         ours = [copy for copy in copies if copy is not None]
         return ours if copies[:1] == ours[:1] else []
 
-    def _copy(self, location: Location) -> Copy | None:
+    def _copy(self, location: Location, version: Version) -> Copy | None:
         uri = uris.try_parse(location.url)
         store = self._stores.get(store_of(location, self._settings.stores))
         if uri is None or store is None:
             return None
-        return Copy(store, uri.bucket, uri.key)
+        return Copy(store, uri.bucket, uri.key, version)
+
+
+def _version(image: Image) -> Version:
+    """Return what says which data an image has."""
+    if image.os_hash_value:
+        return Version(image.id, f"{image.os_hash_algo}:{image.os_hash_value}")
+    return Version(image.id, image.checksum or "")
 
 
 def _preferred(environ: Environ) -> list[str]:

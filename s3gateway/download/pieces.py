@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 from s3gateway.config.settings import TransferSettings
 from s3gateway.download.failover import Copy
+from s3gateway.download.hot.images import HotImages
+from s3gateway.download.hot.images import NoHotImages
+from s3gateway.download.objects import ObjectInUse
 from s3gateway.download.piece import Piece
-from s3gateway.errors import ObjectNotFound
-from s3gateway.errors import StoreError
 from s3gateway.http.ranges import Span
-from s3gateway.store import ObjectReader
 from s3gateway.streams.buffers import SLAB
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
@@ -31,58 +31,6 @@ Submit = Callable[[Piece], None]
 NOTHING = Span(0, 0)
 
 
-class _Object:
-    """An object that downloads are reading.
-
-    :ivar etag: its version; empty until it is known
-    :ivar pieces: those in memory or under way, by their number
-    """
-
-    def __init__(self, copy: Copy, size: int) -> None:
-        self.copy = copy
-        self.etag = ""
-        self.readings: list[Reading] = []
-        self.pieces: dict[int, Piece] = {}
-        self._size = size
-        self._lock = threading.Lock()
-
-    def open(self, span: Span) -> ObjectReader:
-        """Open a span, while other spans are open.
-
-        :raises StoreError: if the store ignores ranges, or has another version
-        """
-        self._check_ranges()
-        reader = self.copy.open(span, size=self._size, etag=self.etag)
-        try:
-            self._check_ranges()
-            if not self.agrees_on(reader.etag):
-                name = self.copy.store.name
-                raise ObjectNotFound(f"Store {name} has another version")
-        except BaseException:
-            reader.close()
-            raise
-        return reader
-
-    def _check_ranges(self) -> None:
-        if self.copy.store.knows_ranges is False:
-            raise StoreError(f"Store {self.copy.store.name} does not support ranges")
-
-    def agrees_on(self, etag: str) -> bool:
-        """Whether a version is that of the pieces; the first one is."""
-        with self._lock:
-            self.etag = self.etag or etag
-            return etag in ("", self.etag)
-
-    def distance(self, piece: Piece) -> float:
-        """Return how far the next download is before a piece, in bytes."""
-        distances = (
-            max(piece.span.start - reading.at, 0)
-            for reading in self.readings
-            if reading.at < piece.span.stop and reading.stop > piece.span.start
-        )
-        return min(distances, default=math.inf)
-
-
 class Pieces:
     """The pieces of all objects that the downloads of this process are reading.
 
@@ -91,42 +39,56 @@ class Pieces:
     :ivar lock: held by all that changes pieces
     :param budget: the memory for all pieces
     :param slabs: that memory
+    :param hot_images: keeps pieces on disk, for other processes too
     """
 
-    def __init__(self, size: int, widest: int, budget: Budget, slabs: Slabs) -> None:
+    def __init__(
+        self,
+        size: int,
+        widest: int,
+        budget: Budget,
+        slabs: Slabs,
+        hot_images: NoHotImages | None = None,
+    ) -> None:
         self.size = size
         self.widest = widest
         self.slabs = slabs
+        self.hot_images = hot_images or NoHotImages()
         self._budget = budget
         self.lock = threading.Lock()
-        self._objects: dict[Copy, _Object] = {}
+        self._objects: dict[Copy, ObjectInUse] = {}
 
     @classmethod
     def of(cls, transfer: TransferSettings) -> Pieces:
         """Make it from the settings."""
         size, widest = transfer.download_piece, transfer.download_window
         budget = Budget(transfer.download_memory, "download")
-        return cls(size, widest, budget, Slabs(widest * size // SLAB))
+        slabs = Slabs(widest * size // SLAB)
+        return cls(size, widest, budget, slabs, HotImages.of(transfer.hot_images))
 
-    def join(self, copy: Copy, size: int) -> Reading:
+    def join(self, copy: Copy, size: int, *, whole: bool = False) -> Reading:
         """Take part in reading an object; leave it on every path.
 
         :param size: of the object in bytes
+        :param whole: whether all of it is to be read
         """
+        made = ObjectInUse(copy, size, self.size, self.hot_images)
         with self.lock:
-            found = self._objects.setdefault(copy, _Object(copy, size))
+            found = self._objects.setdefault(copy, made)
             reading = Reading(self, found)
             found.readings.append(reading)
-            return reading
+        if whole:
+            found.hot.count()
+        return reading
 
-    def part(self, found: _Object, reading: Reading) -> None:
+    def part(self, found: ObjectInUse, reading: Reading) -> None:
         """Undo ``join``."""
         found.readings.remove(reading)
         self.sweep(found)
         if not found.readings:
             del self._objects[found.copy]
 
-    def make(self, found: _Object, span: Span, ahead: int) -> Piece | None:
+    def make(self, found: ObjectInUse, span: Span, ahead: int) -> Piece | None:
         """Return a new piece, ``None`` if there is no memory.
 
         :param ahead: how soon it is needed, in bytes
@@ -137,7 +99,7 @@ class Pieces:
                 return None
         return piece
 
-    def sweep(self, found: _Object) -> None:
+    def sweep(self, found: ObjectInUse) -> None:
         """Drop the pieces of an object that no download will read."""
         is_shared = len(found.readings) > 1
         for number, piece in list(found.pieces.items()):
@@ -145,7 +107,7 @@ class Pieces:
             if not needed and not (is_shared and piece.is_for_others):
                 self.drop(found, number)
 
-    def drop(self, found: _Object, number: int) -> None:
+    def drop(self, found: ObjectInUse, number: int) -> None:
         """Drop a piece; those who read it still may do so."""
         piece = found.pieces.pop(number)
         if not piece.users:
@@ -184,7 +146,7 @@ class Reading:
     :ivar stop: the end of what it needs of pieces
     """
 
-    def __init__(self, pieces: Pieces, found: _Object) -> None:
+    def __init__(self, pieces: Pieces, found: ObjectInUse) -> None:
         self.pieces = pieces
         self.at = self.stop = 0
         self._object = found
@@ -201,8 +163,8 @@ class Reading:
 
     @property
     def is_shared(self) -> bool:
-        """Whether other downloads are reading the object, too."""
-        return len(self._object.readings) > 1
+        """Whether other downloads read the object too, in any process."""
+        return len(self._object.readings) > 1 or self._object.hot.is_hot
 
     def agrees_on(self, etag: str) -> bool:
         """Whether the pieces are of a version, which may be empty."""
@@ -220,13 +182,15 @@ class Reading:
         :return: ``None`` if there is no memory for it
         :raises RuntimeError: if there is no thread for it
         """
+        kept = self._kept(at)
         with self.pieces.lock:
-            return self._begun(at, submit)
+            return self._begun(at, submit, kept)
 
     def take(self, at: int, submit: Submit) -> Piece | None:
         """Begin the piece for a position, and hold it."""
+        kept = self._kept(at)
         with self.pieces.lock:
-            piece = self._begun(at, submit)
+            piece = self._begun(at, submit, kept)
             if piece is not None:
                 self._hold(piece)
             return piece
@@ -255,27 +219,38 @@ class Reading:
         """Take part no more."""
         with self.pieces.lock:
             self.pieces.part(self._object, self)
+        self.pieces.hot_images.tidy()
 
     def _is_kept(self, piece: Piece) -> bool:
         """Whether other downloads can find a piece."""
         number = piece.span.start // self.pieces.size
         return self._object.pieces.get(number) is piece
 
-    def _begun(self, at: int, submit: Submit) -> Piece | None:
+    def _kept(self, at: int) -> Piece | None:
+        """Return the piece for a position if it is on disk, and not in memory."""
+        number = at // self.pieces.size
+        found = self._object.pieces.get(number)
+        wanted = found is None or found.has_failed
+        return self._object.kept(number) if wanted else None
+
+    def _begun(self, at: int, submit: Submit, kept: Piece | None) -> Piece | None:
         size, pieces = self.pieces.size, self._object.pieces
         number = at // size
         span = Span(at, min((number + 1) * size, self.stop))
         found = pieces.get(number)
         if found is not None and found.covers(span):
+            if kept is not None:
+                kept.drop()
             return found
-        made = self.pieces.make(self._object, span, at - self.at)
+        made = kept or self.pieces.make(self._object, span, at - self.at)
         if made is None:
             return None
         if number in pieces:
             self.pieces.drop(self._object, number)
         pieces[number] = made
         try:
-            submit(made)
+            if made is not kept:
+                submit(made)
         except BaseException:
             self.pieces.drop(self._object, number)
             raise

@@ -11,6 +11,7 @@ import re
 _IMAGE = re.compile(r"/v2/images/([^/]+)")
 _FILE = re.compile(r"/v2/images/([^/]+)/file")
 _STAGE = re.compile(r"/v2/images/([^/]+)/stage")
+_DEACTIVATION = re.compile(r"/v2/images/([^/]+)/actions/deactivate")
 _IMPORT = re.compile(r"/v2/images/([^/]+)/import")
 _LOCATIONS = re.compile(r"/v2/images/([^/]+)/locations")
 
@@ -31,6 +32,12 @@ def image_of_file(path: str) -> str | None:
 def image_of_import(method: str, path: str) -> str | None:
     """Return the image id of a request to stage or import data, ``None`` for others."""
     pattern = {"PUT": _STAGE, "POST": _IMPORT}.get(method)
+    return _id(pattern, path) if pattern else None
+
+
+def withdrawn(method: str, path: str) -> str | None:
+    """Return the image id of a request after which nobody may download the image."""
+    pattern = {"DELETE": _IMAGE, "POST": _DEACTIVATION}.get(method)
     return _id(pattern, path) if pattern else None
 
 

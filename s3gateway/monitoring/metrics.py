@@ -144,6 +144,26 @@ SHARED_BYTES = _counter(
     "store",
 )
 
+HOT_READ = _counter(
+    "hot_read_bytes",
+    "Bytes read from the directory of hot images in place of the store.",
+)
+
+HOT_WRITTEN = _counter(
+    "hot_written_bytes", "Bytes written to the directory of hot images."
+)
+
+HOT_REMOVED = _counter(
+    "hot_removed_bytes",
+    "Bytes removed from the directory of hot images, by reason.",
+    "reason",
+)
+
+HOT_FAULTY = _counter(
+    "hot_faulty_pieces",
+    "Pieces in the directory of hot images that were damaged, and removed.",
+)
+
 FAILOVERS = _counter(
     "download_failovers",
     "Downloads continued from another store; the label is the failed one.",

@@ -40,6 +40,7 @@ _NEVER_SEEN = {
     ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
     ("piece.py", "_must_be_needed"),
+    ("reader.py", "_stop_if_cut"),
 }
 
 _PLACE = re.compile(r"<[^<>]*>")

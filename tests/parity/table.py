@@ -22,6 +22,7 @@ class Shape:
     :ivar first: whether it gets the rows for which one shape is enough
     :ivar slow: whether all but the main rows are of the full tier
     :ivar api: whether the filter is made to register through the API
+    :ivar hot: whether it has a directory of hot images; only in the full tier
     """
 
     release: int
@@ -31,6 +32,7 @@ class Shape:
     first: bool = False
     slow: bool = False
     api: bool = False
+    hot: bool = False
 
     @property
     def is_by_api(self) -> bool:
@@ -44,12 +46,13 @@ class Shape:
 
     def is_full(self, row: Row) -> bool:
         """Whether a row is of the full tier in this shape."""
-        if self.release == MAIN:
+        if self.release == MAIN or self.hot:
             return True
         return row.full or (self.slow and not (row.main and self.all))
 
     def __str__(self) -> str:
         way = ", by API" if self.api else ""
+        way += ", hot images" if self.hot else ""
         return f"Glance {self.release}, {self.wsgi}, {self.flavor}{way}"
 
 
@@ -62,6 +65,7 @@ SHAPES = [
     Shape(33, "gunicorn", "keystone+cachemanagement", all=True, slow=True),
     Shape(33, STAND_ALONE, "keystone", all=True, first=True, slow=True),
     Shape(33, "gunicorn", "keystone", all=True, slow=True, api=True),
+    Shape(33, "gunicorn", "keystone", all=True, slow=True, hot=True),
     Shape(MAIN, "gunicorn", "keystone", all=True, slow=True),
     Shape(MAIN, "uwsgi", "keystone", all=False, slow=True),
     Shape(32, "gunicorn", "keystone", all=False, slow=True),

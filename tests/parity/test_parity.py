@@ -26,6 +26,7 @@ from tests.support.servers.glance import merged
 def recorded(cloud: Cloud, shape: Shape, row: Row, *, gateway: bool) -> list[Entry]:
     alone = shape.wsgi == STAND_ALONE
     ours = {"registration": "api"} if gateway and shape.is_by_api else {}
+    ours |= cloud.hot_images() if gateway and shape.hot else {}
     how: dict[str, Any] = {
         "wsgi": "gunicorn" if alone else shape.wsgi,
         "flavor": shape.flavor,

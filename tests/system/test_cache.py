@@ -25,11 +25,17 @@ DATA = random.Random(6).randbytes(3_000_000)  # noqa: S311
 LARGE = bytes(48 * MIB)
 
 
+@pytest.mark.parametrize("hot", tiers.but([False], [False, True]))
 @pytest.mark.parametrize("wsgi", tiers.but(["gunicorn"], ["gunicorn", "uwsgi"]))
-def test_a_miss_fills_it_and_a_hit_is_served(cloud: Cloud, wsgi: str) -> None:
+def test_a_miss_fills_it_and_a_hit_is_served(
+    cloud: Cloud, wsgi: str, hot: bool
+) -> None:
     """The second download comes when S3 is away."""
     flavor = "keystone+cachemanagement"
-    with through_proxy(cloud, ALICE, wsgi=wsgi, flavor=flavor) as through:
+    options = cloud.hot_images() if hot else {}
+    with through_proxy(
+        cloud, ALICE, wsgi=wsgi, flavor=flavor, options=options
+    ) as through:
         image_id = through.api.create()
         assert through.api.upload(image_id, DATA).status == 204
         assert received(through.api, image_id) == (DATA, True)

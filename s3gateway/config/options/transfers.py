@@ -69,6 +69,42 @@ once. When the memory is used up, further downloads use one connection each. Wit
 nothing is read ahead or shared.
 """,
     ),
+    cfg.StrOpt(
+        "hot_images",
+        default="0",
+        sample_default="20GiB",
+        help="""
+Size of the directory that keeps the data of hot images for all workers of a host.
+
+It is a number with a unit, for example ``20GiB``; 0 for no directory. An image is hot
+when two downloads of it have begun within ``hot_images_age``. The workers then read it
+from S3 once for all of them. What was used longest ago goes first. An image that is
+larger than the directory is not kept.
+""",
+    ),
+    cfg.StrOpt(
+        "hot_images_dir",
+        default="/var/cache/s3gateway",
+        help="""
+The directory of hot images, on a local disk.
+
+It holds the data of private images, so it must belong to the gateway's user and have
+the mode 0700. If it does not exist, the gateway makes it. Several gateways may use the
+same directory; the smallest ``hot_images`` counts.
+""",
+    ),
+    cfg.FloatOpt(
+        "hot_images_age",
+        default=86400.0,
+        min=60.0,
+        help="""
+How long data stays in the directory of hot images after it was read from S3, in
+seconds.
+
+After this time it is read from S3 again. Images that are deleted through another host
+stay in the directory of this host for so long.
+""",
+    ),
     cfg.BoolOpt(
         "verify_downloads",
         default=False,

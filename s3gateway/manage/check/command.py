@@ -24,6 +24,7 @@ from s3gateway.manage import selection
 from s3gateway.manage import trouble
 from s3gateway.manage.check import botocore_data
 from s3gateway.manage.check import findings
+from s3gateway.manage.check import hot_images
 from s3gateway.manage.check import keystone
 from s3gateway.manage.check import location_keys
 from s3gateway.manage.check import member
@@ -131,6 +132,7 @@ def _all(context: Context) -> Iterator[Finding]:
         yield from paste_file.check(context.conf)
     yield from uwsgi_files.check(context.conf)
     yield from botocore_data.check()
+    yield from hot_images.check(context.settings.transfer.hot_images)
     yield from keystone.check(context.conf)
     words = context.words
     for store in _stores(context):

@@ -185,6 +185,10 @@ class Cloud:
         path.write_text(text)
         return path
 
+    def hot_images(self) -> dict[str, str]:
+        """Return options of a directory of hot images, which all gateways share."""
+        return {"hot_images": "1GiB", "hot_images_dir": str(self._directory / "hot")}
+
     def objects(self, store: str) -> dict[str, int]:
         """Return the objects in a store's bucket and their sizes in bytes."""
         pages = self.s3.client().get_paginator("list_objects_v2")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from s3gateway.download.body import Delivery
 from s3gateway.download.failover import Copies
 from s3gateway.download.failover import Copy
+from s3gateway.download.failover import Version
 from s3gateway.download.pieces import Pieces
 from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.ranges import Span
@@ -30,6 +31,7 @@ def deliver(
     budget: int = 1 << 30,
     opened: bool = True,
     pieces: Pieces | None = None,
+    version: Version = Version(),  # noqa: B008  it is frozen
     verification: Verification | None = None,
     ended: Callable[[int], None] | None = None,
 ) -> AnswerBody:
@@ -37,12 +39,13 @@ def deliver(
 
     :param opened: whether its first bytes are there
     :param pieces: what other downloads use, too; else it has its own
+    :param version: what Glance says of the data
     """
     size = len(stores[0].objects_by_key.get("key", DATA))
     span = span or Span(0, size)
     copies = Copies(
         "an-image",
-        [Copy(store, store.name, "key") for store in stores],
+        [Copy(store, store.name, "key", version) for store in stores],
         span,
         size=size,
         retry_time=retry_time,

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A directory of hot images: real workers read an image from S3 once for all."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import signal
+import tempfile
+from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent import futures
+
+import psutil
+import pytest
+import requests
+
+from s3gateway.download.hot.names import is_piece
+from tests.support.clients.api import Api
+from tests.support.faults import s3_faults
+from tests.support.faults.s3_faults import Meter
+from tests.support.faults.through import Through
+from tests.support.faults.through import received
+from tests.support.faults.through import through_proxy
+from tests.support.people import ADMIN
+from tests.support.people import ALICE
+from tests.support.people import BOB
+from tests.support.servers.cloud import Cloud
+
+MIB = 1024**2
+SIZE = 24 * MIB
+DATA = random.Random(29).randbytes(SIZE)  # noqa: S311
+CLIENTS = 12
+WORKERS = 4
+
+
+@pytest.fixture(scope="module")
+def directory() -> Iterator[pathlib.Path]:
+    with tempfile.TemporaryDirectory(prefix="s3gw-hot-") as found:
+        yield pathlib.Path(found) / "hot"
+
+
+@pytest.fixture(scope="module")
+def through(
+    clouds: Callable[[int], Cloud], directory: pathlib.Path
+) -> Iterator[Through]:
+    options = {
+        "hot_images": "200MiB",
+        "hot_images_dir": str(directory),
+        "download_piece": "2",
+        "read_timeout": "60",
+        "retry_time": "60",
+    }
+    with through_proxy(
+        clouds(33), ALICE, options=options, workers=WORKERS, threads=CLIENTS + 4
+    ) as found:
+        yield found
+
+
+@pytest.fixture
+def image_id(through: Through) -> Iterator[str]:
+    image_id = through.api.create()
+    assert through.api.upload(image_id, DATA).status == 204
+    yield image_id
+    through.proxy.clear()
+    through.api.delete(image_id)
+
+
+@pytest.fixture
+def meter(through: Through, image_id: str) -> Meter:
+    """What S3 sends of the image, which is slow enough that downloads overlap."""
+    rate = s3_faults.Rate(8 * MIB)
+    through.proxy.add(rate, method="GET", key=image_id, times=None)
+    return through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+
+
+def at_once(through: Through, image_id: str, count: int = CLIENTS) -> None:
+    """Download an image several times at once; each client gets all of it."""
+    with futures.ThreadPoolExecutor(count) as pool:
+        answers = pool.map(lambda _: received(through.api, image_id), range(count))
+        assert [(whole, data == DATA) for data, whole in answers] == [
+            (True, True)
+        ] * count
+
+
+def pieces(directory: pathlib.Path) -> list[pathlib.Path]:
+    return [path for path in directory.iterdir() if is_piece(path.name)]
+
+
+def test_s3_sends_it_once_to_four_workers(
+    through: Through, image_id: str, meter: Meter, directory: pathlib.Path
+) -> None:
+    """But for what the first download had asked for before it joined the others."""
+    at_once(through, image_id)
+    assert meter.count <= 1.05 * SIZE + 6 * MIB
+    assert len(pieces(directory)) == SIZE // (2 * MIB)
+    assert directory.stat().st_mode & 0o777 == 0o700
+    sent = meter.count
+    at_once(through, image_id, 4)
+    assert meter.count == sent
+
+
+def test_it_is_there_while_s3_is_away(through: Through, image_id: str) -> None:
+    at_once(through, image_id, 4)
+    through.proxy.down()
+    try:
+        assert received(through.api, image_id) == (DATA, True)
+        part = through.api.download(image_id, Range="bytes=5000000-5000099")
+        assert (part.status, part.body) == (206, DATA[5_000_000:5_000_100])
+    finally:
+        through.proxy.up()
+
+
+def test_glance_is_asked_first(
+    through: Through, image_id: str, directory: pathlib.Path
+) -> None:
+    """A stranger gets nothing, and nobody gets a deactivated image."""
+    at_once(through, image_id, 4)
+    assert Api(through.api.url, BOB).download(image_id).status == 404
+    admin = Api(through.api.url, ADMIN)
+    answer = admin.request("POST", f"/v2/images/{image_id}/actions/deactivate")
+    assert answer.status == 204
+    assert through.api.download(image_id).status == 403
+    assert pieces(directory) == []
+    admin.request("POST", f"/v2/images/{image_id}/actions/reactivate")
+    assert received(through.api, image_id) == (DATA, True)
+
+
+def test_a_delete_takes_its_pieces(
+    through: Through, image_id: str, directory: pathlib.Path
+) -> None:
+    at_once(through, image_id, 4)
+    assert pieces(directory)
+    assert through.api.delete(image_id).status == 204
+    assert through.api.download(image_id).status == 404
+    assert pieces(directory) == []
+
+
+def test_a_worker_that_is_killed_leaves_good_pieces(
+    through: Through, image_id: str, meter: Meter, directory: pathlib.Path
+) -> None:
+    """Its clients see a broken connection, and those of the others do not wait long."""
+    with futures.ThreadPoolExecutor(CLIENTS) as pool:
+        running = [pool.submit(received, through.api, image_id) for _ in range(CLIENTS)]
+        while not pieces(directory):
+            assert not all(each.done() for each in running)
+        [victim, *_] = psutil.Process(through.glance.server.pid).children()
+        victim.send_signal(signal.SIGKILL)
+        for each in running:
+            try:
+                data, whole = each.result(120)
+            except requests.ConnectionError:
+                continue
+            assert DATA.startswith(data)
+            assert whole == (data == DATA)
+    at_once(through, image_id, 4)
+
+
+def test_damaged_files_are_read_from_s3(
+    through: Through, image_id: str, directory: pathlib.Path
+) -> None:
+    at_once(through, image_id, 4)
+    for number, path in enumerate(sorted(pieces(directory))):
+        with path.open("r+b") as file:
+            file.seek(number * 1000)
+            file.write(b"damaged") if number % 2 else file.truncate()
+    at_once(through, image_id, 4)
+    assert "A piece in hot_images_dir was removed" in through.glance.log
+
+
+def test_a_directory_that_others_can_read_is_refused(
+    cloud: Cloud, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "hot").mkdir()
+    (tmp_path / "hot").chmod(0o755)
+    options = {"hot_images": "1GiB", "hot_images_dir": str(tmp_path / "hot")}
+    with pytest.raises(Exception, match=r"hot_images_dir.*set its mode to 0700"):
+        cloud.glance(gateway=True, config={"s3gateway": options})
