@@ -14,6 +14,7 @@ from tests.support.people import ALICE
 from tests.support.people import BOB
 from tests.support.s3.memory import MIB
 from tests.support.servers.cloud import Cloud
+from tests.support.servers.standalone import GatewaySpec
 
 RATE = 8  # MiB a second
 DATA = bytes(range(256)) * (16 * MIB // 256)
@@ -26,9 +27,18 @@ OPTIONS = {
 _BURST = 0.5  # seconds
 
 
-@pytest.fixture(params=["in Glance", pytest.param("api", marks=pytest.mark.full)])
+@pytest.fixture(
+    params=[
+        "in Glance",
+        pytest.param("api", marks=pytest.mark.full),
+        pytest.param("stand-alone", marks=pytest.mark.full),
+    ]
+)
 def api(cloud: Cloud, request: pytest.FixtureRequest) -> Api:
     options = dict(OPTIONS)
+    if request.param == "stand-alone":
+        spec = GatewaySpec(config={"s3gateway": options})
+        return Api(cloud.standalone(spec).url, ALICE)
     if request.param == "api":
         options["registration"] = "api"
     return Api(cloud.glance(gateway=True, config={"s3gateway": options}).url, ALICE)

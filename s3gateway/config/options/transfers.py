@@ -187,8 +187,6 @@ Downloads that are faster are held back, and do not fail.
         help="""
 Most that the uploads of one project in a process receive, and as much that its
 downloads send, in MiB per second; 0 for no limit.
-
-It has no effect in stand-alone mode, which does not know the project of a request.
 """,
     ),
     cfg.IntOpt(
@@ -199,7 +197,6 @@ It has no effect in stand-alone mode, which does not know the project of a reque
 Most uploads of one project that a process takes at once; 0 for any number.
 
 Further ones are refused before their data is read, with 503 and a Retry-After header.
-It has no effect in stand-alone mode, which does not know the project of a request.
 """,
     ),
 ]
