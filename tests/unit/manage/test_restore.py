@@ -9,6 +9,9 @@ import uuid
 
 import pytest
 
+from s3gateway.glance.releases import Traits
+from s3gateway.manage.context import Context
+from s3gateway.manage.operator import Operator
 from tests.support import formats
 from tests.support.s3.memory import unavailable
 from tests.unit.manage.moving import Moving
@@ -105,6 +108,21 @@ def test_images_that_were_deleted(moving: Moving) -> None:
     [image] = moving.glance.shown.values()
     assert (code, document["rows"][0]["image"]) == (0, image["id"])
     assert image["id"] != key[:36]
+
+
+def test_a_remote_glance_does_not_say_what_was_deleted(
+    moving: Moving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses the id then."""
+    operator = Operator(moving.glance, lambda asked: asked, Traits())
+    monkeypatch.setattr(Context, "glance", operator)
+    key = orphan(moving)
+    moving.glance.deleted.add(key[:36])
+    code, document = moving(*WORDS, key)
+    assert (code, document["rows"][0]["code"]) == (1, "conflict")
+    assert moving.glance.shown == {}
+    code, document = moving(*WORDS, key, "--deleted")
+    assert (code, document["rows"][0]["code"]) == (0, "restored")
 
 
 @pytest.mark.parametrize("waiting", [True, False])
