@@ -101,7 +101,7 @@ def test_the_driver_asks_what_the_record_has_and_the_face_answers(
     "release", ["glance-33", pytest.param("glance-30", marks=FULL)]
 )
 def test_the_driver_may_name_the_bucket_in_the_host(
-    ground: Ground, release: str
+    ground: Ground, release: str, scheme: str
 ) -> None:
     """It then asks the same, and the face has to have ``face_domain``."""
     python = environments.bin_dir(release) / "python"
