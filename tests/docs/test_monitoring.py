@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pathlib
 import re
+import runpy
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,6 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ALERTS = ROOT / "etc" / "prometheus" / "s3gateway-alerts.yaml"
 TESTS = ALERTS.with_name("s3gateway-alerts-test.yaml")
 PAGE = ROOT / "docs" / "source" / "operations" / "metrics.rst"
+PICTURE = runpy.run_path(str(ROOT / "docs" / "dashboard.py"))
 
 #: Labels that Prometheus adds.
 OF_PROMETHEUS = {"job", "instance"}
@@ -170,3 +173,10 @@ def test_counters_of_stores_are_there_before_they_count() -> None:
     for name in ("download_failovers", "store_retries", "aborted_uploads"):
         labels = {"store": "from the start"}
         assert metrics.REGISTRY.get_sample_value(f"s3gateway_{name}_total", labels) == 0
+
+
+def test_the_picture_is_drawn_from_the_dashboard() -> None:
+    run = json.loads(PICTURE["RUN"].read_text(encoding="utf-8"))
+    assert run["panels"].keys() == {str(each.number) for each in dashboard.panels()}
+    picture = PICTURE["PICTURE"].read_text(encoding="utf-8")
+    assert picture == PICTURE["draw"](run), "run: python docs/dashboard.py"

@@ -41,6 +41,7 @@ GRACE = 30  # seconds of claim_grace
 _WORKERS = 2
 _AT_GLANCE = 4.5  # seconds: the graceful-timeout of each Glance here is 5
 _OPTIONS = {
+    "glance_id": "soak",  # the sealed gateway has no database to compute it from
     "claim_grace": str(GRACE),
     "connect_timeout": "10",
     "read_timeout": "30",
