@@ -92,7 +92,8 @@ class Gateway:
 
     def _forget(self, environ: Environ, answer: Answer) -> None:
         """Keep no data of an image that was deleted or deactivated."""
-        withdrawn = routes.withdrawn(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        path = environ.get("PATH_INFO", "")
+        withdrawn = routes.withdrawn(environ["REQUEST_METHOD"], path)
         if withdrawn and answer.code == 204:
             self._downloads.forget(withdrawn)
 

@@ -59,6 +59,12 @@ class Worker:
         """Download all of it."""
         return b"".join(self.begin())
 
+    def at_once(self, count: int) -> None:
+        """Let many clients download it at once."""
+        with futures.ThreadPoolExecutor(count) as pool:
+            bodies = pool.map(lambda _: self.download(), range(count))
+            assert set(bodies) == {DATA}
+
     def has_all_memory(self) -> bool:
         if not self.budget.take(self.memory):
             return False

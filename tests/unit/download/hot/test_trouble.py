@@ -310,6 +310,27 @@ def test_a_link_is_not_followed(ground: Ground, tmp_path: pathlib.Path) -> None:
     assert elsewhere.exists()
 
 
+def test_four_processes_read_it_once(ground: Ground) -> None:
+    """To the byte, when the image is hot before they begin."""
+    worker = ground.worker()
+    assert worker.download() == DATA
+    code = (
+        "import sys, pathlib\n"
+        "from s3gateway.download.hot import reader\n"
+        "from tests.unit.download.hot.ground import Ground\n"
+        "reader._PATIENCE = 60.0  # this machine may be busy\n"
+        "worker = Ground(pathlib.Path(sys.argv[1])).worker()\n"
+        "worker.at_once(4)\n"
+        "print(worker.store.sent)\n"
+    )
+    command = [sys.executable, "-c", code, str(ground.path)]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) for _ in range(4)
+    ]
+    outputs = [process.communicate(timeout=200)[0] for process in running]
+    assert sum(map(int, outputs)) == SIZE
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_processes_that_are_killed_never_harm_the_others(
     ground: Ground, seed: int
