@@ -102,7 +102,8 @@ def laid_out(cloud: Cloud, home: pathlib.Path) -> Iterator[Ground]:
     """Start everything."""
     home.mkdir(parents=True, exist_ok=True)
     keys = Keys(home, list(PAIRS))
-    options = {**_OPTIONS, **keys.options}
+    hot = {"hot_images": "256MiB", "hot_images_dir": str(home / "hot")}  # of all three
+    options = {**_OPTIONS, **keys.options, **hot}
     with contextlib.ExitStack() as stack:
         proxy = stack.enter_context(FaultProxy(cloud.s3.endpoint))
         store = {"s3_store_host": proxy.endpoint}
