@@ -106,7 +106,7 @@ class S3Reader:
             self.close()
 
     def _next(self, limit: int) -> bytes:
-        return self._received(functools.partial(self._answer.read, limit))
+        return self._received(functools.partial(self._source.read, limit))
 
     def _received(self, read: Callable[[], _Received]) -> _Received:
         """Return the result of a read: bytes or their number."""
@@ -165,7 +165,7 @@ def _is_chunked(answer: urllib3.BaseHTTPResponse) -> bool:
 def _source(
     answer: urllib3.BaseHTTPResponse,
 ) -> urllib3.BaseHTTPResponse | http.client.HTTPResponse:
-    """Return an object that fills buffers with the body of a response.
+    """Return an object that reads the body of a response without a copy.
 
     urllib3 reads into its own memory and copies; the ``http.client`` response below it
     does not.

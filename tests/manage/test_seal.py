@@ -40,13 +40,8 @@ def on_glances_host(ground: Sealed, *words: str) -> Result:
 def on_the_gateways_host(ground: Sealed) -> Result:
     program = environments.bin_dir("gateway") / "s3gateway-manage"
     conf = ground.gateway.directory / "s3gateway.conf"
-    line: list[str | pathlib.Path] = [
-        program,
-        f"--config-file={conf}",
-        "--json",
-        "check",
-        "--no-write",
-    ]
+    words = (f"--config-file={conf}", "--json", "check", "--no-write")
+    line: list[str | pathlib.Path] = [program, *words]
     return parsed(run(line, check=False))
 
 
