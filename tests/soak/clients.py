@@ -14,6 +14,7 @@ import requests
 from tests.soak.diary import BROKEN
 from tests.soak.diary import NOT_IMPORTED
 from tests.soak.diary import OK
+from tests.soak.diary import ONE_BIT
 from tests.soak.diary import WRONG
 from tests.soak.diary import Deed
 from tests.soak.diary import Diary
@@ -262,8 +263,18 @@ def _expect(answer: Response, status: int) -> Response:
 
 
 def _same(found: bytes, wanted: bytes) -> None:
-    if found != wanted:
-        raise Unexpected(WRONG) from AssertionError(f"{len(found)} bytes")
+    if found == wanted:
+        return
+    length = f"{len(found)} of {len(wanted)} bytes"
+    if len(found) != len(wanted):
+        raise Unexpected(WRONG) from AssertionError(length)
+    other = int.from_bytes(found, "big") ^ int.from_bytes(wanted, "big")
+    bits = other.bit_count()
+    where = len(wanted) - 1 - (other.bit_length() - 1) // 8
+    outcome = ONE_BIT if bits == 1 else WRONG
+    raise Unexpected(outcome) from AssertionError(
+        f"{length}, {bits} wrong bits, the first in byte {where}"
+    )
 
 
 def _status_in(text: str) -> str:

@@ -132,7 +132,14 @@ class Soak:
         print(f"gc: {before.summary}; then {done.summary}")
         verified = manage("verify", "--all", "--deep")
         print(f"verify: {verified.summary}")
-        return [*self._nobodys(), *([] if not verified.code else [verified.text])]
+        doubtful = {image for client in self.clients for image in client.uncertain}
+        found = [
+            str(row)
+            for row in verified.rows
+            if row["state"] == "bad"
+            or (row["state"] == "unknown" and row["image"] not in doubtful)
+        ]
+        return [*self._nobodys(), *found]
 
     def _nobodys(self) -> list[str]:
         """Return objects that no image refers to, and uploads that are open."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.soak import clients
 from tests.soak import summary
 from tests.soak.diary import BROKEN
 from tests.soak.diary import NOT_IMPORTED
 from tests.soak.diary import OK
+from tests.soak.diary import ONE_BIT
 from tests.soak.diary import WRONG
 from tests.soak.diary import Cause
 from tests.soak.diary import Deed
@@ -38,6 +40,7 @@ KILLED = Cause("worker: KILL", 15, 30, through="filter")
     ("what", "outcome", "cause"),
     [
         ("download", BROKEN, CORRUPT),
+        ("range", ONE_BIT, CORRUPT),
         ("upload", BROKEN, KILLED),
         ("copy", NOT_IMPORTED, KILLED),
         ("upload", BROKEN, Cause("client: ResetWithin", 5, 30, "an-image", "filter")),
@@ -62,6 +65,9 @@ def test_an_error_is_explained_by_what_happened_to_it(
         ("download", BROKEN, Cause("S3: Corrupt", 5, 30, "another-image")),
         ("download", BROKEN, Cause("S3: Truncate", 5, 30, "an-image")),
         ("download", WRONG, CORRUPT),
+        ("download", ONE_BIT, CORRUPT),
+        ("range", WRONG, CORRUPT),
+        ("range", ONE_BIT, KILLED),
         ("download", WRONG, KILLED),
         ("download", "404", KILLED),
         ("upload", BROKEN, Cause("worker: KILL", 15, 30, through="sealed")),
@@ -111,3 +117,13 @@ def test_a_worker_that_was_replaced_is_noticed() -> None:
     seen = looks(200 * MIB, 200 * MIB)
     other = Look(99.0, Census(2, 200 * MIB, 10, 20, 9))
     assert summary.grown({"filter 1": [*seen, other]}) == ["filter 1: another process"]
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [(b"abce", ONE_BIT), (b"abcg", WRONG), (b"abc", WRONG), (b"", WRONG)],
+)
+def test_a_wrong_bit_is_told_from_other_data(found: bytes, outcome: str) -> None:
+    clients._same(b"abcd", b"abcd")
+    with pytest.raises(clients.Unexpected, match=outcome):
+        clients._same(found, b"abcd")
