@@ -39,7 +39,7 @@ _NEVER_SEEN = {
     ("sender.py", "_abort"),
     ("store.py", "_must_be_absent"),
     ("stores.py", "required"),
-    ("piece.py", "_read_on"),
+    ("piece.py", "_must_be_needed"),
 }
 
 _PLACE = re.compile(r"<[^<>]*>")
