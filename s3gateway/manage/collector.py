@@ -2,6 +2,7 @@
 """Deletes what ``gc`` has found, but what an image needs by now.
 
 A claim is taken over first, so that its upload notices should it be alive after all.
+Where there is none, one is taken meanwhile: it keeps uploads and ``restore`` out.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from oslo_log import log as logging
+
 from s3gateway.config.settings import Settings
 from s3gateway.errors import Conflict
+from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
 from s3gateway.manage import drivers_uploads
+from s3gateway.manage.needs import Needs
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.remains import Leftover
 from s3gateway.manage.remains import spelled
@@ -23,9 +28,12 @@ from s3gateway.manage.work import UNLIMITED
 from s3gateway.manage.work import Pace
 from s3gateway.store import ObjectStore
 from s3gateway.upload.claims import Attempt
+from s3gateway.upload.exclusion import Claims
 from s3gateway.upload.holding import Claim
 from s3gateway.upload.leftovers import collect
 from s3gateway.upload.leftovers import refers_to
+
+LOG = logging.getLogger(__name__)
 
 #: An upload that is alive after all notices within this time that its claim is gone.
 _SETTLE = 5.0  # seconds
@@ -34,6 +42,7 @@ _SETTLE = 5.0  # seconds
 class Collector:
     """Collects leftovers.
 
+    :param needs: has taken note of all images
     :param pace: of collecting them one by one
     """
 
@@ -42,10 +51,13 @@ class Collector:
         operator: Operator,
         stores: Mapping[str, ObjectStore],
         settings: Settings,
+        needs: Needs,
         pace: Pace = UNLIMITED,
     ) -> None:
         self._operator = operator
         self._stores = stores
+        self._claims = Claims(stores, settings.claim_grace)
+        self._needs = needs
         self._grace = settings.claim_grace
         self._delayed_delete = settings.delayed_delete
         self._pace = pace
@@ -61,13 +73,54 @@ class Collector:
             time.sleep(_SETTLE)
         for leftover in found:
             self._pace.wait()
-            claim = taken.get(leftover)
-            attempts = claim.leftovers if claim else (leftover.attempt,)
-            lost = leftover in taken and claim is None
-            is_gone = not lost and self._drop(leftover, attempts)
-            if is_gone and claim:
-                claim.release()
+            try:
+                is_gone = self._collected(leftover, taken.get(leftover))
+            except Conflict:  # an upload or a restore is under way
+                is_gone = False
+            except StoreError as error:
+                attempt = leftover.attempt
+                LOG.error(
+                    "%s was left in store %s: %s", attempt.key, attempt.store, error
+                )
+                is_gone = False
             yield leftover, is_gone
+
+    def _collected(self, leftover: Leftover, claim: Claim | None) -> bool:
+        """Collect a leftover; return whether it is gone.
+
+        :param claim: the one that it is, ``None`` if an upload was faster
+        :raises Conflict: if an upload to its image, or its restore, is under way
+        :raises StoreError: if the store does not say
+        """
+        if leftover.kind == "claim":
+            return claim is not None and self._dropped_with(claim, leftover)
+        store = self._stores.get(leftover.attempt.store)
+        if store and drivers_uploads.is_one(store, leftover.attempt.key):
+            return drivers_uploads.abort(store, leftover.attempt)
+        if store is None or not leftover.image_id:  # no upload would claim it
+            return self._drop(leftover, [leftover.attempt])
+        return self._dropped_while_claimed(leftover)
+
+    def _dropped_with(self, claim: Claim, leftover: Leftover) -> bool:
+        """Drop a claim and what it names."""
+        if claim.leftovers:
+            claim.keep()  # it may be long ago that it was taken over
+        is_gone = self._drop(leftover, claim.leftovers)
+        if is_gone:
+            claim.release()
+        return is_gone
+
+    def _dropped_while_claimed(self, leftover: Leftover) -> bool:
+        """Drop what no claim names."""
+        claim = self._claims.take(spelled(leftover.attempt.key), leftover.attempt)
+        try:
+            self._claims.confirm(claim)
+            return self._drop(leftover, [leftover.attempt])
+        finally:
+            if claim.leftovers:  # another upload died meanwhile
+                claim.leave()
+            else:
+                claim.release()
 
     def _take_over(self, leftover: Leftover) -> Claim | None:
         """Make a claim ours, so that its upload notices should it be alive.
@@ -85,9 +138,6 @@ class Collector:
 
     def _drop(self, leftover: Leftover, attempts: Sequence[Attempt]) -> bool:
         """Drop what no image needs, whichever spelling of its id is the right one."""
-        store = self._stores.get(leftover.attempt.store)
-        if store and drivers_uploads.is_one(store, leftover.attempt.key):
-            return drivers_uploads.abort(store, leftover.attempt)
         keys = [leftover.attempt.key, *(attempt.key for attempt in attempts)]
         ids = {leftover.image_id, *filter(None, map(spelled, keys))}
         images = self._shown(ids)
@@ -110,9 +160,13 @@ class Collector:
         return [image for image in map(self._operator.find, ids) if image is not None]
 
     def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
-        """Drop what an attempt has left but an object that one of the images needs."""
-        needing = (image for image in images if refers_to(image, attempt.key))
-        return not collect([attempt], next(needing, None), self._stores)
+        """Drop what an attempt has left but an object that an image needs.
+
+        :param images: those of its name
+        """
+        named = (image for image in images if refers_to(image, attempt.key))
+        needing = next(named, None) or self._needs.image_of(attempt.key)
+        return not collect([attempt], needing, self._stores)
 
     def _is_stuck(self, image: Image) -> bool:
         """Whether a dead upload of ours has left an image ``saving``."""

@@ -24,6 +24,7 @@ from s3gateway.manage import work
 from s3gateway.manage.collector import Collector
 from s3gateway.manage.context import Context
 from s3gateway.manage.leftovers import Finder
+from s3gateway.manage.needs import Needs
 from s3gateway.manage.output import Row
 from s3gateway.manage.output import iso
 from s3gateway.manage.output import sized
@@ -117,6 +118,7 @@ def run(context: Context) -> bool:
     context.need_locations()
     words, settings = context.words, context.settings
     names = selection.stores(context)
+    needs = Needs(context.glance)
     finder = Finder(
         context.glance,
         context.stores,
@@ -126,6 +128,7 @@ def run(context: Context) -> bool:
         trusting=words.force,
         only=words.image,
         pace=Pace(words.rate),
+        needs=needs,
     )
     seen = context.output.progress(finder.find(names), "leftovers")
     found = [_sized(context, leftover) for leftover in seen]
@@ -134,7 +137,7 @@ def run(context: Context) -> bool:
     doubt = "" if words.force else _doubt(finder, found)
     states = dict.fromkeys(found, FOUND)
     if words.delete and not doubt:
-        states |= _collect(context, found[: words.limit])
+        states |= _collect(context, found[: words.limit], needs)
     _report(context, finder, states, doubt)
     if not finder.complete:
         raise GatewayError("Not all stores could be looked through.")
@@ -156,11 +159,13 @@ def _sized(context: Context, leftover: Leftover) -> Leftover:
     return leftover
 
 
-def _collect(context: Context, found: Sequence[Leftover]) -> dict[Leftover, str]:
+def _collect(
+    context: Context, found: Sequence[Leftover], needs: Needs
+) -> dict[Leftover, str]:
     """Collect leftovers; return what became of each, as far as it was done."""
     output = context.output
     pace = Pace(context.words.rate)
-    collector = Collector(context.glance, context.stores, context.settings, pace)
+    collector = Collector(context.glance, context.stores, context.settings, needs, pace)
     states: dict[Leftover, str] = {}
     with output.interruptible(), output.bar(len(found), "leftovers") as bar:
         for leftover, is_gone in collector.collect(found):

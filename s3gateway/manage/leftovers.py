@@ -24,6 +24,7 @@ from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage import drivers_uploads
+from s3gateway.manage.needs import Needs
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.reasons import DOUBTFUL
 from s3gateway.manage.reasons import FOREIGN
@@ -59,6 +60,7 @@ class Finder:
     :param trusting: whether doubtful things are found too
     :param only: ids of the images whose leftovers are found; all if empty
     :param pace: of looking at them one by one
+    :param needs: takes note of all images
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Finder:
         trusting: bool = False,
         only: Collection[str] = (),
         pace: Pace = UNLIMITED,
+        needs: Needs | None = None,
     ) -> None:
         self.needed = 0
         self.spared: collections.Counter[str] = collections.Counter()
@@ -87,6 +90,7 @@ class Finder:
         self._trusting = trusting
         self._only = {image_id.lower() for image_id in only}
         self._pace = pace
+        self._needs = needs or Needs(operator)
         self._began = time.monotonic()
         self._shown: set[str] = set()
         self._saving: list[str] = []
@@ -193,6 +197,7 @@ class Finder:
             by_image.setdefault(leftover.image_id, []).append(leftover)
         needed = set()
         for image in self._operator.images():
+            self._needs.note(image)
             changed = timeutils.parse_isotime(image.properties["updated_at"])
             self.last_change = max(self.last_change or changed, changed)
             if image.status == "saving":

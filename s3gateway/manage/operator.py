@@ -8,6 +8,7 @@ which the gateway stands alone, is asked as the ``[service_user]``.
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -96,10 +97,15 @@ class Operator:
         """Return a request that questions can be derived from."""
         return self._identity(dict(webob.Request.blank("/").environ))
 
-    def images(self) -> Iterator[Image]:
-        """Yield all images of all projects, hidden ones as well."""
+    def images(self, since: datetime.datetime | None = None) -> Iterator[Image]:
+        """Yield all images of all projects, hidden ones as well.
+
+        :param since: only those that were changed since, in UTC
+        """
         for hidden in ("false", "true"):
             query = f"limit={_PAGE}&visibility=all&os_hidden={hidden}"
+            if since is not None:
+                query += f"&updated_at=gte:{since:%Y-%m-%dT%H:%M:%SZ}"
             yield from self.glance.images(self.environ(), query)
 
     def remembers(self, image_id: str) -> bool | None:

@@ -28,6 +28,7 @@ from s3gateway.glance.registration import Registrar
 from s3gateway.glance.registration import Stored
 from s3gateway.manage import copies
 from s3gateway.manage.context import Context
+from s3gateway.manage.needs import Needs
 from s3gateway.manage.remains import spelled
 from s3gateway.s3.store import S3Store
 from s3gateway.streams.digests import Digests
@@ -40,6 +41,7 @@ from s3gateway.upload.inspection import Inspection
 from s3gateway.upload.leftovers import give_back
 from s3gateway.upload.leftovers import hides_its_data
 from s3gateway.upload.leftovers import keys_of
+from s3gateway.upload.leftovers import refers_to
 
 _MOST_WAITING = 16 * 1024**2  # bytes
 
@@ -99,6 +101,7 @@ class Orphans:
             with_credentials=self._glance.traits.credentials_in_uris,
             identity=lambda environ: environ,
         )
+        self._needs = Needs(self._glance)
         self._needed: set[str] = set()
         self._images: dict[str, Image] = {}
 
@@ -109,6 +112,7 @@ class Orphans:
         :raises StoreError: if the store does not answer
         """
         for image in self._glance.images():
+            self._needs.note(image)
             self._needed |= keys_of(image)
             self._images[image.id.lower()] = image
         alike = collections.Counter(spelled(key).lower() for key in keys)
@@ -117,8 +121,8 @@ class Orphans:
             if not orphan.objection[0] and alike[orphan.image_id.lower()] > 1:
                 why = "several of these objects are of one image; name the right one"
                 orphan = dataclasses.replace(orphan, objection=("ambiguous", why))
-            elif not orphan.objection[0] and not deleted:
-                objection = self._deleted(orphan)
+            elif not orphan.objection[0]:
+                objection = self._deleted(orphan, wanted=deleted)
                 orphan = dataclasses.replace(orphan, objection=objection)
             yield orphan
 
@@ -129,6 +133,8 @@ class Orphans:
 
         :param moved: called with the number of bytes whenever some were read
         :raises ContentRefused: if Glance would refuse the content
+        :raises Conflict: if an upload to the image is under way, or an image refers to
+            the object by now
         :raises Refused: if Glance creates or registers no such image
         :raises GatewayError: if it was not registered, or that is not known
         """
@@ -136,6 +142,7 @@ class Orphans:
         nothing = Attempt(self._store.name, uris.new_key(image_id))
         claim = self._claims.take(image_id, nothing)
         try:
+            self._need_none(orphan)
             image = self._restored(orphan, wanted, claim, moved)
         except BaseException:
             if claim.leftovers:  # the object may be one of them
@@ -145,6 +152,16 @@ class Orphans:
             raise
         give_back(claim, lambda: image, self._stores)
         return image.id
+
+    def _need_none(self, orphan: Orphan) -> None:
+        """Make sure that no image refers to an object by now.
+
+        :raises Conflict: if one does, or may do so
+        """
+        image = self._glance.find(orphan.image_id)
+        named = image is not None and refers_to(image, orphan.key)
+        if named or self._needs.image_of(orphan.key):
+            raise Conflict("An image refers to the object by now.")
 
     def _restored(
         self, orphan: Orphan, wanted: Wanted, claim: Claim, moved: Moved
@@ -210,8 +227,13 @@ class Orphans:
                 return not claim.is_dead(self._settings.claim_grace)
         return False
 
-    def _deleted(self, orphan: Orphan) -> Objection:
-        if orphan.image is None and self._glance.remembers(orphan.image_id):
+    def _deleted(self, orphan: Orphan, *, wanted: bool) -> Objection:
+        if orphan.image or not self._glance.remembers(orphan.image_id):
+            return NONE
+        if self._settings.delayed_delete:
+            why = "glance-scrubber may delete it; its --restore gives the image back"
+            return "scrubbed", why
+        if not wanted:
             return "deleted", "its image was deleted; --deleted makes another of it"
         return NONE
 
@@ -253,7 +275,8 @@ class Orphans:
         try:
             return glance.create(environ, fields)
         except Refused as refused:
-            if refused.answer.code != 409 or not wanted.deleted:
+            may_have_another_id = wanted.deleted and not self._settings.delayed_delete
+            if refused.answer.code != 409 or not may_have_another_id:
                 raise
         del fields["id"]  # the database keeps it for the image that was deleted
         return glance.create(environ, fields)

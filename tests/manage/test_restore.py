@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent import futures
 
 import pytest
 
@@ -133,6 +134,30 @@ def test_what_is_left_alone(managed: Manage, planted: Planted) -> None:
     assert planted.api.show(row["image"])["name"] == "back"
     assert planted.api.download(row["image"]).body == DATA
     assert hidden in planted.names()
+
+
+def test_beside_gc_and_beside_itself(managed: Manage, planted: Planted) -> None:
+    """A deleted image's object becomes one image, and gc, begun before, spares it."""
+    planted.crowd()
+    name = planted.object(key(planted.gone()))
+    planted.are_older_than(2)
+    owner = planted.api.show(planted.api.create())["owner"]
+    words = ("restore", "--store", "fast", "--project", owner, "--deleted", name)
+    slow = ("gc", "--delete", "--force", "--store", "fast", "--rate", "20")
+    with futures.ThreadPoolExecutor(3) as pool:
+        collecting = pool.submit(managed, *slow)
+        first, second = pool.submit(managed, *words), pool.submit(managed, *words)
+        collecting.result()
+        rows = [row for each in (first, second) for row in each.result().rows]
+    made = [row["image"] for row in rows if row["code"] == "restored"]
+    if not made:  # gc was faster
+        assert name not in planted.names()
+        return
+    [image_id] = made
+    assert planted.api.download(image_id).body == DATA
+    assert managed("gc", "--delete", "--force", "--store", "fast").code in (0, 1)
+    stock = managed.cloud.api(ADMIN, gateway=False)
+    assert stock.download(image_id).body == DATA
 
 
 @pytest.mark.full

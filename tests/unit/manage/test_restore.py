@@ -110,6 +110,37 @@ def test_images_that_were_deleted(moving: Moving) -> None:
     assert image["id"] != key[:36]
 
 
+def test_glance_scrubber_has_what_was_deleted(moving: Moving) -> None:
+    """It would delete the object of the new image, too."""
+    moving.configure("[DEFAULT]\ndelayed_delete = true\n")
+    key = orphan(moving)
+    moving.glance.deleted.add(key[:36])
+    code, document = moving(*WORDS, key, "--deleted")
+    assert (code, document["rows"][0]["code"]) == (0, "scrubbed")
+    assert moving.glance.shown == {}
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+def test_an_image_that_another_made_of_it_meanwhile(
+    moving: Moving, deleted: bool
+) -> None:
+    """Two images of one object would lose it with the first that is deleted."""
+    key, store = orphan(moving), moving.stores["fast"]
+    if deleted:
+        moving.glance.deleted.add(key[:36])
+
+    def before(request: str, name: str) -> None:
+        if request == "put" and not moving.glance.shown:  # of the claim
+            store.before = lambda request, name: None
+            assert moving(*WORDS, key, "--deleted")[0] == 0
+
+    store.before = before
+    code, document = moving(*WORDS, key, "--deleted")
+    assert (code, document["rows"][0]["code"]) == (1, "conflict"), document
+    assert len(moving.glance.shown) == 1
+    assert key in store.objects_by_key
+
+
 def test_a_remote_glance_does_not_say_what_was_deleted(
     moving: Moving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
