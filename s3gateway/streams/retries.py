@@ -102,8 +102,10 @@ def patiently(
         except StoreUnavailable as error:
             wait = pause * random.uniform(0.5, 1)  # noqa: S311  not for secrecy
             limit = _reached_until if error.store_wide else _refused_until
-            end = min(deadline, limit.get())
-            if time.monotonic() + wait > end or cancelled.wait(wait):
+            left = min(deadline, limit.get()) - time.monotonic()
+            if left <= 0 or cancelled.wait(
+                min(wait, left)
+            ):  # the last try is at the end
                 raise
             LOG.warning("%s: %s; trying again", about, error)
             transfers.retried(store)
