@@ -83,19 +83,17 @@ class Gateway:
         image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
         if image_id:
             return self._uploads.keep_out(environ, image_id)
-        for_admins = routes.shows_store_details(method, environ.get("PATH_INFO", ""))
-        answer = self._glance.pass_through(self._guard.admit(environ))
-        if for_admins and answer.code == 200:
-            answer.headers.append((version.HEADER, version.RUNNING))
-        self._forget(environ, answer)
-        return answer
+        return self._passed(environ, method, environ.get("PATH_INFO", ""))
 
-    def _forget(self, environ: Environ, answer: Answer) -> None:
-        """Keep no data of an image that was deleted or deactivated."""
-        path = environ.get("PATH_INFO", "")
-        withdrawn = routes.withdrawn(environ["REQUEST_METHOD"], path)
+    def _passed(self, environ: Environ, method: str, path: str) -> Answer:
+        """Let Glance answer, which may change the path in ``environ``."""
+        answer = self._glance.pass_through(self._guard.admit(environ))
+        if routes.shows_store_details(method, path) and answer.code == 200:
+            answer.headers.append((version.HEADER, version.RUNNING))
+        withdrawn = routes.withdrawn(method, path)
         if withdrawn and answer.code == 204:
             self._downloads.forget(withdrawn)
+        return answer
 
 
 def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:

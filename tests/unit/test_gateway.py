@@ -24,6 +24,9 @@ class Passing:
         self.forgotten: list[str] = []
 
     def pass_through(self, environ: Environ) -> Answer:
+        """As Glance's ``urlmap``: the path that was matched goes to SCRIPT_NAME."""
+        environ["SCRIPT_NAME"] = "/v2"
+        environ["PATH_INFO"] = environ.get("PATH_INFO", "").removeprefix("/v2")
         return Answer(self.status, [], [])
 
     def admit(self, environ: Environ) -> Environ:

@@ -159,6 +159,12 @@ def test_what_is_deleted_goes(ground: Ground) -> None:
     assert ground.pieces() == []
 
 
+def test_an_id_in_capitals_is_the_same_image(ground: Ground) -> None:
+    """MariaDB finds it, and Glance deletes it."""
+    ground.make_hot().images.forget(IMAGE.upper())
+    assert ground.pieces() == []
+
+
 def test_what_is_written_after_a_delete_goes_too(ground: Ground) -> None:
     worker = ground.worker()
     first, second = worker.begin(), worker.begin()
