@@ -55,6 +55,8 @@ def _size(text: str) -> int:
     try:
         text = f"{text}B" if text.isdecimal() else text
         size: int = strutils.string_to_bytes(text, return_int=True)
+        if size < 0:
+            raise ValueError
     except ValueError as error:
         raise ConfigError(
             options.GROUP, "hot_images", "not a size; set one like 20GiB, or 0"

@@ -22,6 +22,7 @@ from s3gateway.download.pieces import Pieces
 from s3gateway.download.pieces import Reading
 from s3gateway.download.window import Window
 from s3gateway.errors import GatewayError
+from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.http import wsgi
 from s3gateway.http.ranges import Span
@@ -164,7 +165,11 @@ class Delivery:
                 return data
             self._give_window_up()
         limit = self._window.at - self._copies.at if self._window else MIB
-        return self._pace.read(lambda: self._copies.read(limit))
+        try:
+            return self._pace.read(lambda: self._copies.read(limit))
+        except ObjectNotFound:  # what is kept may be of a version that is gone
+            self._pieces.hot_images.forget(self._image_id)
+            raise
 
     def _read_window(self, window: Window) -> bytes:
         """Return the next bytes of the window, none if it is used up or has failed."""

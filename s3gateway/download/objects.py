@@ -80,6 +80,13 @@ class ObjectInUse:
         :raises StoreError: if the store ignores ranges, or has another version
         """
         self._check_ranges()
+        try:
+            return self._of_this_version(span)
+        except ObjectNotFound:  # also if the version is that of a file: it is old
+            self.hot.forget()
+            raise
+
+    def _of_this_version(self, span: Span) -> ObjectReader:
         reader = self.copy.open(span, size=self._size, etag=self.etag)
         try:
             self._check_ranges()

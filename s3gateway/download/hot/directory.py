@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import stat
 import time
 
 from oslo_log import log as logging
@@ -32,6 +33,8 @@ LOG = logging.getLogger(__name__)
 
 #: How long nothing is written after an error of the disk.
 _REST = 60  # seconds
+#: A disk that takes longer for a block holds downloads up, and nothing is written.
+_SLOW = 2.0  # seconds
 #: A file of the future, by a clock that was changed, is as good as an old one.
 _FUTURE = 60.0  # seconds
 
@@ -48,7 +51,10 @@ class Directory:
         self._age = age
         self._rests_until = 0.0
         self._told_faulty_at = 0.0
-        usable.check(path)
+        try:
+            usable.check(path)
+        except OSError as error:
+            self.rest(error)
 
     def find(self, names: Names, span: Span) -> PieceFile | None:
         """Return the file of a piece, ``None`` if there is no good one."""
@@ -61,7 +67,7 @@ class Directory:
             self.discard(names, span, error)
             return None
         except OSError as error:
-            self._rest(error)
+            self.rest(error)
             return None
         if not self.is_fresh(found.written):
             found.close()
@@ -78,10 +84,14 @@ class Directory:
         """
         if time.monotonic() < self._rests_until:
             raise OSError(errno.EAGAIN, "Nothing is written for a while")
+        path = self.path / names.piece(span)
         try:
-            return Draft(self.path / names.piece(span), span.length)
+            return Draft(path, span.length)
+        except Faulty:
+            remove(draft_of(path), "faulty")
+            raise OSError(errno.EAGAIN, "Something else has its name") from None
         except OSError as error:
-            self._rest(error)
+            self.rest(error)
             raise
 
     def drafted(self, names: Names, span: Span) -> int:
@@ -93,27 +103,31 @@ class Directory:
 
     def write(self, draft: Draft, block: memoryview) -> bool:
         """Write a block; return whether that went well."""
+        began = time.monotonic()
         try:
             draft.write(block)
+            if time.monotonic() > began + _SLOW:
+                raise OSError(errno.ETIMEDOUT, "The disk is slow")
         except OSError as error:
             draft.drop()
-            self._rest(error)
+            self.rest(error)
             return False
         return True
 
     def publish(self, draft: Draft, names: Names, span: Span, etag: str) -> bool:
         """Let all processes find a piece; return whether they do.
 
-        The image may have been deleted since the piece was begun.
+        The image may have been deleted since the piece was begun.  A download that was
+        admitted just before that may have counted a use after it.
         """
         try:
             draft.publish(etag)
         except OSError as error:
             draft.drop()
-            self._rest(error)
+            self.rest(error)
             return False
         metrics.HOT_WRITTEN.inc(span.length)
-        if not (self.path / names.uses).exists():
+        if not self.was_used_twice(names):
             remove(self.path / names.piece(span), "deleted")
             return False
         return True
@@ -134,9 +148,9 @@ class Directory:
         """
         if time.monotonic() < self._rests_until:
             return
+        path = self.path / names.uses
         try:
             usable.make(self.path)
-            path = self.path / names.uses
             with opened(path, os.O_RDWR | os.O_CREAT | os.O_APPEND) as file:
                 found = os.fstat(file.fileno())
                 if not self.is_fresh(found.st_mtime):
@@ -144,8 +158,10 @@ class Directory:
                 if found.st_size < 2 or not self.is_fresh(found.st_mtime):
                     file.write(b".")
                 os.utime(file.fileno())
+        except Faulty:
+            remove(path, "faulty")
         except (OSError, ConfigError) as error:
-            self._rest(error)
+            self.rest(error)
 
     def was_used_twice(self, names: Names) -> bool:
         """Whether an image was used twice within the age."""
@@ -159,7 +175,7 @@ class Directory:
         """Whether a time is within the age."""
         return -_FUTURE < time.time() - when < self._age
 
-    def _rest(self, error: OSError | ConfigError) -> None:
+    def rest(self, error: Exception) -> None:
         """Write nothing for a while; say so once."""
         now = time.monotonic()
         if now < self._rests_until:
@@ -173,11 +189,17 @@ class Directory:
 
 
 def remove(path: pathlib.Path, reason: str) -> None:
-    """Remove a file; it is no error if there is none, or if it cannot be.
+    """Remove a file, or an empty directory in its place.
+
+    It is no error if there is none, or if it cannot be.
+
 
     :param reason: ``age``, ``deleted``, ``faulty`` or ``size``
     """
     with contextlib.suppress(OSError):
-        size = path.lstat().st_size
+        found = path.lstat()
+        if stat.S_ISDIR(found.st_mode):
+            path.rmdir()
+            return
         path.unlink()
-        metrics.HOT_REMOVED.labels(reason).inc(size)
+        metrics.HOT_REMOVED.labels(reason).inc(found.st_size)

@@ -11,12 +11,15 @@ read, so that the bytes that were checked are the bytes that are handed out.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import pathlib
+import stat
 import threading
 import time
 import zlib
@@ -34,8 +37,12 @@ _DIGEST = 32  # bytes
 _LONGEST_TRAILER = 1024**2  # bytes
 
 
+#: What opening a file ends with if a link, a directory or a socket has its name.
+_NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV)
+
+
 class Faulty(Exception):
-    """A file does not hold the piece that it should."""
+    """A file does not hold the piece that it should, or is not one of the gateway's."""
 
 
 class Busy(Exception):
@@ -58,7 +65,7 @@ class PieceFile:
         self._file = opened(path, os.O_RDONLY)
         try:
             self.written = os.fstat(self._file.fileno()).st_mtime
-            self.etag, self._sums = self._trailer(path.name)
+            self.etag, self._sums = self._trailer(path.name, length)
         except BaseException:
             self._file.close()
             raise
@@ -93,18 +100,24 @@ class PieceFile:
         metrics.HOT_READ.inc(size)
         return data
 
-    def _trailer(self, name: str) -> tuple[str, list[int]]:
+    def _trailer(self, name: str, length: int) -> tuple[str, list[int]]:
         """Return the ETag and the checksums."""
-        found = os.pread(self._file.fileno(), _LONGEST_TRAILER, self._length)
+        found = os.pread(self._file.fileno(), _LONGEST_TRAILER, length)
         if (
             hashlib.blake2b(found[_DIGEST:], digest_size=_DIGEST).digest()
             != (found[:_DIGEST])
         ):
             raise Faulty("its end is missing or damaged")
-        trailer: dict[str, Any] = json.loads(found[_DIGEST:])
-        if trailer.get("name") != name or not {"etag", "sums"} <= set(trailer):
+        try:
+            trailer: dict[str, Any] = json.loads(found[_DIGEST:])
+            sums = [int(each) for each in trailer["sums"]]
+            etag = str(trailer["etag"])
+            same = trailer["name"] == name and len(sums) == math.ceil(length / BLOCK)
+        except (ValueError, TypeError, LookupError, RecursionError):
+            same = False
+        if not same:
             raise Faulty("it is another piece, or of another release")
-        return trailer["etag"], trailer["sums"]
+        return etag, sums
 
 
 class Draft:
@@ -115,6 +128,7 @@ class Draft:
     :param path: where the complete file will be
     :param length: of the piece in bytes
     :raises Busy: if another process, or thread, is writing the piece
+    :raises Faulty: if something else has the name of the draft
     :raises OSError: if the file cannot be written
     """
 
@@ -196,7 +210,29 @@ def draft_of(path: pathlib.Path) -> pathlib.Path:
 
 
 def opened(path: pathlib.Path, flags: int) -> io.FileIO:
-    """Open a file of the directory, and never one that a link leads to."""
-    wanted = os.O_NOFOLLOW | os.O_CLOEXEC
+    """Open a file of the directory, and nothing else that may have its name.
+
+    A pipe is not waited for, and no link is followed, nor a file changed that has
+    another name too.  A file of another user is not believed: the directory may have
+    been open to others for a while.
+
+    :raises Faulty: if it is not a file of this user's alone
+    :raises OSError: if it cannot be opened
+    """
+    wanted = flags | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     mode = "rb" if flags == os.O_RDONLY else "r+b"
-    return io.FileIO(path, mode, opener=lambda p, _: os.open(p, flags | wanted, 0o600))
+    try:
+        file = io.FileIO(path, mode, opener=lambda p, _: os.open(p, wanted, 0o600))
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise Faulty("it is not a file") from None
+        raise
+    found = os.fstat(file.fileno())
+    if stat.S_ISREG(found.st_mode) and found.st_nlink < 2 and _is_ours(found):
+        return file
+    file.close()
+    raise Faulty("it is not a file of the gateway's user alone")
+
+
+def _is_ours(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid()

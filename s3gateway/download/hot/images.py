@@ -46,6 +46,9 @@ class ColdImage:
         """Return a whole piece, ``None`` if there is no good file of it."""
         return None
 
+    def forget(self) -> None:
+        """Remove what is kept: the store has other data, or none."""
+
 
 class NoHotImages:
     """What a process has without a directory: nothing."""
@@ -90,7 +93,7 @@ class HotImages(NoHotImages):
     ) -> ColdImage:
         if not copy.version.digest or size > self.sweeper.room:
             return ColdImage()
-        return HotImage(self, Names(copy, size), agrees_on)
+        return HotImage(self, copy, size, agrees_on)
 
     def forget(self, image_id: str) -> None:
         self.sweeper.forget(image_id)
@@ -103,11 +106,16 @@ class HotImage(ColdImage):
     """What the directory has of one image."""
 
     def __init__(
-        self, images: HotImages, names: Names, agrees_on: Callable[[str], bool]
+        self,
+        images: HotImages,
+        copy: Copy,
+        size: int,
+        agrees_on: Callable[[str], bool],
     ) -> None:
         self._images = images
         self._directory = images.directory
-        self._names = names
+        self._image_id = copy.version.image_id
+        self._names = Names(copy, size)
         self._agrees_on = agrees_on
         self._is_hot = False
 
@@ -125,6 +133,9 @@ class HotImage(ColdImage):
     def kept(self, span: Span) -> KeptPiece | None:
         found = self.find(span)
         return None if found is None else KeptPiece(span, found, self.discard)
+
+    def forget(self) -> None:
+        self._images.forget(self._image_id)
 
     def find(self, span: Span) -> PieceFile | None:
         """Return the file of a piece, ``None`` if there is no good one."""

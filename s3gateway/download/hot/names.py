@@ -48,8 +48,11 @@ class Names:
 
 
 def image(image_id: str) -> str:
-    """Return how the names of all files of an image begin."""
-    return _hash(image_id, 8)
+    """Return how the names of all files of an image begin.
+
+    MariaDB, and so Glance, finds an id in any case.
+    """
+    return _hash(image_id.lower(), 8)
 
 
 def is_ours(name: str) -> bool:

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
+import math
 import os
 import pathlib
+import stat
 import threading
 import time
 from collections.abc import Iterator
@@ -21,11 +24,13 @@ from s3gateway.download.hot.directory import remove
 from s3gateway.download.hot.files import DRAFT
 from s3gateway.download.hot.files import Busy
 from s3gateway.download.hot.files import Draft
+from s3gateway.download.hot.files import Faulty
 from s3gateway.download.hot.files import opened
 from s3gateway.download.hot.usable import LOCK
+from s3gateway.streams.buffers import SLAB
 
-#: After how much of the size a process sweeps again, and how much it leaves free, so
-#: that several that write do not go over the size.
+#: After how much of the size there is another sweep, whichever processes have written
+#: it, and how much a sweep leaves free for what is written meanwhile.
 _STEP = 1 / 100
 _FREE = 1 / 20
 #: And after how many seconds.
@@ -49,7 +54,6 @@ class Sweeper:
     def __init__(self, directory: Directory, size: int) -> None:
         self._directory = directory
         self._size = size
-        self._written = 0
         self._swept = time.monotonic() - _EVERY
         self._lock = threading.Lock()
 
@@ -60,9 +64,9 @@ class Sweeper:
 
     def wrote(self, count: int) -> None:
         """Take note of what was written, and sweep if that is much by now."""
-        with self._lock:
-            self._written += count
-            if self._written < self._size * _STEP:
+        with contextlib.suppress(OSError, Faulty), self._opened() as file:
+            file.write(b"." * math.ceil(count / SLAB))
+            if not self._is_much(file):
                 return
         self.sweep()
 
@@ -74,15 +78,25 @@ class Sweeper:
     def sweep(self) -> None:
         """Remove what has to go, unless another process does so."""
         self._swept = time.monotonic()
-        with contextlib.suppress(OSError), self._alone():
-            with self._lock:
-                self._written = 0
-            files = list(self._files())
-            too_much = sum(file.size for file in files) - self.room
-            for file in sorted(files):
-                if too_much > 0 and names.is_piece(file.path.name):
-                    remove(file.path, "size")
-                    too_much -= file.size
+        try:
+            with self._lock, self._opened() as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._sweep(file)
+                if self._is_much(file):  # by now, and those who wrote it could not
+                    self._sweep(file)
+        except BlockingIOError:
+            return
+        except (OSError, Faulty) as error:  # or the directory would grow and grow
+            self._directory.rest(error)
+
+    def _sweep(self, count: io.FileIO) -> None:
+        count.truncate(0)
+        files = list(self._files())
+        too_much = sum(file.size for file in files) - self.room
+        for file in sorted(files):
+            if too_much > 0 and names.is_piece(file.path.name):
+                remove(file.path, "size")
+                too_much -= file.size
 
     def forget(self, image_id: str) -> None:
         """Remove the files of an image.
@@ -102,17 +116,22 @@ class Sweeper:
                 ):
                     remove(path, "deleted")
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        with opened(self._directory.path / LOCK, os.O_RDWR | os.O_CREAT) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield
+    def _opened(self) -> io.FileIO:
+        wanted = os.O_RDWR | os.O_CREAT | os.O_APPEND
+        return opened(self._directory.path / LOCK, wanted)
+
+    def _is_much(self, file: io.FileIO) -> bool:
+        """Whether much was written since the last sweep."""
+        return os.fstat(file.fileno()).st_size * SLAB >= self._size * _STEP
 
     def _files(self) -> Iterator[_File]:
         """Yield the files that stay for their age; remove the others."""
         for path in self._ours():
             with contextlib.suppress(OSError):
                 found = path.lstat()
+                if not stat.S_ISREG(found.st_mode):
+                    remove(path, "faulty")
+                    continue
                 if path.name.endswith(DRAFT):
                     if _was_left(path):
                         continue
@@ -137,4 +156,6 @@ def _was_left(draft: pathlib.Path) -> bool:
         Draft(draft.with_name(draft.name.removesuffix(DRAFT)), 0).drop()
     except Busy:
         return False
+    except Faulty:
+        remove(draft, "faulty")
     return True

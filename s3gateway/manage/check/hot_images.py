@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -39,6 +40,13 @@ def check(settings: HotImagesSettings) -> Iterator[Finding]:
             f"{error}. The gateway does not start with it. Run this check as the "
             "gateway's user.",
         )
+    except OSError as error:
+        yield findings.warning(
+            "hot_images_not_written",
+            _SUBJECT,
+            "cannot be written",
+            f"{error.strerror}. The gateway starts, and keeps nothing in it.",
+        )
     else:
         yield _room(settings)
 
@@ -58,4 +66,8 @@ def _room(settings: HotImagesSettings) -> Finding:
 
 
 def _used(directory: pathlib.Path) -> int:
-    return sum(path.lstat().st_size for path in directory.iterdir())
+    used = 0
+    for path in directory.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a gateway may be at work
+            used += path.lstat().st_size
+    return used

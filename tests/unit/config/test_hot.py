@@ -47,6 +47,7 @@ def test_where_it_is() -> None:
     ("values", "text"),
     [
         ({"hot_images": "much"}, r"hot_images: not a size; set one like 20GiB, or 0"),
+        ({"hot_images": "-5GiB"}, r"hot_images: not a size"),
         ({"hot_images": "20"}, "hot_images: too small"),
         ({"hot_images": "15MiB"}, "hot_images: too small"),
         ({"hot_images_dir": "hot"}, "hot_images_dir: not an absolute path"),

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import pathlib
+
+import pytest
 
 from s3gateway.config.hot import OFF
 from s3gateway.config.hot import HotImagesSettings
@@ -35,6 +38,29 @@ def test_one_that_others_may_read(tmp_path: pathlib.Path) -> None:
     (tmp_path / "hot").mkdir()
     (tmp_path / "hot").chmod(0o755)
     assert codes(tmp_path / "hot") == ["hot_images_unusable"]
+
+
+def test_a_disk_that_is_read_only(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway starts nevertheless."""
+
+    def fail(*arguments: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    (tmp_path / "hot").mkdir(mode=0o700)
+    monkeypatch.setattr("s3gateway.download.hot.files.os.open", fail)
+    assert codes(tmp_path / "hot") == ["hot_images_not_written"]
+
+
+def test_files_that_vanish_meanwhile(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A gateway is at work, and publishes what it has written."""
+    (tmp_path / "hot").mkdir(mode=0o700)
+    gone = [tmp_path / "hot" / "gone"]
+    monkeypatch.setattr(pathlib.Path, "iterdir", lambda directory: iter(gone))
+    assert codes(tmp_path / "hot") == ["hot_images_usable"]
 
 
 def test_a_disk_that_is_too_small(tmp_path: pathlib.Path) -> None:

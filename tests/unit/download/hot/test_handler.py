@@ -11,6 +11,7 @@ import pytest
 from s3gateway.config.hot import HotImagesSettings
 from s3gateway.download.handler import Downloads
 from s3gateway.download.hot.names import is_piece
+from s3gateway.download.hot.usable import LOCK
 from tests.support.s3.memory import MIB
 from tests.support.s3.memory import MemoryStore
 from tests.unit.download.conftest import DATA
@@ -76,7 +77,7 @@ def test_one_that_is_withdrawn_leaves_nothing(
     downloads: Downloads, directory: pathlib.Path
 ) -> None:
     downloads.forget(ID)
-    assert [path.name for path in directory.iterdir() if path.name != "lock"] == []
+    assert [path.name for path in directory.iterdir() if path.name != LOCK] == []
 
 
 def test_other_data_of_the_image_is_read_from_the_store(

@@ -127,6 +127,28 @@ def test_versions_of_an_object_are_not_mixed(ground: Ground) -> None:
     assert DATA.startswith(received) or DATA[::-1].startswith(received)
 
 
+@pytest.mark.parametrize("memory", [SIZE, 0], ids=["pieces", "one connection"])
+def test_a_version_that_is_gone_breaks_one_download_off(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
+    """The object was copied back, so it has the same data and another ETag.
+
+    A part of the pieces is kept.  They would break off each download for a day.
+    """
+    worker = ground.worker()
+    version = Version("an-image", VERSION.digest)
+    for _ in range(2):
+        assert b"".join(worker.begin(version=version)) == DATA
+    ground.wait_for_pieces()
+    for path in ground.pieces()[1:]:
+        path.unlink()
+    monkeypatch.setattr("tests.support.s3.memory.etag_of", lambda data: '"other"')
+    worker.budget.take(worker.memory - memory)
+    with contextlib.suppress(StoreError):
+        assert b"".join(worker.begin(version=version)) == DATA
+    assert b"".join(worker.begin(version=version)) == DATA
+
+
 def test_what_is_deleted_goes(ground: Ground) -> None:
     worker = ground.make_hot()
     other = Version("another", "sha512:abcdef")
@@ -138,12 +160,30 @@ def test_what_is_deleted_goes(ground: Ground) -> None:
     assert ground.pieces() == []
 
 
+def test_an_id_in_capitals_is_the_same_image(ground: Ground) -> None:
+    """MariaDB finds it, and Glance deletes it."""
+    ground.make_hot().images.forget(IMAGE.upper())
+    assert ground.pieces() == []
+
+
 def test_what_is_written_after_a_delete_goes_too(ground: Ground) -> None:
     worker = ground.worker()
     first, second = worker.begin(), worker.begin()
     received = next(second)
     worker.images.forget(IMAGE)
     assert b"".join(first) == received + b"".join(second) == DATA
+    assert ground.pieces() == []
+
+
+def test_a_use_that_is_counted_late_keeps_nothing(ground: Ground) -> None:
+    """Of a download that Glance admitted just before the image was deleted."""
+    worker = ground.worker()
+    first, second = worker.begin(), worker.begin()
+    received = next(second)
+    worker.images.forget(IMAGE)
+    late = worker.begin()
+    assert b"".join(first) == received + b"".join(second) == b"".join(late) == DATA
+    time.sleep(0.2)
     assert ground.pieces() == []
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from s3gateway.download.hot import files
 from s3gateway.download.hot.files import Draft
+from s3gateway.download.hot.usable import LOCK
 from s3gateway.http.ranges import Span
 from tests.support.s3.memory import etag_of
 from tests.unit.download.hot.ground import COUNT
@@ -122,6 +123,25 @@ def test_a_full_disk_has_room_for_what_is_read(
     assert ground.store.sent - before <= PIECE
 
 
+def test_a_slow_disk_holds_up_one_block(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of each connection, and not all blocks of the image."""
+    real = Draft._write
+
+    def write(draft: Draft, data: memoryview) -> None:
+        time.sleep(0.2)
+        real(draft, data)
+
+    monkeypatch.setattr(Draft, "_write", write)
+    monkeypatch.setattr("s3gateway.download.hot.directory._SLOW", 0.1)
+    worker = ground.worker()
+    assert worker.download() == worker.download() == DATA
+    assert ground.pieces() == []
+    assert ground.nothing_is_left(worker)
+    assert "hot_images_dir: The disk is slow; nothing is written" in caplog.text
+
+
 def test_a_limit_of_the_size_of_files(ground: Ground) -> None:
     """As of a disk that is full in the middle of a block: a real error of the kernel.
 
@@ -185,7 +205,7 @@ def test_what_is_old_goes(ground: Ground, clock: Callable[[float], None]) -> Non
     worker = ground.make_hot()
     clock(3601)
     worker.images.sweeper.sweep()
-    assert [path.name for path in ground.path.iterdir()] == ["lock"]
+    assert [path.name for path in ground.path.iterdir()] == [LOCK]
 
 
 def test_what_was_used_longest_ago_goes(tmp_path: pathlib.Path) -> None:
@@ -203,6 +223,21 @@ def test_what_was_used_longest_ago_goes(tmp_path: pathlib.Path) -> None:
     left = ground.pieces()
     assert {first, second} <= set(left)
     assert PIECE < _total(left) < 4 * PIECE
+
+
+def test_many_processes_keep_to_the_size(tmp_path: pathlib.Path) -> None:
+    """Each of them has written less than that after which it would sweep alone."""
+    ground = Ground(tmp_path / "hot", size=200 * PIECE)
+    ground.make_hot()
+    [first, *_] = ground.pieces()
+    for number in range(184):
+        shutil.copyfile(first, first.with_name(f"{first.name[:-7]}{number:x}-1"))
+    for _ in range(30):
+        worker = ground.worker()
+        worker.images.sweeper.wrote(PIECE)
+        copy = first.with_name(f"{first.name[:-7]}{1000 + len(ground.pieces()):x}-2")
+        shutil.copyfile(first, copy)
+    assert _total(ground.pieces()) < 200 * PIECE
 
 
 def _total(pieces: list[pathlib.Path]) -> int:

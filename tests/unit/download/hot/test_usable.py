@@ -10,8 +10,17 @@ from collections.abc import Callable
 
 import pytest
 
+from s3gateway.download.failover import Copy
+from s3gateway.download.failover import Version
+from s3gateway.download.hot.directory import Directory
+from s3gateway.download.hot.names import Names
 from s3gateway.download.hot.usable import check
 from s3gateway.errors import ConfigError
+from s3gateway.http.ranges import Span
+from tests.support.s3.memory import MemoryStore
+
+NAMES = Names(Copy(MemoryStore(), "bucket", "key", Version("id", "sha512:ab")), 5)
+AT = {"mkdir": "usable.pathlib.Path.mkdir", "open": "files.os.open"}
 
 
 def test_it_is_made_for_this_user_alone(tmp_path: pathlib.Path) -> None:
@@ -63,6 +72,27 @@ def test_one_of_another_user(
 def test_one_that_cannot_be_made(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="cannot be made: No such file or directory"):
         check(tmp_path / "nowhere" / "hot")
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS], ids=errno.errorcode.get)
+@pytest.mark.parametrize("step", ["mkdir", "open"])
+def test_a_disk_that_fails_is_no_reason_not_to_start(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, code: int, step: str
+) -> None:
+    """A web server starts a worker again at any time; one that cannot may end it."""
+
+    def fail(*arguments: object, **named: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"s3gateway.download.hot.{AT[step]}", fail)
+        found = Directory(tmp_path / "hot", 60.0)
+    assert found.find(NAMES, Span(0, 5)) is None
+    found.count(NAMES)
+    assert not (tmp_path / "hot" / NAMES.uses).exists()
+    found._rests_until = 0.0
+    found.count(NAMES)
+    assert (tmp_path / "hot" / NAMES.uses).exists()
 
 
 def test_a_disk_without_locks(
