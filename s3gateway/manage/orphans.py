@@ -100,6 +100,7 @@ class Orphans:
             multi_store=context.settings.multi_store,
             with_credentials=self._glance.traits.credentials_in_uris,
             identity=lambda environ: environ,
+            certain=self._glance.traits.certain,
         )
         self._needs = Needs(self._glance)
         self._needed: set[str] = set()
@@ -205,6 +206,8 @@ class Orphans:
             return Orphan(key, objection=("missing", "there is no such object"))
         image = self._images.get(spelled(key).lower())
         objection = self._objection(key, found.glance_id, image)
+        if not (objection[0] or found.size):
+            objection = "empty", "it has no bytes; Glance takes no location of it"
         return Orphan(key, found.size, image, objection)
 
     def _objection(self, key: str, whose: str, image: Image | None) -> Objection:

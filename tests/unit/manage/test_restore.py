@@ -187,6 +187,12 @@ def test_an_object_that_cannot_be_read_is_no_image(moving: Moving) -> None:
     assert key[:36] not in moving.glance.shown
 
 
+def test_an_empty_object_is_no_image(moving: Moving) -> None:
+    code, document = moving(*WORDS, orphan(moving, data=b""))
+    assert (code, document["rows"][0]["code"]) == (0, "empty")
+    assert moving.glance.shown == {}
+
+
 def test_a_store_that_there_is_not(moving: Moving) -> None:
     code, document = moving("restore", "--store", "slow", "--project", "acme", "x")
     assert code == 2
