@@ -53,7 +53,8 @@ _TEXT = """
 It does what users do: creates images, uploads them, downloads and compares them, and
 deletes them, several at once. For each step it prints how many failed, how long the
 step took, how fast data was moved, and how long one image took: half of them at most
-p50_seconds, 99 of 100 at most p99_seconds. The images are deleted whatever happens.
+p50_seconds, 99 of 100 at most p99_seconds. The images are deleted whatever happens; if
+the command itself is killed (SIGKILL), delete those named "s3gateway-manage bench".
 
 It loads the network, Glance's hosts and S3 as users do, and the images count for the
 quotas of their project. So it needs --yes, and says without it what it would do. One
