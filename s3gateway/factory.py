@@ -188,6 +188,7 @@ class _Uploads:
             multi_store=self.settings.multi_store,
             with_credentials=traits.credentials_in_uris,
             identity=self.around.identity,
+            certain=traits.certain,
         )
         return Uploads(
             self.glance,

@@ -79,7 +79,9 @@ class Registrar:
     :param multi_store: whether Glance runs with ``enabled_backends``
     :param identity: gives a request the identity that registers
     :param with_credentials: whether this Glance's location URIs hold the S3 keys, as
-        before glance_store 5.6; if wrong, a trial corrects it
+        before glance_store 5.6
+    :param certain: whether that is known; if not, a registration that is refused is
+        tried in the other form.  Glance may log a URI with keys that it refuses
     """
 
     def __init__(
@@ -89,11 +91,13 @@ class Registrar:
         multi_store: bool,
         with_credentials: bool,
         identity: Identity,
+        certain: bool = False,
     ) -> None:
         self._glance = glance
         self._identity = identity
         self._multi_store = multi_store
         self._with_credentials = with_credentials
+        self._certain = certain
         self._turns = threading.Semaphore(_AT_ONCE)
 
     def rehearse(
@@ -140,7 +144,8 @@ class Registrar:
         answer = self._replace(environ, image, stored, self._with_credentials)
         if answer is not None and answer.code == 401:
             raise Refused(answer)  # from auth_token, before Glance itself
-        if answer is None or answer.code in (400, 500):
+        doubtful = answer is None or answer.code in (400, 500)
+        if doubtful and not self._certain:
             other = not self._with_credentials
             again = self._replace(environ, image, stored, other)
             if again is not None and again.code == 200:

@@ -13,6 +13,8 @@ class Traits:
 
     :ivar credentials_in_uris: location URIs hold the S3 keys
         (glance_store before 5.6)
+    :ivar certain: it is the Glance that is installed here; of one elsewhere the
+        configuration may say something wrong
     :ivar iso_may_hold_gpt: an ISO that is also a GPT disk is accepted as ISO
         (Glance 32 and later)
     :ivar kernels_may_hold_mbr: a broken MBR in an ``aki`` or ``ari`` image is
@@ -22,6 +24,7 @@ class Traits:
     """
 
     credentials_in_uris: bool = False
+    certain: bool = False
     iso_may_hold_gpt: bool = True
     kernels_may_hold_mbr: bool = True
     knows_prefer: bool = True
@@ -32,6 +35,7 @@ def installed() -> Traits:
     glance = _version("glance")
     return Traits(
         credentials_in_uris=_version("glance_store") < (5, 6),
+        certain=True,
         iso_may_hold_gpt=glance >= (32,),
         kernels_may_hold_mbr=glance >= (33,),
         knows_prefer=glance >= (33,),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import time
 import uuid
@@ -45,14 +44,6 @@ _COLUMNS = (
     "p99_seconds",
 )
 _IMAGES, _SIZE = 8, 64  # MiB each
-_IMAGE = {
-    "name": "s3gateway-manage bench",
-    "disk_format": "raw",
-    "container_format": "bare",
-    "visibility": "private",
-}
-_JSON = {"Content-Type": "application/json"}
-_OCTETS = {"Content-Type": "application/octet-stream"}
 
 CREATE, UPLOAD, DOWNLOAD, DELETE = STEPS = ("create", "upload", "download", "delete")
 #: The steps that move an image's data.
@@ -62,7 +53,8 @@ _TEXT = """
 It does what users do: creates images, uploads them, downloads and compares them, and
 deletes them, several at once. For each step it prints how many failed, how long the
 step took, how fast data was moved, and how long one image took: half of them at most
-p50_seconds, 99 of 100 at most p99_seconds. The images are deleted whatever happens.
+p50_seconds, 99 of 100 at most p99_seconds. The images are deleted whatever happens; if
+the command itself is killed (SIGKILL), delete those named "s3gateway-manage bench".
 
 It loads the network, Glance's hosts and S3 as users do, and the images count for the
 quotas of their project. So it needs --yes, and says without it what it would do. One
@@ -152,7 +144,7 @@ class Bench:
         self._output = output
         self._size = size
         self._noise = sample.noise()
-        self._headers = {**_OCTETS, "X-OpenStack-Image-Size": str(size)}
+        self._headers = {**user_api.OCTETS, "X-OpenStack-Image-Size": str(size)}
         if store:
             self._headers["X-Image-Meta-Store"] = store
         self._concurrency = concurrency
@@ -206,8 +198,8 @@ class Bench:
 
     def _create(self, image_id: str) -> str:
         self._left[image_id] = None  # whatever is answered
-        body = json.dumps({**_IMAGE, "id": image_id}).encode()
-        status = self._api.ask("POST", "/v2/images", body, _JSON).status
+        body = user_api.new_image(image_id, "s3gateway-manage bench")
+        status = self._api.ask("POST", "/v2/images", body, user_api.JSON).status
         if 400 <= status < 500:
             del self._left[image_id]
         return _unless(status, 201)

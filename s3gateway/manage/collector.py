@@ -153,19 +153,23 @@ class Collector:
             return True
         if not images and self._delayed_delete:
             return False
-        kept = [attempt for attempt in attempts if not self._dropped(attempt, images)]
+        kept = [a for a in attempts if not self._dropped(leftover, a, images)]
         return not kept
 
     def _shown(self, ids: Iterable[str]) -> list[Image]:
         return [image for image in map(self._operator.find, ids) if image is not None]
 
-    def _dropped(self, attempt: Attempt, images: Sequence[Image]) -> bool:
+    def _dropped(
+        self, leftover: Leftover, attempt: Attempt, images: Sequence[Image]
+    ) -> bool:
         """Drop what an attempt has left but an object that an image needs.
 
         :param images: those of its name
         """
         named = (image for image in images if refers_to(image, attempt.key))
         needing = next(named, None) or self._needs.image_of(attempt.key)
+        if needing is not None and leftover.kind == "object":
+            return False  # it is none any more
         return not collect([attempt], needing, self._stores)
 
     def _is_stuck(self, image: Image) -> bool:

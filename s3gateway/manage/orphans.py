@@ -21,12 +21,14 @@ from s3gateway.errors import Conflict
 from s3gateway.errors import ImageGone
 from s3gateway.errors import NotRegistered
 from s3gateway.errors import ObjectNotFound
+from s3gateway.errors import StoreError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.glance.api import image_from
 from s3gateway.glance.registration import Registrar
 from s3gateway.glance.registration import Stored
 from s3gateway.manage import copies
+from s3gateway.manage.codes import code_of
 from s3gateway.manage.context import Context
 from s3gateway.manage.needs import Needs
 from s3gateway.manage.remains import spelled
@@ -58,12 +60,14 @@ class Orphan:
 
     :ivar image: the one of this id that waits for data, ``None`` if there is none
     :ivar objection: why it is no orphan
+    :ivar unreadable: whether that is because the store does not show the object
     """
 
     key: str
     size: int = 0
     image: Image | None = None
     objection: Objection = NONE
+    unreadable: bool = False
 
     @property
     def image_id(self) -> str:
@@ -100,6 +104,7 @@ class Orphans:
             multi_store=context.settings.multi_store,
             with_credentials=self._glance.traits.credentials_in_uris,
             identity=lambda environ: environ,
+            certain=self._glance.traits.certain,
         )
         self._needs = Needs(self._glance)
         self._needed: set[str] = set()
@@ -203,8 +208,14 @@ class Orphans:
             found = self._store.stat(key)
         except ObjectNotFound:
             return Orphan(key, objection=("missing", "there is no such object"))
+        except StoreError as error:
+            if error.store_wide:
+                raise
+            return Orphan(key, objection=(code_of(error), str(error)), unreadable=True)
         image = self._images.get(spelled(key).lower())
         objection = self._objection(key, found.glance_id, image)
+        if not (objection[0] or found.size):
+            objection = "empty", "it has no bytes; Glance takes no location of it"
         return Orphan(key, found.size, image, objection)
 
     def _objection(self, key: str, whose: str, image: Image | None) -> Objection:

@@ -37,9 +37,13 @@ volumes find it again. If an image of this id waits for data, it gets the data a
 its properties. All other images lose theirs: they are private images of --project, and
 you set the rest afterwards.
 
-An object is skipped if an image needs or may need it, if it names another Glance, or if
-an upload to its image is under way. If the database knows that the image was deleted,
-only --deleted makes another image of it, with another id.
+An object is skipped if an image needs or may need it, if it is empty, if it names
+another Glance, or if an upload to its image is under way. If the database knows that
+the image was deleted, only --deleted makes another image of it, with another id.
+
+An object that names no Glance, as stock Glance writes them, is taken for one of this
+Glance. If several share the bucket, name only keys that you know to be of this one: the
+object goes with the image when that is deleted.
 
 KEY is the key of an object, as gc shows it; "-" reads keys from standard input: the
 first word of each line. gc --force lists what the database does not know.
@@ -127,12 +131,16 @@ def run(context: Context) -> bool:
         context.output.progress(orphans.find(keys, deleted=words.deleted), "objects")
     )
     fit = [orphan for orphan in found if not orphan.objection[0]]
-    skipped = [_outcome(o, SKIPPED, *o.objection) for o in found if o.objection[0]]
+    left = [
+        _outcome(orphan, FAILED if orphan.unreadable else SKIPPED, *orphan.objection)
+        for orphan in found
+        if orphan.objection[0]
+    ]
     if words.dry_run:
         done = [_outcome(orphan, PLANNED, PLANNED) for orphan in fit]
     else:
         done = _carry_out(context, orphans, fit)
-    return _report(context, [*skipped, *done], len(fit) - len(done))
+    return _report(context, [*left, *done], len(fit) - len(done))
 
 
 def _carry_out(

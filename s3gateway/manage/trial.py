@@ -14,6 +14,7 @@ from typing import Any
 from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
+from s3gateway.manage import user_api
 from s3gateway.manage.exposed import Exposed
 from s3gateway.manage.sample import Sample
 from s3gateway.manage.user_api import NO_ANSWER
@@ -23,14 +24,6 @@ from s3gateway.manage.user_api import UserApi
 from s3gateway.monitoring.version import HEADER
 from s3gateway.store import ObjectStore
 
-_IMAGE = {
-    "name": "s3gateway-manage selftest",
-    "disk_format": "raw",
-    "container_format": "bare",
-    "visibility": "private",
-}
-_OCTETS = {"Content-Type": "application/octet-stream"}
-_JSON = {"Content-Type": "application/json"}
 _RANGE = 1024**2
 #: How long an object may take to come into a listing, in seconds.
 _LISTED = 5.0
@@ -73,9 +66,9 @@ class Trial:
 
     def create(self) -> str:
         """Create the image."""
-        body = json.dumps({**_IMAGE, "id": self._image_id}).encode()
+        body = user_api.new_image(self._image_id, "s3gateway-manage selftest")
         self._deleted = False  # from now on there may be one, whatever is answered
-        said = self._ask("POST", "/v2/images", body, _JSON)
+        said = self._ask("POST", "/v2/images", body, user_api.JSON)
         self._deleted = 400 <= said.status < 500
         _expect(said.status, 201)
         if _document(said)["id"] != self._image_id:
@@ -84,7 +77,7 @@ class Trial:
 
     def upload(self) -> str:
         """Upload the data, with its length."""
-        headers = {**_OCTETS, "X-OpenStack-Image-Size": str(len(self._sample))}
+        headers = {**user_api.OCTETS, "X-OpenStack-Image-Size": str(len(self._sample))}
         if self._store:
             headers["X-Image-Meta-Store"] = self._store
         began = time.monotonic()

@@ -57,9 +57,9 @@ _ADVICE = {
 }
 _OTHERWISE = "Run the command again with --debug to see the traceback."
 
-#: User and password in a URL; a password may hold an @, and half of it be taken for a
-#: part of the host.
-_SECRETS = re.compile(r"""(?<=://)[^\s'"/]*@|(?<=['"])[^\s'"/]+@""")
+#: User and password in a URL; a password may hold an @ or a /, as those of AWS do, and
+#: half of it be taken for a part of the host.
+_SECRETS = re.compile(r"""(?<=://)[^\s'"]*@|(?<=['"])[^\s'"]+@""")
 
 
 def told(error: BaseException) -> str:

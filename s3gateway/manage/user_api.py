@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -36,6 +37,10 @@ _GROUPS = (member.GROUP, options.SERVICE_USER)
 _TIMEOUT = (10.0, 300.0)
 _STEP = 256 * 1024
 _NOTHING: Mapping[str, str] = {}
+
+#: Headers of a request's body.
+JSON = {"Content-Type": "application/json"}
+OCTETS = {"Content-Type": "application/octet-stream"}
 
 #: What a request may raise if there is no whole answer to it.
 NO_ANSWER = (exceptions.ClientException, OSError)
@@ -129,6 +134,18 @@ class _User:
             region_name=self.region,
         )
         return str(self.endpoint or adapter.get_endpoint() or "")
+
+
+def new_image(image_id: str, name: str) -> bytes:
+    """Return the body of a POST that creates a private image for raw data."""
+    fields = {
+        "id": image_id,
+        "name": name,
+        "disk_format": "raw",
+        "container_format": "bare",
+        "visibility": "private",
+    }
+    return json.dumps(fields).encode()
 
 
 def declare(parser: argparse.ArgumentParser) -> None:

@@ -187,7 +187,8 @@ def run(context: Context) -> bool:
     counts = collections.Counter(verdict.state for verdict in verdicts)
     if context.output.interrupted:
         return False
-    if not counts[OK] + counts[BAD] + counts[UNKNOWN]:
+    part = words.since or words.older_than or words.after  # of it nothing may be left
+    if not (counts[OK] + counts[BAD] + counts[UNKNOWN] or part):
         raise GatewayError("Nothing was looked at: no image has a copy in S3.")
     if counts[UNKNOWN] and not counts[BAD]:
         raise GatewayError(f"{counts[UNKNOWN]} copies could not be looked at.")

@@ -56,6 +56,7 @@ class World:
         self.image_id = self.glance.create()
         self.answers: list[int] = []
         self.patched: list[str] = []
+        self.certain = False
         self.identity: Callable[[Any], Any] = lambda environ: environ
 
     @property
@@ -78,6 +79,7 @@ class World:
             multi_store=True,
             with_credentials=False,
             identity=self.identity,
+            certain=self.certain,
         )
 
     def register(self) -> Image:
@@ -130,6 +132,19 @@ def test_an_answer_for_the_caller(world: World, status: int) -> None:
     with pytest.raises(Refused) as caught:
         world.register()
     assert caught.value.answer.code == status
+
+
+@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("certain", [True, False])
+def test_keys_are_tried_only_where_they_may_be_wanted(
+    world: World, status: int, certain: bool
+) -> None:
+    """Glance 33 would write them into its log."""
+    world.answers, world.certain = [status, status], certain
+    with pytest.raises(NotRegistered):
+        world.register()
+    secret = STORED.store.location_keys.secret_key
+    assert [secret in body for body in world.patched] == [False, True][: 2 - certain]
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])

@@ -258,7 +258,13 @@ def test_an_image_that_was_made_of_it_meanwhile(bench: Bench) -> None:
             bench.glance.shown[other] = [key]
 
     bench.stores["fast"].before = before
-    bench.spares(key)
+    well, shown = bench("--delete")
+    assert (well, shown["counts"]["collected"], shown["counts"]["kept"]) == (
+        False,
+        0,
+        1,
+    )
+    assert key in bench.left()
     bench.spares(key)
 
 

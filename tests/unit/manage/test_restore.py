@@ -9,6 +9,7 @@ import uuid
 
 import pytest
 
+from s3gateway.errors import StoreDenied
 from s3gateway.glance.releases import Traits
 from s3gateway.manage.context import Context
 from s3gateway.manage.operator import Operator
@@ -185,6 +186,27 @@ def test_an_object_that_cannot_be_read_is_no_image(moving: Moving) -> None:
     states = {row["key"]: row["state"] for row in document["rows"]}
     assert states == {key: "failed", other: "done"}
     assert key[:36] not in moving.glance.shown
+
+
+def test_an_empty_object_is_no_image(moving: Moving) -> None:
+    code, document = moving(*WORDS, orphan(moving, data=b""))
+    assert (code, document["rows"][0]["code"]) == (0, "empty")
+    assert moving.glance.shown == {}
+
+
+def test_an_object_that_is_not_shown(moving: Moving) -> None:
+    """The others become images all the same."""
+    locked, other = orphan(moving), orphan(moving)
+
+    def before(request: str, name: str) -> None:
+        if (request, name) == ("stat", locked):
+            raise StoreDenied("Store fast answered 403 403")
+
+    moving.stores["fast"].before = before
+    code, document = moving(*WORDS, locked, other)
+    assert code == 1
+    found = {row["key"]: (row["state"], row["code"]) for row in document["rows"]}
+    assert found == {locked: ("failed", "denied"), other: ("done", "restored")}
 
 
 def test_a_store_that_there_is_not(moving: Moving) -> None:

@@ -92,6 +92,8 @@ def test_what_is_wrong_and_what_to_do(error: Exception, told: str) -> None:
     [
         "no URL: 'mysql+pymysql://glance:sec:ret@db/glance'",
         "no such host: s3://KEY:sec@ret@host/bucket",
+        "Invalid location uri s3://KEY:some/sec/ret@host/bucket/key",
+        "no location: 's3://KEY:some/secret@host/bucket/key'",
         "Can't connect to MySQL server on 'secret@127.0.0.1'",
     ],
 )

@@ -202,6 +202,16 @@ def test_images_of_filters(bench: Bench) -> None:
     assert chosen("--store", "fast") == [image.id for image in images]
 
 
+@pytest.mark.parametrize(
+    "words", [("--since", "1d"), ("--older-than", "9d"), ("--after", "z")]
+)
+def test_a_night_in_which_nothing_is_new(bench: Bench, words: tuple[str, ...]) -> None:
+    """Then a timer that runs it each night has nothing to tell."""
+    document = shown(bench, [], *words)
+    assert document["counts"]["images"] == 0
+    assert "error" not in document
+
+
 def test_images_that_were_changed_since(bench: Bench) -> None:
     old, new, *_ = bench.images
     old = changed_at(old, updated_at="2020-01-01T00:00:00Z")
