@@ -99,6 +99,13 @@ class Ground:
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
+    def has_no_piece(self) -> bool:
+        """Whether no piece is left when all is written; it goes as soon as it is."""
+        deadline = time.monotonic() + 20
+        while (self.pieces() or self.drafts()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return not self.pieces()
+
     def at_once(self, workers: list[Worker], count: int) -> None:
         """Let many clients download it from several workers."""
         with futures.ThreadPoolExecutor(count) as pool:

@@ -74,7 +74,7 @@ def test_a_disk_that_cannot_be_written(
         patched.setattr(Draft, step, failing(code))
         for _ in range(3):
             assert worker.download() == DATA
-    assert ground.pieces() == []
+    assert ground.has_no_piece()
     assert ground.nothing_is_left(worker)
     told = [line for line in caplog.messages if "hot_images_dir" in line]
     assert told == [
@@ -137,7 +137,7 @@ def test_a_slow_disk_holds_up_one_block(
     monkeypatch.setattr("s3gateway.download.hot.directory._SLOW", 0.1)
     worker = ground.worker()
     assert worker.download() == worker.download() == DATA
-    assert ground.pieces() == []
+    assert ground.has_no_piece()
     assert ground.nothing_is_left(worker)
     assert "hot_images_dir: The disk is slow; nothing is written" in caplog.text
 
@@ -183,7 +183,7 @@ def test_another_directory_takes_its_place(ground: Ground) -> None:
     ground.path.chmod(0o755)
     for _ in range(3):
         assert worker.download() == DATA
-    assert ground.pieces() == []
+    assert ground.has_no_piece()
 
 
 @pytest.mark.parametrize("years", [-20, 20])
