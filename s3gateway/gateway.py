@@ -63,8 +63,9 @@ class Gateway:
     def __call__(
         self, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
+        operation = _operation(environ)
         answer = _or_error(environ, lambda: self._answer(environ))
-        _count(environ, answer)
+        metrics.REQUESTS.labels(operation, f"{answer.code // 100}xx").inc()
         masked = _or_error(environ, lambda: self._masking.apply(environ, answer))
         whole = lingering.after(environ, masked, self._drain_limit)
         return whole(environ, start_response)
@@ -110,11 +111,12 @@ def _or_error(environ: Environ, answer: Callable[[], Answer]) -> Answer:
         return _response(environ, GatewayError("The gateway has failed."))
 
 
-def _count(environ: Environ, answer: Answer) -> None:
-    method, operation = environ["REQUEST_METHOD"], "other"
-    if routes.image_of_file(environ.get("PATH_INFO", "")):
-        operation = {"PUT": "upload", "GET": "download"}.get(method, "other")
-    metrics.REQUESTS.labels(operation, f"{answer.code // 100}xx").inc()
+def _operation(environ: Environ) -> str:
+    """Return as what a request is counted; Glance may change its path later."""
+    if routes.image_of_file(environ.get("PATH_INFO", "")) is None:
+        return "other"
+    known = {"PUT": "upload", "GET": "download"}
+    return known.get(environ["REQUEST_METHOD"], "other")
 
 
 def _response(environ: Environ, error: GatewayError) -> Answer:

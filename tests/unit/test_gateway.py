@@ -11,6 +11,7 @@ import pytest
 from s3gateway.gateway import Gateway
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
+from s3gateway.monitoring import metrics
 
 
 class Passing:
@@ -34,6 +35,12 @@ class Passing:
 
     def apply(self, environ: Environ, answer: Answer) -> Answer:
         return answer
+
+    def paced(self, environ: Environ, kind: str) -> Environ:
+        return environ
+
+    def get(self, environ: Environ, image_id: str) -> Answer:
+        return self.pass_through(environ)
 
     def forget(self, image_id: str) -> None:
         self.forgotten.append(image_id)
@@ -69,6 +76,17 @@ def ask(status: str, method: str, **fields: str) -> list[str]:
 def test_an_image_that_is_withdrawn(method: str, path: str) -> None:
     assert ask("204 No Content", method, PATH_INFO=path) == ["an-id"]
     assert ask("403 Forbidden", method, PATH_INFO=path) == []
+
+
+def test_a_download_that_glance_answers_is_counted_as_one() -> None:
+    def count() -> float:
+        labels = {"operation": "download", "status": "2xx"}
+        found = metrics.REGISTRY.get_sample_value("s3gateway_requests_total", labels)
+        return found or 0.0
+
+    before = count()
+    ask("200 OK", "GET", PATH_INFO="/v2/images/an-id/file")
+    assert count() == before + 1
 
 
 def test_other_requests() -> None:

@@ -75,13 +75,14 @@ def uses(ground: Ground) -> pathlib.Path:
     return next(ground.path.glob("*.uses"))
 
 
-def in_time(act: Callable[[], object]) -> None:
-    """Do something that must not wait for ever."""
+def in_time(act: Callable[[], object]) -> object:
+    """Do something that must not wait for ever; return what it returns."""
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(act()), daemon=True)
     thread.start()
     thread.join(30)
     assert done
+    return done[0]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -98,7 +99,7 @@ def test_it_gives_way(
     kind(path)
     worker = ground.worker()
     for _ in range(4):
-        in_time(lambda: ground.worker().download() == DATA)
+        assert in_time(lambda: ground.worker().download() == DATA)
         in_time(worker.images.sweeper.sweep)
         assert worker.download() == DATA
     ground.wait_for_pieces()
