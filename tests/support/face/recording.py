@@ -71,7 +71,7 @@ def asked(environ: Environ) -> str:
     """Return what a request asks for, without what differs each time."""
     fields = fields_of(environ)
     path = environ["PATH_INFO"].strip("/")
-    if not fields["host"].partition(":")[0].endswith(f".{DOMAIN}"):
+    if not fields.get("host", "").partition(":")[0].endswith(f".{DOMAIN}"):
         path = path.partition("/")[2]
     where = "object" if path else "bucket"
     names = [word.partition("=")[0] for word in environ["QUERY_STRING"].split("&")]
