@@ -72,9 +72,11 @@ class Pieces:
         :param size: of the object in bytes
         :param whole: whether all of it is to be read
         """
-        made = ObjectInUse(copy, size, self.size, self.hot_images)
         with self.lock:
-            found = self._objects.setdefault(copy, made)
+            found = self._objects.get(copy)
+            if found is None:
+                found = ObjectInUse(copy, size, self.size, self.hot_images)
+                self._objects[copy] = found
             reading = Reading(self, found)
             found.readings.append(reading)
         if whole:

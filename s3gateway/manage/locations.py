@@ -141,8 +141,8 @@ def report(
         }
         for kind in shown
     ]
-    used = sum(n for kind, n in counts.items() if kind.state in (IN_USE, SEALED))
-    unreadable = sum(n for kind, n in counts.items() if kind.state == UNREADABLE)
+    used = in_state(counts, IN_USE) + in_state(counts, SEALED)
+    unreadable = in_state(counts, UNREADABLE)
     leaking, left = with_key(counts, IN_USE), with_key(counts, DELETED)
     summary = f"{leaking} of {used} S3 locations hold credentials"
     if left:
@@ -186,6 +186,11 @@ def count(
         key_id = uri.access_key if uri else ""
         found[Kind(store, key_id, state, image_id if by_image else "")] += 1
     return found
+
+
+def in_state(counts: Mapping[Kind, int], state: str) -> int:
+    """Return how many locations are of a state."""
+    return sum(n for kind, n in counts.items() if kind.state == state)
 
 
 def with_key(counts: Mapping[Kind, int], state: str) -> int:

@@ -168,9 +168,7 @@ def _check_target(context: Context, to: str) -> None:
         raise ConfigError(
             "DEFAULT", "enabled_backends", "not set; there is no other store"
         )
-    if to not in context.settings.stores:
-        names = ", ".join(context.settings.stores) or "none"
-        raise UsageError(f"--to: {to!r} is not an S3 store; those are {names}")
+    selection.need_store("--to", to, context.settings.stores)
 
 
 def _plan(
@@ -211,9 +209,7 @@ def _carry_out(context: Context, plan: Plan) -> list[Outcome]:
     words, output = context.words, context.output
     copier = Copier(context, plan.to)
     with output.bar(plan.moved, "bytes") as bar:
-        working = Work(
-            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
-        )
+        working = Work.of(words, output, bar)
 
         def bring(image: Image) -> Iterator[Outcome]:
             yield _one(copier, image, plan.source, working)

@@ -118,11 +118,7 @@ def run(context: Context) -> bool:
     """
     context.need_locations()
     words = context.words
-    if words.store not in context.stores:
-        known = ", ".join(context.stores)
-        raise UsageError(
-            f"--store: {words.store!r} is not an S3 store; those are {known}"
-        )
+    selection.need_store("--store", words.store, context.stores)
     if words.container_format != "bare" and not words.disk_format:
         raise UsageError("--disk-format: needed for a container format but bare")
     orphans = Orphans(context, context.stores[words.store])
@@ -155,9 +151,7 @@ def _carry_out(
         deleted=words.deleted,
     )
     with output.bar(sum(orphan.size for orphan in fit), "bytes") as bar:
-        working = Work(
-            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
-        )
+        working = Work.of(words, output, bar)
 
         def restore(orphan: Orphan) -> Iterator[Outcome]:
             yield _one(orphans, orphan, wanted, working)

@@ -9,6 +9,7 @@ import math
 import random
 import sys
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -141,10 +142,18 @@ def stores(context: Context) -> list[str]:
     """
     wanted = context.words.store
     for name in wanted:
-        if name not in context.stores:
-            known = ", ".join(context.stores)
-            raise UsageError(f"--store: {name!r} is not an S3 store; those are {known}")
+        need_store("--store", name, context.stores)
     return wanted or list(context.stores)
+
+
+def need_store(option: str, name: str, known: Collection[str]) -> None:
+    """Make sure that an option names one of the S3 stores.
+
+    :raises UsageError: if it does not
+    """
+    if name not in known:
+        names = ", ".join(known) or "none"
+        raise UsageError(f"{option}: {name!r} is not an S3 store; those are {names}")
 
 
 def _filter(words: argparse.Namespace) -> Callable[[Image], bool]:

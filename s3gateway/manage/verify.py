@@ -238,9 +238,7 @@ def _verdicts(
     total, unit = (size, "bytes") if words.deep else (len(images), "images")
     done: set[str] = set()
     with output.bar(total, unit) as bar:
-        working = Work(
-            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
-        )
+        working = Work.of(words, output, bar)
         verifier = Verifier(context, names=names, deep=words.deep, moved=working.moved)
 
         def verify(image: Image) -> Iterator[Verdict]:

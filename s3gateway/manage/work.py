@@ -115,6 +115,13 @@ class Work:
         self._bandwidth = Bandwidth(bandwidth)
         self._stopped = threading.Event()
 
+    @classmethod
+    def of(cls, words: argparse.Namespace, output: Output, bar: Bar) -> Work:
+        """Return the work of a command line that ``declare`` has read."""
+        return cls(
+            output, bar, concurrency=words.concurrency, bandwidth=words.bandwidth
+        )
+
     def moved(self, count: int) -> None:
         """Take note of bytes that were copied or read, and wait if it went too fast.
 

@@ -41,11 +41,8 @@ SHAPES = tiers.but(
 
 @pytest.fixture
 def image_id(through: Through) -> Iterator[str]:
-    image_id = through.api.create()
-    assert through.api.upload(image_id, DATA).status == 204
-    yield image_id
-    through.proxy.clear()
-    through.api.delete(image_id)
+    with through.image(DATA) as found:
+        yield found
 
 
 SURVIVED: dict[str, list[Fault]] = {

@@ -20,7 +20,6 @@ from tests.support.faults.fault import Fault
 from tests.support.faults.fault import Request
 from tests.support.faults.s3_faults import Meter
 from tests.support.faults.through import Through
-from tests.support.faults.through import received
 from tests.support.faults.through import through_proxy
 from tests.support.faults.wire import Head
 from tests.support.people import ALICE
@@ -81,28 +80,18 @@ def through(cloud: Cloud) -> Iterator[Through]:
 
 @pytest.fixture
 def image_id(through: Through) -> Iterator[str]:
-    image_id = through.api.create()
-    assert through.api.upload(image_id, DATA).status == 204
-    yield image_id
-    through.proxy.clear()
-    through.api.delete(image_id)
+    with through.image(DATA) as found:
+        yield found
 
 
 @pytest.fixture
 def meter(through: Through, image_id: str) -> Meter:
     """What S3 sends of the image, in some three seconds."""
-    rate = s3_faults.Rate(16 * MIB)
-    through.proxy.add(rate, method="GET", key=image_id, times=None)
-    return through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+    return through.meter(image_id, 16 * MIB)
 
 
 def at_once(through: Through, image_id: str, count: int = CLIENTS) -> None:
-    """Download an image several times at once; each client gets all of it."""
-    with futures.ThreadPoolExecutor(count) as pool:
-        answers = pool.map(lambda _: received(through.api, image_id), range(count))
-        assert [(whole, data == DATA) for data, whole in answers] == [
-            (True, True)
-        ] * count
+    through.download_at_once(image_id, DATA, count)
 
 
 def test_s3_sends_it_once(through: Through, image_id: str, meter: Meter) -> None:

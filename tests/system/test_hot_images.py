@@ -17,7 +17,6 @@ import requests
 
 from s3gateway.download.hot.names import is_piece
 from tests.support.clients.api import Api
-from tests.support.faults import s3_faults
 from tests.support.faults.s3_faults import Meter
 from tests.support.faults.through import Through
 from tests.support.faults.through import received
@@ -59,28 +58,18 @@ def through(
 
 @pytest.fixture
 def image_id(through: Through) -> Iterator[str]:
-    image_id = through.api.create()
-    assert through.api.upload(image_id, DATA).status == 204
-    yield image_id
-    through.proxy.clear()
-    through.api.delete(image_id)
+    with through.image(DATA) as found:
+        yield found
 
 
 @pytest.fixture
 def meter(through: Through, image_id: str) -> Meter:
     """What S3 sends of the image, which is slow enough that downloads overlap."""
-    rate = s3_faults.Rate(8 * MIB)
-    through.proxy.add(rate, method="GET", key=image_id, times=None)
-    return through.proxy.add(Meter(), method="GET", key=image_id, times=None)
+    return through.meter(image_id, 8 * MIB)
 
 
 def at_once(through: Through, image_id: str, count: int = CLIENTS) -> None:
-    """Download an image several times at once; each client gets all of it."""
-    with futures.ThreadPoolExecutor(count) as pool:
-        answers = pool.map(lambda _: received(through.api, image_id), range(count))
-        assert [(whole, data == DATA) for data, whole in answers] == [
-            (True, True)
-        ] * count
+    through.download_at_once(image_id, DATA, count)
 
 
 def pieces(directory: pathlib.Path) -> list[pathlib.Path]:

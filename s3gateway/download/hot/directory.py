@@ -193,7 +193,6 @@ def remove(path: pathlib.Path, reason: str) -> None:
 
     It is no error if there is none, or if it cannot be.
 
-
     :param reason: ``age``, ``deleted``, ``faulty`` or ``size``
     """
     with contextlib.suppress(OSError):

@@ -36,7 +36,6 @@ DRAFT = ".draft"
 _DIGEST = 32  # bytes
 _LONGEST_TRAILER = 1024**2  # bytes
 
-
 #: What opening a file ends with if a link, a directory or a socket has its name.
 _NO_FILE = (errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV)
 
@@ -103,10 +102,7 @@ class PieceFile:
     def _trailer(self, name: str, length: int) -> tuple[str, list[int]]:
         """Return the ETag and the checksums."""
         found = os.pread(self._file.fileno(), _LONGEST_TRAILER, length)
-        if (
-            hashlib.blake2b(found[_DIGEST:], digest_size=_DIGEST).digest()
-            != (found[:_DIGEST])
-        ):
+        if found[:_DIGEST] != _digest(found[_DIGEST:]):
             raise Faulty("its end is missing or damaged")
         try:
             trailer: dict[str, Any] = json.loads(found[_DIGEST:])
@@ -166,8 +162,7 @@ class Draft:
         """
         trailer = {"name": self._path.name, "etag": etag, "sums": self._sums}
         text = json.dumps(trailer).encode()
-        digest = hashlib.blake2b(text, digest_size=_DIGEST).digest()
-        self._write(memoryview(digest + text))
+        self._write(memoryview(_digest(text) + text))
         if not self._is_in_place():
             raise FileNotFoundError("the draft was removed")
         self._draft.rename(self._path)
@@ -232,6 +227,10 @@ def opened(path: pathlib.Path, flags: int) -> io.FileIO:
         return file
     file.close()
     raise Faulty("it is not a file of the gateway's user alone")
+
+
+def _digest(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=_DIGEST).digest()
 
 
 def _is_ours(found: os.stat_result) -> bool:

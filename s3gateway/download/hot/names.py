@@ -60,6 +60,11 @@ def is_ours(name: str) -> bool:
     return _OURS.fullmatch(name) is not None
 
 
+def is_uses(name: str) -> bool:
+    """Whether a file counts downloads."""
+    return name.endswith(USES)
+
+
 def is_piece(name: str) -> bool:
     """Whether a file is a complete piece."""
     return _PIECE.fullmatch(name) is not None

@@ -105,15 +105,9 @@ class Sweeper:
         finds none, and removes the piece.
         """
         start = names.image(image_id) + "-"
-        for are_pieces in (False, True):
+        for is_wanted in (names.is_uses, names.is_piece):
             for path in self._ours():
-                is_piece = names.is_piece(path.name)
-                is_draft = path.name.endswith(DRAFT)
-                if (
-                    path.name.startswith(start)
-                    and is_piece == are_pieces
-                    and not is_draft
-                ):
+                if path.name.startswith(start) and is_wanted(path.name):
                     remove(path, "deleted")
 
     def _opened(self) -> io.FileIO:

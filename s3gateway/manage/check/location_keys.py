@@ -29,9 +29,7 @@ def check(context: Context, glance: Operator) -> Iterator[Finding]:
             "locations_not_known", "locations", "not known", str(error)
         )
         return
-    unreadable = sum(
-        n for kind, n in found.items() if kind.state == locations.UNREADABLE
-    )
+    unreadable = locations.in_state(found, locations.UNREADABLE)
     if unreadable:
         yield findings.warning(
             "locations_not_decrypted",

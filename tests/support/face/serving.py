@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import pathlib
 import socketserver
-import threading
 from collections.abc import Iterator
 from wsgiref import simple_server
 
@@ -17,6 +16,7 @@ from s3gateway.face.app import Face
 from s3gateway.store import ObjectStore
 from s3gateway.upload.written import Written
 from tests.support.s3.stores import TRANSFER
+from tests.support.servers import web
 
 PAIR = KeyPair("FACEKEY", "face-secret-of-25-bytes-x")
 
@@ -49,11 +49,5 @@ def over(
     server = simple_server.make_server(
         "127.0.0.1", 0, app, server_class=_Server, handler_class=_Silent
     )
-    with server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with web.running(server) as port:
+        yield f"http://127.0.0.1:{port}"

@@ -8,11 +8,12 @@ import dataclasses
 import socket
 import socketserver
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import BinaryIO
+
+from tests.support.servers import web
 
 
 @dataclasses.dataclass
@@ -105,16 +106,10 @@ def serving(certificate: str = "", key: str = "") -> Iterator[Scripted]:
     class TCPServer(socketserver.ThreadingTCPServer):
         daemon_threads = True
 
-    with TCPServer(("127.0.0.1", 0), Handler) as server:
+    with web.running(TCPServer(("127.0.0.1", 0), Handler)) as port:
         scheme = "https" if certificate else "http"
-        scripted.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield scripted
-        finally:
-            server.shutdown()
-            thread.join()
+        scripted.url = f"{scheme}://127.0.0.1:{port}"
+        yield scripted
 
 
 def _head(stream: BinaryIO) -> bytes:

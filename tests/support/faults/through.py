@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from concurrent import futures
 from typing import Any
 
 import psutil
@@ -17,6 +18,7 @@ import requests
 from tests.support.clients.api import Api
 from tests.support.faults import s3_faults
 from tests.support.faults.faultproxy import FaultProxy
+from tests.support.faults.s3_faults import Meter
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.glance import Glance
 from tests.support.servers.glance import merged
@@ -42,6 +44,29 @@ class Through:
     def left(self, image_id: str) -> list[str]:
         """Return the keys of all objects and open uploads of an image."""
         return self.cloud.kept(image_id)
+
+    @contextlib.contextmanager
+    def image(self, data: bytes) -> Iterator[str]:
+        """Upload an image and yield its id; delete it when the faults are over."""
+        image_id = self.api.create()
+        assert self.api.upload(image_id, data).status == 204
+        yield image_id
+        self.proxy.clear()
+        self.api.delete(image_id)
+
+    def meter(self, image_id: str, rate: int) -> Meter:
+        """Count what S3 sends of an image, at so many bytes a second."""
+        limit = s3_faults.Rate(rate)
+        self.proxy.add(limit, method="GET", key=image_id, times=None)
+        return self.proxy.add(Meter(), method="GET", key=image_id, times=None)
+
+    def download_at_once(self, image_id: str, data: bytes, count: int) -> None:
+        """Download an image several times at once; each client gets all of it."""
+        with futures.ThreadPoolExecutor(count) as pool:
+            answers = pool.map(lambda _: received(self.api, image_id), range(count))
+            assert [(whole, got == data) for got, whole in answers] == [
+                (True, True)
+            ] * count
 
     def worker(self) -> psutil.Process:
         """Return the process that serves requests."""

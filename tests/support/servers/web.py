@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import http.server
+import socketserver
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -15,11 +16,18 @@ def serving(
     handler: Callable[..., http.server.BaseHTTPRequestHandler],
 ) -> Iterator[str]:
     """Serve with a handler on 127.0.0.1, and yield the URL."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def running(server: socketserver.TCPServer) -> Iterator[int]:
+    """Have a server serve in a thread of its own, and yield its port."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         try:
-            yield f"http://127.0.0.1:{server.server_port}"
+            yield server.server_address[1]
         finally:
             server.shutdown()
             thread.join()

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import json
 import pathlib
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,60 +12,39 @@ import pytest
 
 from s3gateway.errors import UsageError
 from s3gateway.manage import bench
-from s3gateway.manage import commands
 from s3gateway.manage import sample
-from s3gateway.manage.context import Context
-from s3gateway.manage.output import Output
 from s3gateway.manage.sample import Pattern
-from tests.support import schema
-from tests.support.s3.memory import MemoryStore
-from tests.support.s3.memory import store_settings
-from tests.support.servers import web
-from tests.support.servers.image_service import TOKEN
-from tests.support.servers.image_service import ImageService
-from tests.unit.manage.bench import CONFIG
+from tests.unit.manage import clouds
 
 MIB = 1024**2
 
 
-class Cloud:
-    """An image service, its store, and ``bench`` run on it."""
+class Cloud(clouds.Cloud):
+    """One that ``bench`` is run on."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.store = MemoryStore(store_settings(bucket="images-of-glance"))
-        self.service = ImageService(self.store)
-        self._config = directory / "glance-api.conf"
-        self._config.write_text(CONFIG)
-
-    def __call__(self, *words: str) -> tuple[bool, dict[str, Any]]:
-        """Run it; return whether all is well, and the document."""
-        conf = commands.parse([f"--config-file={self._config}", "bench", *words])
-        context = Context(conf, Output("json"))
-        context.output.command = "bench"
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            well = bench.run(context)
-            context.output.finish()
-        return well, schema.valid(json.loads(printed.getvalue()))
+    command = ("bench", bench.run)
 
 
 @pytest.fixture
 def cloud(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     made = Cloud(tmp_path)
-    with web.serving(made.service.handler) as url:
-        monkeypatch.setenv("OS_AUTH_TYPE", "admin_token")
-        monkeypatch.setenv("OS_ENDPOINT", f"{url}/v2/")
-        monkeypatch.setenv("OS_TOKEN", TOKEN)
+    with made.serving(monkeypatch):
         yield made
-    assert made.service.images == {}  # whatever happened
-    assert made.store.objects_by_key == {}
 
 
 SMALL = ("--images", "5", "--size", "2", "--yes")
 
 
+def takes_a_moment(request: str) -> int:
+    """A request takes a millisecond or more, which is what the command shows."""
+    time.sleep(0.001)
+    return 0
+
+
 @pytest.mark.parametrize("at_once", ["1", "3"])
 def test_all_is_well(cloud: Cloud, at_once: str) -> None:
-    well, document = cloud(*SMALL, "--concurrency", at_once)
+    cloud.service.before = takes_a_moment
+    well, document = cloud.run(*SMALL, "--concurrency", at_once)
     assert well, document
     rows = {row["step"]: row for row in document["rows"]}
     assert list(rows) == list(bench.STEPS)
@@ -82,7 +59,7 @@ def test_all_is_well(cloud: Cloud, at_once: str) -> None:
 
 def test_nothing_is_done_without_a_yes(cloud: Cloud) -> None:
     with pytest.raises(UsageError, match=r"--yes: .* 5 images of 2.0 MiB, 10.0 MiB"):
-        cloud(*SMALL[:-1])
+        cloud.run(*SMALL[:-1])
     assert cloud.service.asked == []
 
 
@@ -94,7 +71,7 @@ def test_some_that_fail(cloud: Cloud, failing: str, status: int) -> None:
     cloud.service.before = lambda request: (
         answers.pop(0) if request == failing and answers else 0
     )
-    well, document = cloud(*SMALL)
+    well, document = cloud.run(*SMALL)
     assert not well
     rows = {row["step"]: row for row in document["rows"]}
     assert (rows[failing]["images"], rows[failing]["failed"]) == (5, 2)
@@ -108,7 +85,7 @@ def test_data_that_is_not_what_was_sent(
     cloud: Cloud, wrong: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.service.data = wrong
-    well, document = cloud(*SMALL)
+    well, document = cloud.run(*SMALL)
     assert not well
     [row] = [row for row in document["rows"] if row["step"] == "download"]
     assert (row["failed"], row["mib_per_second"], row["p50_seconds"]) == (5, None, None)
@@ -137,7 +114,7 @@ def test_it_is_stopped(
         return real(status, expected)
 
     monkeypatch.setattr(bench, "_unless", unless)
-    _, document = cloud(*SMALL, "--concurrency", at_once)
+    _, document = cloud.run(*SMALL, "--concurrency", at_once)
     assert document["interrupted"]
     rows = {row["step"]: row["images"] for row in document["rows"]}
     assert rows["create"] == rows["delete"] == 5
@@ -149,7 +126,7 @@ def test_an_image_that_cannot_be_deleted_is_named(
     cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.service.before = lambda request: 500 * (request == "delete")
-    well, document = cloud("--images", "2", "--size", "1", "--yes")
+    well, document = cloud.run("--images", "2", "--size", "1", "--yes")
     assert not well
     assert document["rows"][-1]["failed"] == 2
     shown = capsys.readouterr().err

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import pathlib
@@ -17,60 +15,34 @@ import pytest
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GlanceError
 from s3gateway.errors import UsageError
-from s3gateway.manage import commands
 from s3gateway.manage import selftest
 from s3gateway.manage import user_api
-from s3gateway.manage.context import Context
-from s3gateway.manage.output import Output
-from tests.support import schema
-from tests.support.s3.memory import MemoryStore
-from tests.support.s3.memory import store_settings
 from tests.support.s3.memory import unavailable
-from tests.support.servers import web
 from tests.support.servers.image_service import TOKEN
 from tests.support.servers.image_service import VERSION
-from tests.support.servers.image_service import ImageService
+from tests.unit.manage import clouds
 from tests.unit.manage.bench import CONFIG
 
 MIB = 1024**2
 ALL = ["create", "upload", "show", "download", "range", "gateway", "masks", "delete"]
 
 
-class Cloud:
-    """An image service, its store, and ``selftest`` run on it."""
+class Cloud(clouds.Cloud):
+    """One that ``selftest`` is run on."""
 
-    def __init__(self, directory: pathlib.Path) -> None:
-        self.store = MemoryStore(store_settings(bucket="images-of-glance"))
-        self.service = ImageService(self.store)
-        self._config = directory / "glance-api.conf"
-        self.configure("")
+    command = ("selftest", selftest.run)
 
-    def configure(self, more: str) -> None:
-        """Add lines to the configuration."""
-        self._config.write_text(CONFIG + more)
-
-    def __call__(self, *words: str) -> tuple[bool, dict[str, dict[str, Any]]]:
+    def rows(self, *words: str) -> tuple[bool, dict[str, dict[str, Any]]]:
         """Run it; return whether all is well, and the rows by their steps."""
-        conf = commands.parse([f"--config-file={self._config}", "selftest", *words])
-        context = Context(conf, Output("json"))
-        vars(context).update(stores={"fast": self.store})
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            well = selftest.run(context)
-            context.output.finish()
-        rows = schema.valid(json.loads(printed.getvalue()))["rows"]
-        return well, {row["step"]: row for row in rows}
+        well, document = self.run(*words)
+        return well, {row["step"]: row for row in document["rows"]}
 
 
 @pytest.fixture
 def cloud(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     made = Cloud(tmp_path)
-    with web.serving(made.service.handler) as url:
-        monkeypatch.setenv("OS_AUTH_TYPE", "admin_token")
-        monkeypatch.setenv("OS_ENDPOINT", f"{url}/v2/")
-        monkeypatch.setenv("OS_TOKEN", TOKEN)
+    with made.serving(monkeypatch):
         yield made
-    assert made.service.images == {}  # whatever happened
-    assert made.store.objects_by_key == {}
 
 
 def states(rows: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -80,7 +52,7 @@ def states(rows: dict[str, dict[str, Any]]) -> dict[str, str]:
 @pytest.mark.parametrize("size", [1, 3])
 def test_all_is_well(cloud: Cloud, size: int) -> None:
     cloud.service.admin = True
-    well, rows = cloud("--size", str(size))
+    well, rows = cloud.rows("--size", str(size))
     assert well, rows
     assert states(rows) == {}
     assert list(rows) == [*ALL, "gone"]
@@ -92,14 +64,14 @@ def test_all_is_well(cloud: Cloud, size: int) -> None:
 
 
 def test_a_member_is_not_told_the_version(cloud: Cloud) -> None:
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert well, rows
     assert rows["gateway"]["detail"] == "the gateway took the data and handed it out"
 
 
 def test_a_glance_without_the_gateway(cloud: Cloud) -> None:
     cloud.service.gateway = False
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert not well
     assert states(rows) == {"range": "error", "gateway": "error", "masks": "error"}
     assert "the filter is not in the pipeline" in rows["gateway"]["detail"]
@@ -113,7 +85,7 @@ def test_a_glance_without_the_gateway(cloud: Cloud) -> None:
 
 def test_an_upload_that_is_left_to_glance(cloud: Cloud) -> None:
     cloud.service.takes = False
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert not well
     assert states(rows) == {"gateway": "error"}
     assert "'is left to Glance'" in rows["gateway"]["detail"]
@@ -121,21 +93,21 @@ def test_an_upload_that_is_left_to_glance(cloud: Cloud) -> None:
 
 def test_a_bucket_that_cannot_be_looked_into(cloud: Cloud) -> None:
     cloud.store.before = unavailable("objects")
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert well, rows
     assert "who took it is not known" in rows["gateway"]["detail"]
 
 
 def test_data_that_is_not_what_was_sent(cloud: Cloud) -> None:
     cloud.service.data = lambda data: data[:-1] + bytes([data[-1] ^ 1])
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert not well
     assert states(rows) == {"download": "error", "range": "error"}
 
 
 def test_data_that_is_too_short(cloud: Cloud) -> None:
     cloud.service.data = lambda data: data[: MIB // 2]
-    _, rows = cloud("--size", "1")
+    _, rows = cloud.rows("--size", "1")
     assert rows["download"]["detail"].startswith(f"{MIB // 2} bytes came")
     assert rows["range"]["state"] == "error"
 
@@ -145,7 +117,7 @@ def test_data_that_is_too_short(cloud: Cloud) -> None:
 def test_a_step_that_fails(cloud: Cloud, failing: str, status: int) -> None:
     """The image is deleted whatever happens, and what makes no sense is skipped."""
     cloud.service.before = lambda request: status if request == failing else 0
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert not well
     words = "answered 403" if status > 0 else "no whole answer"
     assert words in rows[failing]["detail"]
@@ -159,7 +131,7 @@ def test_a_step_that_fails(cloud: Cloud, failing: str, status: int) -> None:
 def test_a_deletion_that_fails_is_tried_again(cloud: Cloud) -> None:
     answers = [500, 0]
     cloud.service.before = lambda request: answers.pop(0) if request == "delete" else 0
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert not well
     assert states(rows) == {"delete": "error", "gone": "skipped"}
 
@@ -168,7 +140,7 @@ def test_an_image_that_cannot_be_deleted_is_named(
     cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloud.service.before = lambda request: 500 * (request == "delete")
-    cloud("--size", "1")
+    cloud.rows("--size", "1")
     [left] = cloud.service.images
     assert f"Image {left} could not be deleted" in capsys.readouterr().err
     cloud.service.delete(left)
@@ -179,7 +151,7 @@ def test_an_object_that_stays(cloud: Cloud, delayed: bool) -> None:
     """With delayed_delete that is as it should be."""
     cloud.service.spares = True
     cloud.configure(f"[DEFAULT]\ndelayed_delete = {delayed}\n")
-    well, rows = cloud("--size", "1")
+    well, rows = cloud.rows("--size", "1")
     assert well is delayed
     words = "waits for glance-scrubber" if delayed else "still in store fast"
     assert words in rows["gone"]["detail"]
@@ -190,7 +162,7 @@ def test_an_admin_sees_more_than_users(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_api, "_roles", lambda session: ("member", "admin"))
-    _, rows = cloud("--size", "1")
+    _, rows = cloud.rows("--size", "1")
     assert "run it as a member" in rows["masks"]["detail"]
 
 
@@ -199,7 +171,7 @@ def test_it_is_stopped(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("s3gateway.manage.trial.Trial.download", stop)
-    _, rows = cloud("--size", "1")
+    _, rows = cloud.rows("--size", "1")
     assert list(rows) == ["create", "upload", "show"]
     assert cloud.service.asked[-1] == "delete"
 
@@ -211,7 +183,7 @@ def test_a_user_of_the_configuration(
     config = tmp_path / "glance-api.conf"
     section = "auth_type = admin_token\nendpoint = http://127.0.0.1:9\n"
     config.write_text(f"{CONFIG}[check_user]\n{section}token = {TOKEN}\n")
-    well, rows = cloud("--url", url, "--size", "1")
+    well, rows = cloud.rows("--url", url, "--size", "1")
     assert well, rows
 
 
@@ -226,7 +198,7 @@ def cloud_url(monkeypatch: pytest.MonkeyPatch) -> str:
 def test_nobody_to_be(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud_url(monkeypatch)
     with pytest.raises(UsageError, match="no credentials in OS_"):
-        cloud()
+        cloud.rows()
 
 
 def test_credentials_that_are_not_complete(
@@ -234,7 +206,7 @@ def test_credentials_that_are_not_complete(
 ) -> None:
     monkeypatch.setenv("OS_AUTH_TYPE", "password")
     with pytest.raises(ConfigError, match="auth_url"):
-        cloud()
+        cloud.rows()
 
 
 def test_a_keystone_that_does_not_answer(
@@ -245,7 +217,7 @@ def test_a_keystone_that_does_not_answer(
     monkeypatch.setenv("OS_USERNAME", "alice")
     monkeypatch.setenv("OS_PASSWORD", "a secret word")
     with pytest.raises(GlanceError, match="No token from OS_") as raised:
-        cloud()
+        cloud.rows()
     assert "a secret word" not in str(raised.value)
 
 
@@ -254,4 +226,4 @@ def test_a_cloud_without_openstacksdk(
 ) -> None:
     monkeypatch.setitem(sys.modules, "openstack.config", None)
     with pytest.raises(UsageError, match="needs openstacksdk"):
-        cloud("--os-cloud", "mycloud")
+        cloud.rows("--os-cloud", "mycloud")
