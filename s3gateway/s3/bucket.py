@@ -191,10 +191,13 @@ class Bucket:
         cancelled: threading.Event | None = None,
         retry_time: float = math.inf,
     ) -> T:
-        """Retry for a limited time while the store is unavailable."""
+        """Retry for a limited time while the store is unavailable.
+
+        :param key: what the log names; empty for the bucket itself
+        """
         return patiently(
             do,
-            about=f"object {key}",
+            about=f"object {key}" if key else "bucket",
             retry_time=min(self.transfer.retry_time, retry_time),
             cancelled=cancelled,
             store=self.name,
