@@ -152,7 +152,7 @@ class Client:
 
         def work() -> int:
             answer = _expect(self._api.download(image), 200)
-            _same(answer.body, data.bytes())
+            same(answer.body, data.bytes())
             return data.size
 
         return image, work
@@ -165,7 +165,7 @@ class Client:
         def work() -> int:
             wanted = f"bytes={first}-{first + count - 1}"
             answer = _expect(self._api.download(image, Range=wanted), 206)
-            _same(answer.body, data.bytes()[first : first + count])
+            same(answer.body, data.bytes()[first : first + count])
             return len(answer.body)
 
         return image, work
@@ -262,7 +262,11 @@ def _expect(answer: Response, status: int) -> Response:
     return answer
 
 
-def _same(found: bytes, wanted: bytes) -> None:
+def same(found: bytes, wanted: bytes) -> None:
+    """Make sure that bytes are those that were uploaded.
+
+    :raises Unexpected: if they are not; its cause says where
+    """
     if found == wanted:
         return
     length = f"{len(found)} of {len(wanted)} bytes"

@@ -17,6 +17,9 @@ import requests
 
 from tests.soak import summary
 from tests.soak.clients import Client
+from tests.soak.clients import Data
+from tests.soak.clients import Unexpected
+from tests.soak.clients import same
 from tests.soak.diary import Diary
 from tests.soak.ground import FILTER
 from tests.soak.ground import GRACE
@@ -27,6 +30,7 @@ from tests.soak.ground import laid_out
 from tests.soak.summary import Look
 from tests.soak.trouble import Trouble
 from tests.support import dashboard
+from tests.support.clients.api import Response
 from tests.support.people import ADMIN
 from tests.support.s3.s3server import S3Server
 from tests.support.servers.cloud import Cloud
@@ -112,8 +116,8 @@ class Soak:
                 answer = api.request("GET", f"/v2/images/{image}")
                 status = answer.json()["status"] if answer.status == 200 else "gone"
                 if status == "active":
-                    if api.download(image).body != data.bytes():
-                        found.append(f"{image} has other data")
+                    if wrong := _other_than(data, api.download(image)):
+                        found += [f"{image}: {wrong}", *self.diary.of_image(image)]
                 elif image in client.images:
                     found.append(f"{image} is {status}")
             found += [
@@ -150,6 +154,17 @@ class Soak:
         return [key for key in there if key.rpartition("/")[2] not in keys]
 
 
+def _other_than(data: Data, answer: Response) -> str:
+    """Return what is wrong with a download, empty if nothing is."""
+    if answer.status != 200:
+        return f"the answer is {answer.status}"
+    try:
+        same(answer.body, data.bytes())
+    except Unexpected as error:
+        return f"{error}: {error.__cause__}"
+    return ""
+
+
 def test_all_stays_well(ground: Ground, capsys: pytest.CaptureFixture[str]) -> None:
     soak = Soak(ground)
     began = time.time()
@@ -165,6 +180,7 @@ def test_all_stays_well(ground: Ground, capsys: pytest.CaptureFixture[str]) -> N
         wrong, left = soak.not_as_they_must_be(), soak.collected()
         lines = [*summary.tables(soak.diary, soak.trouble.happened, soak.looks)]
         lines += [str(deed) for deed in soak.diary.unexplained()[:20]]
+        lines += [*wrong, *left]
         minutes = (ended - began) / 60
         images = sum(len(client.images) for client in soak.clients)
         lines.append(f"{number} rounds, {minutes:.0f} minutes, {images} images, {SEED}")
