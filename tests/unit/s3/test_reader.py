@@ -62,6 +62,11 @@ def server() -> Iterator[str]:
         server.shutdown()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_may_end_yet() -> None:
+    Handler.may_end = threading.Event()
+
+
 def open_(pool: urllib3.PoolManager, url: str) -> S3Reader:
     answer = pool.request("GET", url, preload_content=False, decode_content=False)
     return S3Reader("fast", answer, SPAN, len(DATA))
@@ -119,4 +124,3 @@ def test_a_response_that_is_cut_ends_at_once(server: str, path: str) -> None:
         cut.join()
         reader.close()
     Handler.may_end.set()
-    Handler.may_end.clear()
