@@ -49,6 +49,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _time_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are waited for however long they need to start."""
+    monkeypatch.setattr(credentials, "_LONGEST", 120.0)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
