@@ -287,7 +287,7 @@ def test_what_is_still_valid_is_used_while_it_cannot_be_renewed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     set_all(monkeypatch, sources.container(service))
-    issuer.lifetime = 120
+    issuer.lifetime = 500
     found = chained()
     first = pair(found)
     issuer.broken = True
@@ -302,7 +302,7 @@ def test_what_expires_in_a_moment_is_not_used(
     service: str, issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_all(monkeypatch, sources.container(service))
-    issuer.lifetime = 20
+    issuer.lifetime = 28
     found = chained()
     pair(found)
     issuer.broken = True
