@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import random
 import threading
 import time
@@ -193,20 +194,19 @@ def test_a_piece_that_fails_is_taken_up_by_one_connection(
     distant: MemoryStore, failure: Exception
 ) -> None:
     """And no byte is left out or comes twice."""
-    far, fetched = distant.before, 0
+    far, failed = distant.before, threading.Event()
+    fetched = itertools.count(1)  # by several threads
 
     def before(request: str, key: str) -> None:
-        nonlocal fetched
         far(request, key)
-        if request == "more" and in_window():
-            fetched += 1
-            if fetched == 3:
-                raise failure
+        if request == "more" and in_window() and next(fetched) == 3:
+            failed.set()
+            raise failure
 
     distant.before = before
     body = deliver(distant, widest=6, retry_time=10)
     assert b"".join(body) == LARGE
-    assert fetched >= 3
+    assert failed.is_set()
     assert all_closed(distant)
 
 

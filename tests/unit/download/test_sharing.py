@@ -330,7 +330,7 @@ def test_whatever_happens_the_bytes_are_right(seed: int) -> None:
         span = Span(start, mine.choice([SIZE, mine.randrange(start, SIZE) + 1]))
         body = deliver(ground.store, span=span, pieces=ground.pieces, retry_time=20)
         most = mine.choice([SIZE, SIZE, mine.randrange(SIZE)])
-        received = b""
+        received = bytearray()
         for data in body:
             received += data
             if len(received) > most:

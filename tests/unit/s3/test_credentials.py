@@ -49,6 +49,12 @@ class Clock:
         return self.now
 
 
+@pytest.fixture(autouse=True)
+def _time_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs are waited for however long they need to start."""
+    monkeypatch.setattr(credentials, "_LONGEST", 120.0)
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
@@ -281,7 +287,7 @@ def test_what_is_still_valid_is_used_while_it_cannot_be_renewed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     set_all(monkeypatch, sources.container(service))
-    issuer.lifetime = 120
+    issuer.lifetime = 500
     found = chained()
     first = pair(found)
     issuer.broken = True
@@ -296,7 +302,7 @@ def test_what_expires_in_a_moment_is_not_used(
     service: str, issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_all(monkeypatch, sources.container(service))
-    issuer.lifetime = 20
+    issuer.lifetime = 28
     found = chained()
     pair(found)
     issuer.broken = True
