@@ -116,8 +116,9 @@ def test_a_location_is_added_with_the_virtual_size(glance: Glance) -> None:
 
 @pytest.mark.parametrize("with_credentials", [True, False])
 def test_either_form_of_a_uri(glance: Glance, with_credentials: bool) -> None:
+    """If the configuration says that Glance needs keys; else none is ever sent."""
     glance.with_credentials = with_credentials
-    add(glance)
+    add_location(operator(glance), shown(glance), copy(), with_credentials=True)
     assert len(glance.locations) == 2
 
 
