@@ -59,6 +59,7 @@ class Reader:
         self.count = 0
         self.wrong = ""
         self._head = b""
+        self._in_head = True
         self._bytes = memoryview(wanted.bytes)
         parts = parse.urlsplit(url)
         self._socket = socket.socket()
@@ -81,9 +82,10 @@ class Reader:
         self._look_at(data)
 
     def _look_at(self, data: bytes) -> None:
-        if not self.count:
+        if self._in_head:
             self._head, end, data = (self._head + data).partition(b"\r\n\r\n")
-            if not end:
+            self._in_head = not end
+            if self._in_head:
                 return
             if self._head[:11] not in (b"HTTP/1.1 20", b"HTTP/1.0 20"):
                 self.wrong = self.wrong or self._head.decode()
