@@ -43,6 +43,8 @@ THREADS = 24
 CLIENTS = 12
 STEPS = 96
 PATIENCE = 60.0  # seconds
+SIZE = 100_000  # of an upload that is held
+BEGUN = 1000  # bytes of it that are sent at first
 
 _REFUSED = b"uploads running already"
 _STATUSES = {0, 204, 400, 404, 409, 413, 415, 500, 503}  # 0: there was no answer
@@ -124,16 +126,12 @@ class Neighbour:
         self._ended.set()
 
 
-def fill(workers: Workers, worker: psutil.Process) -> list[int]:
-    """Have as many uploads of a worker as are allowed; see that one more is refused.
-
-    :return: the statuses of those that are allowed
-    """
-    data = bytes(100_000)
+def begin(workers: Workers, worker: psutil.Process) -> list[Put]:
+    """Begin as many uploads as are allowed, and see that one more is refused."""
     held = []
     for _ in range(MOST):
-        put = Put(workers, workers.image(), length(len(data)), worker=worker)
-        put.send(put.head + data[:1000])
+        put = Put(workers, workers.image(), length(SIZE), worker=worker)
+        put.send(put.head + bytes(BEGUN))
         held.append(put)
     deadline = time.monotonic() + PATIENCE
     while True:  # those may not be counted yet
@@ -141,15 +139,27 @@ def fill(workers: Workers, worker: psutil.Process) -> list[int]:
         more.send(more.head + bytes(1000))
         status, body = more.answer()
         if status == 503 and _REFUSED in body:
-            break
+            return held
         assert status == 204, (status, body)
         assert time.monotonic() < deadline, "one more was never refused"
+
+
+def fill(workers: Workers, worker: psutil.Process) -> list[int]:
+    """Have as many uploads of a worker as are allowed; return their statuses."""
+    held = begin(workers, worker)
     other = Put(workers, workers.image(BOB), length(1000), token=BOB, worker=worker)
     other.send(other.head + bytes(1000))
     assert other.answer()[0] == 204
     for put in held:
-        put.send(data[1000:])
+        put.send(bytes(SIZE - BEGUN))
     return [put.answer()[0] for put in held]
+
+
+def has_room(workers: Workers, worker: psutil.Process, seconds: float) -> None:
+    """Wait until a worker takes as many uploads as are allowed, and not one more."""
+    deadline = time.monotonic() + seconds
+    while (statuses := fill(workers, worker)) != [204] * MOST:
+        assert time.monotonic() < deadline, statuses
 
 
 def test_the_count_is_right_after_a_storm(
@@ -175,7 +185,14 @@ def test_the_count_is_right_after_a_storm(
     assert neighbour.answers[204]
     assert len(workers.all()) == WORKERS
     for worker in workers.all():
-        deadline = time.monotonic() + PATIENCE
-        while (statuses := fill(workers, worker)) != [204] * MOST:
-            # The last uploads of the storm may be running.
-            assert time.monotonic() < deadline, statuses
+        has_room(workers, worker, PATIENCE)  # the storm's last uploads may be running
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("workers", ["auto"], indirect=True)
+def test_clients_that_vanish_without_a_word(workers: Workers) -> None:
+    """Only the keepalive of TCP finds out; it begins after a minute."""
+    worker, *_ = workers.all()
+    for put in begin(workers, worker):
+        put.vanish_without_a_word()
+    has_room(workers, worker, 60 + PATIENCE)
