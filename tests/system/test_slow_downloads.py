@@ -43,7 +43,7 @@ EACH = 2 * MIB  # what a download may take beside that: operations/sizing.rst
 GROWTH = 64 * MIB
 #: What S3 sends to one that reads alone: it fills the buffers of both kernels.
 AHEAD = 12 * MIB
-ON_ITS_WAY = 128 * 1024  # bytes on a connection that is cut
+ON_ITS_WAY = 128 * 1024  # bytes on a connection that is cut; pieces come to their end
 MORE = 16  # threads beside those of the crowd
 OWN = 8  # threads of the worker, beside those that serve requests
 PATIENCE = 240.0  # seconds
@@ -197,7 +197,7 @@ def crowd(
         assert readers.wrong == []
     vanished = meter.count
     left = idle(through)
-    assert meter.count - vanished <= len(wanted) * ON_ITS_WAY
+    assert meter.count - vanished <= MEMORY + len(wanted) * ON_ITS_WAY
     return sent, left
 
 

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import http.client
 import random
+import select
 import socket
 import struct
 import time
@@ -107,6 +108,11 @@ class Put:
         """Send bytes, if the server takes them."""
         with contextlib.suppress(ConnectionError):
             self._connection.sendall(data)
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the answer, or the end, has begun to come."""
+        return bool(select.select([self._connection], [], [], 0)[0])
 
     def answer(self) -> tuple[int, bytes]:
         """Read the answer; its status is 0 if the connection broke off."""
