@@ -16,10 +16,12 @@ from s3gateway.glance import routes
 from s3gateway.glance.api import Glance
 from s3gateway.glance.api import Refused
 from s3gateway.http import lingering
+from s3gateway.http import waiting
 from s3gateway.http import wsgi
 from s3gateway.http.canonical import canonical
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
+from s3gateway.locations import requests
 from s3gateway.locations.answers import Masking
 from s3gateway.locations.requests import Guard
 from s3gateway.monitoring import metrics
@@ -72,16 +74,22 @@ class Gateway:
 
     def _answer(self, environ: Environ) -> Answer:
         environ = canonical(environ)
-        method = environ["REQUEST_METHOD"]
-        image_id = routes.image_of_file(environ.get("PATH_INFO", ""))
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        if not routes.sends_data(method, path):
+            return self._routed(environ, method, path)
+        waiting.probe(environ.get("gunicorn.socket"))
+        with self._limits.upload(environ):
+            return self._routed(environ, method, path)
+
+    def _routed(self, environ: Environ, method: str, path: str) -> Answer:
+        image_id = routes.image_of_file(path)
         if image_id and method == "PUT":
-            with self._limits.upload(environ):
-                paced = self._limits.paced(environ, "upload")
-                return self._uploads.put(paced, image_id)
+            paced = self._limits.paced(environ, "upload")
+            return self._uploads.put(paced, image_id)
         if image_id and method in ("GET", "HEAD"):
             paced = self._limits.paced(environ, "download")
             return self._downloads.get(paced, image_id)
-        image_id = routes.image_of_import(method, environ.get("PATH_INFO", ""))
+        image_id = routes.image_of_import(method, path)
         if image_id:
             return self._uploads.keep_out(environ, image_id)
         return self._pass(environ)
@@ -89,11 +97,12 @@ class Gateway:
     def _pass(self, environ: Environ) -> Answer:
         """Let Glance answer.  Its router changes the path of the request."""
         method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        answer = self._glance.pass_through(self._guard.admit(environ))
+        admitted = self._guard.admit(environ)
+        answer = self._glance.pass_through(admitted)
         if routes.shows_store_details(method, path) and answer.code == 200:
             answer.headers.append((version.HEADER, version.RUNNING))
-        withdrawn = routes.withdrawn(method, path)
-        if withdrawn and answer.code == 204:
+        withdrawn = routes.withdrawn(method, path) or admitted.get(requests.TAKES_FROM)
+        if withdrawn and answer.code in (200, 204):
             self._downloads.forget(withdrawn)
         return answer
 

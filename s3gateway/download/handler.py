@@ -108,7 +108,7 @@ class Downloads:
             return self._pass(environ, image_id, f"{type(error).__name__}: {error}")
 
     def forget(self, image_id: str) -> None:
-        """Keep no data of an image that nobody may download any more."""
+        """Keep no data of an image: some of it is gone, or nobody may have it."""
         self._pieces.hot_images.forget(image_id)
 
     def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:

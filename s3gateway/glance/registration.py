@@ -13,11 +13,8 @@ other may remain.  The caller must hold a claim, so that no other upload registe
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
-import threading
-from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +34,7 @@ from s3gateway.glance.identity import Identity
 from s3gateway.glance.image import VIRTUAL_SIZE
 from s3gateway.glance.image import is_at
 from s3gateway.glance.image import location_uri
+from s3gateway.glance.turns import Turns
 from s3gateway.http import wsgi
 from s3gateway.uris import StoredURI
 
@@ -44,9 +42,6 @@ LOG = logging.getLogger(__name__)
 
 _FORMATS = ("disk_format", "container_format")
 _MD5_SIZE = 16  # bytes
-
-_AT_ONCE = 2  # registrations of a process: one can work while one waits for S3
-_PATIENCE = 60.0  # seconds
 
 #: Answers of a proxy that did not wait for Glance; Glance may still be working.
 NOT_GLANCES = (502, 504)
@@ -79,9 +74,10 @@ class Registrar:
     :param multi_store: whether Glance runs with ``enabled_backends``
     :param identity: gives a request the identity that registers
     :param with_credentials: whether this Glance's location URIs hold the S3 keys, as
-        before glance_store 5.6
-    :param certain: whether that is known; if not, a registration that is refused is
-        tried in the other form.  Glance may log a URI with keys that it refuses
+        before glance_store 5.6.  If not, none is ever sent: Glance 33 takes a URI with
+        keys as well, and logs it
+    :param certain: whether that is known.  If not, a registration that is refused is
+        repeated, in the other form if URIs may hold keys; what works is kept
     """
 
     def __init__(
@@ -98,7 +94,8 @@ class Registrar:
         self._multi_store = multi_store
         self._with_credentials = with_credentials
         self._certain = certain
-        self._turns = threading.Semaphore(_AT_ONCE)
+        self._may_hold_keys = with_credentials
+        self._turns = Turns()
 
     def rehearse(
         self, environ: wsgi.Environ, image: Image, hash_algorithm: str
@@ -146,11 +143,21 @@ class Registrar:
             raise Refused(answer)  # from auth_token, before Glance itself
         doubtful = answer is None or answer.code in (400, 500)
         if doubtful and not self._certain:
-            other = not self._with_credentials
-            again = self._replace(environ, image, stored, other)
-            if again is not None and again.code == 200:
-                self._with_credentials = other
+            self._repeat(environ, image, stored)
         return self._compare(environ, image, stored, answer)
+
+    def _repeat(self, environ: wsgi.Environ, image: Image, stored: Stored) -> None:
+        """Register once more, in the other form if URIs may hold keys at all."""
+        form = self._may_hold_keys and not self._with_credentials
+        answer = self._replace(environ, image, stored, form)
+        if answer is not None and answer.code == 200:
+            self._with_credentials = form
+        elif not self._may_hold_keys:
+            LOG.warning(
+                "Image %s: Glance did not take its location, which holds no keys. If "
+                "Glance is older than 33, set [s3gateway] glance_release",
+                image.id,
+            )
 
     def _replace(
         self,
@@ -170,25 +177,10 @@ class Registrar:
             {"op": "replace", "path": "/locations", "value": [value]},
         ]
         try:
-            with self._turn():
+            with self._turns.one():
                 return self._glance.patch(environ, image.id, changes)
         except GlanceError:  # a look at the image shows what happened
             return None
-
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait for other registrations, but not for one that hangs.
-
-        Glance checks a location three times, each time with a new boto3 session, which
-        parses botocore's service descriptions.  Many at once slow each other down and
-        fill the memory.
-        """
-        waited = self._turns.acquire(timeout=_PATIENCE)
-        try:
-            yield
-        finally:
-            if waited:
-                self._turns.release()
 
     def _metadata(self, stored: Stored) -> dict[str, str]:
         metadata = {"store": stored.store.name} if self._multi_store else {}

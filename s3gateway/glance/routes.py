@@ -14,6 +14,7 @@ _STAGE = re.compile(r"/v2/images/([^/]+)/stage")
 _DEACTIVATION = re.compile(r"/v2/images/([^/]+)/actions/deactivate")
 _IMPORT = re.compile(r"/v2/images/([^/]+)/import")
 _LOCATIONS = re.compile(r"/v2/images/([^/]+)/locations")
+_COPY = re.compile(r"/v2/stores/[^/]+/([^/]+)")
 
 #: Glance's policy rule ``stores_info_detail`` gives it to admins.
 STORE_DETAILS = "/v2/info/stores/detail"
@@ -35,10 +36,19 @@ def image_of_import(method: str, path: str) -> str | None:
     return _id(pattern, path) if pattern else None
 
 
+def sends_data(method: str, path: str) -> bool:
+    """Whether a request uploads or stages an image's data."""
+    return method == "PUT" and any(p.fullmatch(path) for p in (_FILE, _STAGE))
+
+
 def withdrawn(method: str, path: str) -> str | None:
-    """Return the image id of a request after which nobody may download the image."""
-    pattern = {"DELETE": _IMAGE, "POST": _DEACTIVATION}.get(method)
-    return _id(pattern, path) if pattern else None
+    """Return the image id of a request that takes data of the image from everybody.
+
+    It deletes or deactivates the image, or deletes its copy in a store.
+    """
+    if method == "POST":
+        return _id(_DEACTIVATION, path)
+    return _id(_IMAGE, path) or _id(_COPY, path) if method == "DELETE" else None
 
 
 def image_of_locations(path: str) -> str | None:

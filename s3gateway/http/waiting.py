@@ -29,6 +29,10 @@ _SLOWEST = 128 * 1024  # bytes a second
 #: As little may come in the long run from a client whose request is carried out.
 _STEADY = 8 * 1024  # bytes a second
 
+#: After how many seconds of silence the kernel asks whether a client is still there,
+#: after how many it asks again, and how many questions may stay without an answer.
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 8}
+
 #: At most so many threads wait longer than a moment: silent clients cannot block all
 #: threads of a process.
 _patient = threading.BoundedSemaphore(2)
@@ -237,6 +241,22 @@ def steadily(body: Any, seconds: float) -> contextlib.AbstractContextManager[boo
     A host that has lost its power sends nothing, not even the end of a connection.
     """
     return _through(body, lambda sock: _Steady(sock, seconds))
+
+
+def probe(connection: socket.socket | None) -> None:
+    """Have the kernel end a connection whose client has gone without a word.
+
+    A client may be silent for hours while it makes the image.  So there is no time-out:
+    its kernel is asked whether it is still there (RFC 9293, 3.8.4).
+
+    :param connection: gunicorn's; other servers have time-outs of their own
+    """
+    if connection is None:
+        return
+    with contextlib.suppress(OSError):  # it is no TCP connection, or has ended
+        for name, value in _PROBES.items():
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def can_watch(other: socket.socket | None) -> bool:

@@ -36,6 +36,9 @@ from s3gateway.locations.documents import Masks
 from s3gateway.locations.patches import Write
 from s3gateway.monitoring import metrics
 
+#: In a request that takes locations from an image: the image's id.
+TAKES_FROM = "s3gateway.takes_locations_from"
+
 # Replaces a body that is not JSON; it is not JSON either.
 _MALFORMED = b"{"
 
@@ -68,6 +71,8 @@ class Guard:
     def admit(self, environ: Environ) -> Environ:
         """Return the request for Glance, with stored URLs in place of masked ones.
 
+        If it takes locations from an image, it says so under ``TAKES_FROM``.
+
         :param environ: a canonical request
         :raises Forbidden: if the sender may not write the locations
         :raises RequestError: if nobody may write the locations
@@ -92,6 +97,8 @@ class Guard:
             return request_body.replaced(environ, _MALFORMED)
         writes = patches.location_writes(patch, media_type)
         self._judge(environ, image_id, writes)
+        if any(write.operation != "add" for write in writes):
+            environ[TAKES_FROM] = image_id
         return _with_document(environ, patch)
 
     def _post(self, environ: Environ, image_id: str | None) -> Environ:

@@ -25,13 +25,13 @@ def add_location(
 ) -> None:
     """Add a verified copy to an image's locations.
 
-    :param with_credentials: whether this Glance's location URIs hold them; the other
-        way is tried as well
+    :param with_credentials: whether this Glance's location URIs hold the keys; if so,
+        a URI without is tried as well
     :raises Conflict: if the image has other data by now
     :raises ImageGone: if there is no image any more
     :raises NotKnown: if Glance does not say whether it was added
     """
-    for form in (with_credentials, not with_credentials):
+    for form in (True, False) if with_credentials else (False,):
         answer = _add(glance, image, copy, form)
         try:
             after = _look(glance, image)

@@ -105,7 +105,7 @@ def _but(directory: str, *left_out: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _TOX = (TOX, "run", "--skip-missing-interpreters=true")
-_MEASURING = _system("load", "memory")
+_MEASURING = _system("load", "memory", "slow_downloads")
 _RANDOM = ("tests/faults/test_random.py",)
 _KILLED = (
     "tests/faults/test_killed_servers.py",

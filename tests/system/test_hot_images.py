@@ -147,6 +147,27 @@ def test_a_delete_takes_its_pieces(
     assert pieces(directory) == []
 
 
+@pytest.mark.parametrize("by", ["patch", "store"])
+def test_a_copy_that_is_removed_takes_its_pieces(
+    through: Through, image_id: str, directory: pathlib.Path, by: str
+) -> None:
+    """Glance lets nobody remove the last location."""
+    admin = Api(through.api.url, ADMIN)
+    at_once(through, image_id, 4)
+    last = {"op": "remove", "path": "/locations/0"}
+    assert admin.patch(image_id, last).status == 403
+    assert pieces(directory)
+    admin.copy(image_id, "cheap")
+    if by == "patch":
+        assert admin.patch(image_id, last).status == 200
+    else:
+        path = f"/v2/stores/fast/{image_id}"
+        assert admin.request("DELETE", path).status == 204
+    assert through.api.show(image_id)["stores"] == "cheap"
+    assert pieces(directory) == []
+    at_once(through, image_id, 4)
+
+
 def test_a_worker_that_is_killed_leaves_good_pieces(
     through: Through, image_id: str, meter: Meter, directory: pathlib.Path
 ) -> None:

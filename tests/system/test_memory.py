@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import pathlib
 from collections.abc import Iterator
 
 import psutil
@@ -14,30 +13,12 @@ from tests.support.faults import s3_faults
 from tests.support.faults.through import through_proxy
 from tests.support.people import ALICE
 from tests.support.servers.cloud import Cloud
+from tests.support.servers.peak import Peak
 
 MIB = 1024**2
 PART = 8
 THREADS = 4
 BOUND = (THREADS * PART + 64) * MIB
-
-
-class Peak:
-    """The most memory that a process has had since this was made."""
-
-    def __init__(self, pid: int) -> None:
-        self._proc = pathlib.Path("/proc") / str(pid)
-        (self._proc / "clear_refs").write_text("5")  # proc(5): resets VmHWM
-        self._idle = self._now("VmRSS")
-
-    def over_idle(self) -> int:
-        """Return it in bytes, less what the process had before."""
-        return self._now("VmHWM") - self._idle
-
-    def _now(self, name: str) -> int:
-        for line in (self._proc / "status").read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError(name)
 
 
 def zeros(size: int) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which answers of Glance make the gateway forget an image's data."""
+"""Which requests count as uploads, and after which an image's data is forgotten."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 from typing import cast
 
@@ -11,7 +12,10 @@ import pytest
 from s3gateway.gateway import Gateway
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
+from s3gateway.locations import requests
 from s3gateway.monitoring import metrics
+from s3gateway.streams.limits import Limits
+from tests.support.s3.stores import TRANSFER
 
 
 class Passing:
@@ -31,7 +35,10 @@ class Passing:
         return Answer(self.status, [], [])
 
     def admit(self, environ: Environ) -> Environ:
-        return environ
+        """Say what a guard says of a PATCH that removes a location."""
+        if environ["REQUEST_METHOD"] != "PATCH":
+            return environ
+        return {**environ, requests.TAKES_FROM: "an-id"}
 
     def apply(self, environ: Environ, answer: Answer) -> Answer:
         return answer
@@ -71,11 +78,17 @@ def ask(status: str, method: str, **fields: str) -> list[str]:
         ("DELETE", "/v2/images/an-id"),
         ("DELETE", "/v2//images/an-id"),
         ("POST", "/v2/images/an-id/actions/deactivate"),
+        ("DELETE", "/v2/stores/fast/an-id"),
     ],
 )
 def test_an_image_that_is_withdrawn(method: str, path: str) -> None:
     assert ask("204 No Content", method, PATH_INFO=path) == ["an-id"]
     assert ask("403 Forbidden", method, PATH_INFO=path) == []
+
+
+def test_a_location_that_is_removed() -> None:
+    assert ask("200 OK", "PATCH", PATH_INFO="/v2/images/an-id") == ["an-id"]
+    assert ask("403 Forbidden", "PATCH", PATH_INFO="/v2/images/an-id") == []
 
 
 def test_a_download_that_glance_answers_is_counted_as_one() -> None:
@@ -92,3 +105,63 @@ def test_a_download_that_glance_answers_is_counted_as_one() -> None:
 def test_other_requests() -> None:
     assert ask("204 No Content", "DELETE", PATH_INFO="/v2/images/an-id/tags/a") == []
     assert ask("204 No Content", "DELETE") == []  # without a path
+
+
+class Taking(Passing):
+    """What takes data, and gets another request of the project meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__("204 No Content")
+        limits = Limits(dataclasses.replace(TRANSFER, project_uploads=1))
+        them = cast("Any", self)
+        self.gateway = Gateway(
+            them, them, them, them, them, limits=limits, drain_limit=0
+        )
+        self.meanwhile: tuple[str, str] | None = None
+        self.answered: list[str] = []
+
+    def put(self, environ: Environ, image_id: str) -> Answer:
+        if self.meanwhile is not None:
+            (method, path), self.meanwhile = self.meanwhile, None
+            self.ask(method, path)
+        return Answer(self.status, [], [])
+
+    keep_out = put
+
+    def ask(self, method: str, path: str) -> None:
+        environ = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "SERVER_NAME": "glance",
+            "SERVER_PORT": "9292",
+            "wsgi.url_scheme": "http",
+            "HTTP_X_PROJECT_ID": "acme",
+        }
+        self.gateway(environ, lambda found, *_: self.answered.append(found[:3]))  # type: ignore[arg-type]
+
+
+FILE = ("PUT", "/v2/images/an-id/file")
+STAGE = ("PUT", "/v2/images/an-id/stage")
+
+
+@pytest.mark.parametrize("first", [FILE, STAGE], ids=str)
+@pytest.mark.parametrize(
+    ("other", "status"),
+    [
+        (FILE, "503"),
+        (STAGE, "503"),
+        (("GET", "/v2/images/an-id/file"), "204"),
+        (("POST", "/v2/images/an-id/import"), "204"),
+        (("PUT", "/v2/images/an-id/tags/a"), "204"),
+    ],
+    ids=str,
+)
+def test_what_counts_as_an_upload(
+    first: tuple[str, str], other: tuple[str, str], status: str
+) -> None:
+    """Whoever takes the data: the gateway, Glance, or Glance for an import."""
+    them = Taking()
+    them.meanwhile = other
+    them.ask(*first)
+    them.ask(*first)
+    assert them.answered == [status, "204", "204"]

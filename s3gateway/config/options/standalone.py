@@ -59,9 +59,11 @@ While Glance writes an upload to a store that is not S3, it is silent until the 
         help="""
 Major version of the Glance behind a stand-alone gateway: 33 for 2026.2.
 
-It decides the form of location URIs. In a few rare cases it also decides whether the
-content of an image is what its ``disk_format`` says. A filter in Glance's own
-pipeline finds the version itself.
+It decides the form of location URIs: before 33 they hold the keys of S3, or those of
+the face. From 33 on the gateway sends Glance no keys. In a few rare cases it also
+decides whether the content of an image is what its ``disk_format`` says. While hosts
+of several releases run, it is the oldest. A filter in Glance's own pipeline finds the
+version itself.
 """,
     ),
 ]

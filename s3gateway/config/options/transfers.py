@@ -194,9 +194,12 @@ downloads send, in MiB per second; 0 for no limit.
         default=0,
         min=0,
         help="""
-Most uploads of one project that a process takes at once; 0 for any number.
+Most uploads of one project that a process has running at once; 0 for any number.
 
 Further ones are refused before their data is read, with 503 and a Retry-After header.
+Uploads that are left to Glance count too, and so does data that is staged for an
+import. Each process counts for itself: a host takes as many times more as it has
+processes.
 """,
     ),
 ]

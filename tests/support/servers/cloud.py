@@ -115,7 +115,8 @@ class Cloud:
         spec = spec or GatewaySpec()
         name = f"{spec} before {glance.url}"
         if name not in self._gateways:
-            config = merged(self.stores(), {"s3gateway": {"glance_url": glance.url}})
+            ours = {"glance_url": glance.url, "glance_release": str(self.release)}
+            config = merged(self.stores(), {"s3gateway": ours})
             serving = standalone.serving(
                 dataclasses.replace(
                     spec,

@@ -48,7 +48,8 @@ THEIRS = {
 class World:
     """A Glance with one image, which a test makes fail, and a registrar before it.
 
-    :ivar answers: the status of each PATCH that is answered and not carried out
+    :ivar answers: the status of each PATCH that is answered and not carried out; with
+        0 there is no answer
     """
 
     def __init__(self) -> None:
@@ -57,6 +58,7 @@ class World:
         self.answers: list[int] = []
         self.patched: list[str] = []
         self.certain = False
+        self.with_credentials = False
         self.identity: Callable[[Any], Any] = lambda environ: environ
 
     @property
@@ -69,6 +71,8 @@ class World:
             environ["wsgi.input"].seek(0)
             self.patched.append(body.decode())
             if self.answers:
+                if not self.answers[0]:
+                    fail(self.answers.pop(0))
                 start_response(f"{self.answers.pop(0)} Faulty", [])
                 return [b"{}"]
         return self.glance(environ, start_response)
@@ -77,7 +81,7 @@ class World:
         return Registrar(
             Glance(self),
             multi_store=True,
-            with_credentials=False,
+            with_credentials=self.with_credentials,
             identity=self.identity,
             certain=self.certain,
         )
@@ -134,17 +138,32 @@ def test_an_answer_for_the_caller(world: World, status: int) -> None:
     assert caught.value.answer.code == status
 
 
-@pytest.mark.parametrize("status", [400, 500])
+@pytest.mark.parametrize("status", [400, 500, 0])
 @pytest.mark.parametrize("certain", [True, False])
-def test_keys_are_tried_only_where_they_may_be_wanted(
-    world: World, status: int, certain: bool
+@pytest.mark.parametrize("wanted", [True, False])
+def test_keys_are_sent_only_where_the_configuration_says_so(
+    world: World, status: int, certain: bool, wanted: bool
 ) -> None:
-    """Glance 33 would write them into its log."""
+    """Whatever happens: Glance 33 would take them, and write them into its log."""
     world.answers, world.certain = [status, status], certain
+    world.with_credentials = wanted
     with pytest.raises(NotRegistered):
         world.register()
     secret = STORED.store.location_keys.secret_key
-    assert [secret in body for body in world.patched] == [False, True][: 2 - certain]
+    found = [secret in body for body in world.patched]
+    assert found == [wanted, False][: 2 - certain]
+
+
+def test_one_bad_moment_of_glance_has_no_keys_sent(world: World) -> None:
+    """Neither then nor later; it is asked once more."""
+    registrar = world.registrar()
+    environ = dict(webob.Request.blank("/").environ)
+    for answers in [500], [0], []:
+        image_id = world.glance.create()
+        world.answers = list(answers)
+        registrar.register(environ, world.before(image_id), STORED)
+    assert len(world.patched) == 5
+    assert not any("ACCESSKEY" in body for body in world.patched)
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 503])
@@ -173,13 +192,16 @@ def test_a_proxy_has_not_waited(world: World, status: int) -> None:
 
 
 def test_glance_takes_the_other_form_of_the_location(world: World) -> None:
-    world.answers = [400]
+    world.answers, world.with_credentials = [400], True
     registrar = world.registrar()
     environ = dict(webob.Request.blank("/").environ)
     registrar.register(environ, world.before(), STORED)
-    assert ["ACCESSKEY" in body for body in world.patched] == [False, True]
-    other = world.glance.create()
-    registrar.register(environ, world.before(other), STORED)
+    assert ["ACCESSKEY" in body for body in world.patched] == [True, False]
+    others = [world.glance.create(), world.glance.create()]
+    registrar.register(environ, world.before(others[0]), STORED)
+    assert "ACCESSKEY" not in world.patched[-1]
+    world.answers = [500]  # a host with the older Glance
+    registrar.register(environ, world.before(others[1]), STORED)
     assert "ACCESSKEY" in world.patched[-1]
 
 

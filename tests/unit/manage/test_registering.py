@@ -47,6 +47,7 @@ class Glance:
         self.does = True
         self.with_credentials: bool | None = None
         self.asked: list[str] = []
+        self.urls: list[str] = []
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
@@ -73,6 +74,7 @@ class Glance:
         }
 
     def _change(self, value: dict[str, Any]) -> int:
+        self.urls.append(value["url"])
         form = "@" in value["url"]
         if self.with_credentials not in (None, form):
             return 400
@@ -116,9 +118,18 @@ def test_a_location_is_added_with_the_virtual_size(glance: Glance) -> None:
 
 @pytest.mark.parametrize("with_credentials", [True, False])
 def test_either_form_of_a_uri(glance: Glance, with_credentials: bool) -> None:
+    """If the configuration says that Glance needs keys."""
     glance.with_credentials = with_credentials
-    add(glance)
+    add_location(operator(glance), shown(glance), copy(), with_credentials=True)
     assert len(glance.locations) == 2
+
+
+def test_no_keys_are_sent_to_a_glance_that_needs_none(glance: Glance) -> None:
+    """Whatever it answers: it would write them into its log."""
+    glance.with_credentials = True
+    with pytest.raises(GatewayError, match="did not add the location: it answered 400"):
+        add(glance)
+    assert glance.urls == [f"s3://s3.example:9000/fast/{KEY}"]
 
 
 @pytest.mark.parametrize("status", [500, 0])
