@@ -84,6 +84,6 @@ def _opens_s3(store: str) -> GatewayError:
 def _unfit(store: str, error: StoreError) -> GatewayError:
     return GatewayError(
         f"Store {store}: no image can be read with the host and keys that its "
-        f"locations would get ({error}). Check the URL, the pair of keys, and whether "
-        "the face or the S3 server answers"
+        f"locations would get ({error}). Check the URL, the pair of keys, with "
+        "https s3_store_cacert, and whether the face or the S3 server answers"
     )
