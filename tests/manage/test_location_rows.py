@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import secrets
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def place(
         yield 30, f"sqlite:///{tmp_path}/glance.db"
     elif request.param == "mariadb":
         server: MariaDB = request.getfixturevalue("database")
-        yield 30, server.create("rows")
+        yield 30, server.create(f"rows{secrets.token_hex(4)}")
     else:
         if reason := postgresql.missing():
             pytest.skip(f"PostgreSQL was not run: {reason}")
