@@ -83,13 +83,6 @@ class Change:
     move: Move
     old: StoredURI
 
-    def holds_new_pair(self) -> bool:
-        """Whether a location at a server that the keys must not open has them."""
-        closed = map(uris.service_of, self.move.closed)
-        keys = self.move.place.keys.current()
-        pair = (self.old.access_key, self.old.secret_key)
-        return self.old.service in closed and pair == (keys.access_key, keys.secret_key)
-
 
 @dataclasses.dataclass(frozen=True)
 class Plan:

@@ -36,8 +36,6 @@ class Trial:
         :raises GatewayError: if it cannot be read, or the first images have none
         """
         name = change.move.place.name
-        if change.holds_new_pair():
-            raise _opens_s3(name)
         if not change.row.needed or name in self._proven:
             return
         try:
@@ -71,14 +69,10 @@ class Trial:
                     f"is not known ({error}). It must not"
                 )
             else:
-                raise _opens_s3(place.name)
-
-
-def _opens_s3(store: str) -> GatewayError:
-    return GatewayError(
-        f"Store {store}: the pair of keys opens the S3 server itself. Name a pair that "
-        "only the face knows, as face-key add makes one"
-    )
+                raise GatewayError(
+                    f"Store {place.name}: the pair of keys opens the S3 server itself. "
+                    "Name a pair that only the face knows, as face-key add makes one"
+                )
 
 
 def _unfit(store: str, error: StoreError) -> GatewayError:

@@ -450,16 +450,17 @@ def test_a_key_of_s3_that_is_in_no_location(bench: Bench) -> None:
     assert bench.rows.urls() == before
 
 
-def test_a_key_of_s3_while_s3_does_not_answer(bench: Bench) -> None:
-    """As where a firewall keeps a Glance host from it; of deleted images, too."""
-    gone = f"http://127.0.0.1:{free_port()}"
-    row = bench.at_s3("one").replace(bench.s3.partition("//")[2], gone[7:])
-    bench.rows.add(row, needed=False)
-    words = ["--face", bench.s3, "--key-file", str(bench.s3_keys), "--from", gone]
-    code, document = bench("seal", *words)
-    assert code == 3
-    assert "the pair of keys opens the S3 server itself" in document["error"]
-    assert bench.rows.urls() == [row]
+def test_a_location_at_s3_with_a_key_of_the_face(bench: Bench) -> None:
+    """Glance 32 writes the keys of its section into what it shows, not the host."""
+    bench.rows.add(bench.at_s3("one", user=f"FACEKEY:{FACE_SECRET}"))
+    code, document = bench.seal()
+    assert (code, document["counts"]["done"]) == (0, 1)
+    assert bench.rows.urls() == [bench.at_face("one")]
+    bench.rows.kept.clear()
+    bench.rows.add(bench.at_s3("one", user=f"FACEKEY:{FACE_SECRET}"))
+    code, document = bench.unseal()
+    assert (code, document["counts"]["done"]) == (0, 1)
+    assert bench.rows.urls() == [bench.at_s3("one")]
 
 
 def test_that_s3_did_not_answer_is_said(bench: Bench) -> None:
