@@ -36,7 +36,7 @@ _NOT_NEEDED = (
     "change the store's section, and restart Glance"
 )
 
-_LOOKS = 3
+_LOOKS = 10
 _SETTLED = 2.0  # seconds in which most requests to Glance end
 
 _COLUMNS = ("image", "store", "state", "code", "detail")
@@ -103,15 +103,17 @@ class _Work:
         """
         for _ in range(_LOOKS):
             began = datetime.datetime.now(datetime.timezone.utc)
-            if not self._look():
+            if not (tried := self._look()):
                 break
             time.sleep(_SETTLED)
+        else:
+            self.outcomes |= {number: _conflict(change) for number, change in tried}
         if not self._dry:
             self._warn_of(self._rows.importing(began))
 
-    def _look(self) -> bool:
-        """Rewrite what has to be; return whether another look may find more."""
-        again = False
+    def _look(self) -> list[tuple[int, Change]]:
+        """Rewrite what has to be; return what may have to be again."""
+        tried = []
         self.outcomes = {n: o for n, o in self.outcomes.items() if o.state == DONE}
         planned = self._plan.changes(self._rows, self._deleted)
         for number, change in self._output.progress(planned, "changes"):
@@ -120,8 +122,8 @@ class _Work:
                 continue
             self._trial.need(change)
             self.outcomes[number] = _done(change, self._rows, dry=self._dry)
-            again = not self._dry
-        return again
+            tried.append((number, change))
+        return [] if self._dry else tried
 
     def _warn_of(self, importing: frozenset[str]) -> None:
         """Have an outcome for each location that Glance may yet write back."""
@@ -138,6 +140,11 @@ def _done(change: Change, rows: LocationRows, *, dry: bool) -> Outcome:
         return Outcome(image, store, PLANNED, "planned")
     if rows.replace(change.row, str(change.move.new(change.old))):
         return Outcome(image, store, DONE, "rewritten")
+    return _conflict(change)
+
+
+def _conflict(change: Change) -> Outcome:
+    image, store = change.row.image_id, change.move.place.name
     return Outcome(
         image, store, FAILED, "conflict", "it was changed meanwhile; run this again"
     )

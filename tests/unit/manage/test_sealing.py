@@ -271,6 +271,16 @@ def test_what_glance_writes_back_is_rewritten_again(bench: Bench) -> None:
     assert bench.rows.urls() == [bench.at_face("one")]
 
 
+def test_what_glance_goes_on_writing_back_is_said(bench: Bench) -> None:
+    row = bench.rows.add(bench.at_s3("one"))
+    bench.rows.add(bench.at_s3("two"))
+    bench.rows.written_back[row.id] = 1000
+    code, document = bench.seal()
+    assert code == 1
+    assert [r["code"] for r in document["rows"]] == ["conflict", "rewritten"]
+    assert bench.rows.urls() == [bench.at_s3("one"), bench.at_face("two")]
+
+
 def test_a_location_that_another_run_has_rewritten_is_in_place(bench: Bench) -> None:
     row = bench.rows.add(bench.at_s3("one"))
 
