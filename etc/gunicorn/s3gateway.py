@@ -8,7 +8,8 @@ import os
 import pathlib
 
 bind = "0.0.0.0:9292"
-worker_class = "gthread"
+# gthread, but it closes connections whose TLS handshake or request does not come.
+worker_class = "s3gateway.standalone.worker.Worker"
 workers = min(os.cpu_count() or 1, 8)
 
 # Transfers at once in each worker.  A waiting thread costs almost nothing.  Options of

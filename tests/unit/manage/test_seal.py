@@ -7,11 +7,13 @@ import dataclasses
 import http.server
 import json
 import pathlib
+import ssl
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import trustme
 
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
@@ -121,6 +123,26 @@ def test_what_is_no_face_does_not_pass() -> None:
         found = list(face.check(store, url, PAIR, IMPATIENT))
     assert [each.code for each in found] == ["face_answers", "face_does_not_refuse"]
     assert "an old date" in found[1].found
+
+
+def test_a_certificate_that_is_not_trusted(tmp_path: pathlib.Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "right.pem"))
+    other.cert_pem.write_to_path(str(tmp_path / "wrong.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    place = store_settings(keys=Keys(PAIR))
+    with web.serving(NotFound, tls) as url:
+        at_another_name = url.replace("127.0.0.1", "localhost")
+        for face_url, file, code in (
+            (url, "right.pem", "face_answers"),
+            (url, "wrong.pem", "face_not_trusted"),
+            (at_another_name, "right.pem", "face_not_trusted"),
+            (url.replace("https:", "http:"), "right.pem", "face_does_not_answer"),
+        ):
+            store = dataclasses.replace(place, cacert=str(tmp_path / file))
+            first, *_ = face.check(store, face_url, PAIR, IMPATIENT)
+            assert first.code == code
 
 
 def test_where_nothing_listens() -> None:
