@@ -191,10 +191,7 @@ class Bucket:
         cancelled: threading.Event | None = None,
         retry_time: float = math.inf,
     ) -> T:
-        """Retry for a limited time while the store is unavailable.
-
-        :param key: what the log names; empty for the bucket itself
-        """
+        """Retry for a limited time while the store is unavailable."""
         return patiently(
             do,
             about=f"object {key}" if key else "bucket",

@@ -52,8 +52,8 @@ def place(
 
 def found(place: tuple[int, str], key: str) -> Any:
     release, url = place
-    program = [environments.bin_dir(f"glance-{release}") / "python", PROGRAM, url, key]
-    done = run(program, env={"PYTHONPATH": str(environments.ROOT)})
+    python = environments.bin_dir(f"glance-{release}") / "python"
+    done = run([python, PROGRAM, url, key], env={"PYTHONPATH": str(environments.ROOT)})
     return json.loads(done.stdout.splitlines()[-1])
 
 
