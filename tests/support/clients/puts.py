@@ -26,7 +26,7 @@ from tests.support.people import BOB
 MIB = 1024**2
 CAP = 8 * MIB  # what image_size_cap must be
 
-_PATIENCE = 60.0  # seconds
+_PATIENCE = 240.0  # seconds
 _TCP_REPAIR = 19  # linux/tcp.h
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -103,6 +103,7 @@ class Put:
         ]
         self.head = "\r\n".join([*lines, "", ""]).encode()
         self._connection = workers.connect(worker)
+        self._connection.settimeout(_PATIENCE)
 
     def send(self, data: bytes) -> None:
         """Send bytes, if the server takes them."""
