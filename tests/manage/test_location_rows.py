@@ -52,8 +52,9 @@ def place(
 
 def found(place: tuple[int, str], key: str) -> Any:
     release, url = place
-    program = [environments.bin_dir(f"glance-{release}") / "python", PROGRAM, url, key]
-    done = run(program, env={"PYTHONPATH": str(environments.ROOT)})
+    python = environments.bin_dir(f"glance-{release}") / "python"
+    line: list[str | pathlib.Path] = [python, PROGRAM, url, key]
+    done = run(line, env={"PYTHONPATH": str(environments.ROOT)})
     return json.loads(done.stdout.splitlines()[-1])
 
 
