@@ -119,7 +119,7 @@ def answer(ground: Ground, request: bytes) -> int:
     """Return the status of the answer, 0 if the connection just ends."""
     with connected(ground) as sock:
         found = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             sock.sendall(request)
             socket.socket.shutdown(sock, socket.SHUT_WR)
             while data := sock.recv(65536):
