@@ -53,7 +53,8 @@ def place(
 def found(place: tuple[int, str], key: str) -> Any:
     release, url = place
     python = environments.bin_dir(f"glance-{release}") / "python"
-    done = run([python, PROGRAM, url, key], env={"PYTHONPATH": str(environments.ROOT)})
+    line: list[str | pathlib.Path] = [python, PROGRAM, url, key]
+    done = run(line, env={"PYTHONPATH": str(environments.ROOT)})
     return json.loads(done.stdout.splitlines()[-1])
 
 
