@@ -24,6 +24,7 @@ from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage import drivers_uploads
+from s3gateway.manage import faces
 from s3gateway.manage.needs import Needs
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.reasons import DOUBTFUL
@@ -165,6 +166,7 @@ class Finder:
             self._not_listed("objects", store, error)
 
     def _not_listed(self, what: str, store: ObjectStore, error: StoreError) -> None:
+        faces.refuse(store, error)
         self.notes.append(f"The {what} in store {store.name} are not listed: {error}")
         self.complete = self.complete and what == "uploads"
 
