@@ -1,85 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn's worker: closes a connection whose request does not come.
+"""gunicorn's worker of the stand-alone gateway: waits for requests, stops.
 
-gunicorn waits in a thread for the end of a TLS handshake and of a request's header,
-as long as the client likes.  WSGI begins behind that.  So one byte on each of many
-connections would take all threads.
+It closes connections whose request does not come (``awaited``).  And it refuses
+connections as soon as it stops.  gunicorn's own keeps its listening sockets open until
+its last request has ended, and accepts nothing meanwhile: a new client waits, and is
+reset at the end.  A connection that is refused is another gateway's at once, as nothing
+was sent yet.
 """
 
 from __future__ import annotations
 
 import contextlib
-import socket
-import threading
-import time
-from collections.abc import Iterator
+import selectors
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-#: How long a client may take, in seconds: while few others are waited for, and if many
-#: are.  gunicorn itself waits five seconds for a connection's first byte.
-PATIENCE, HURRY = 30.0, 6.0
-
-
-class Awaited:
-    """The connections on which threads wait for a request.
-
-    :param threads: of the worker; a quarter of them may wait for long
-    """
-
-    def __init__(
-        self, threads: int, patience: float = PATIENCE, hurry: float = HURRY
-    ) -> None:
-        self._few = max(1, threads // 4)
-        self._patience = patience
-        self._hurry = hurry
-        self._since: dict[Any, float] = {}
-        self._lock = threading.Lock()
-
-    @contextlib.contextmanager
-    def waiting(self, connection: Any) -> Iterator[None]:
-        """Wait for the request of a connection."""
-        with self._lock:
-            self._since[connection] = time.monotonic()
-        try:
-            yield
-        finally:
-            self.came(connection)
-
-    def came(self, connection: Any) -> None:
-        """Take note that a request is there."""
-        with self._lock:
-            self._since.pop(connection, None)
-
-    def close_late(self) -> int:
-        """Close the connections that have been waited for too long; return how many.
-
-        The threads that wait for them see that the client is gone.
-        """
-        now, closed = time.monotonic(), 0
-        with self._lock:
-            for connection, since in self._since.items():  # the oldest first
-                many = len(self._since) - closed > self._few
-                if now - since < (self._hurry if many else self._patience):
-                    break
-                _close(connection.sock)
-                closed += 1
-        return closed
-
-
-def _close(sock: socket.socket) -> None:
-    """End a connection; its socket stays its thread's to close."""
-    with contextlib.suppress(OSError):
-        # Not the method of a TLS socket: that would also change the thread's state.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+from s3gateway.standalone.awaited import HURRY
+from s3gateway.standalone.awaited import PATIENCE
+from s3gateway.standalone.awaited import Awaited
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's threads, with a time-out for all that comes before a body.
 
     gunicorn promises none of the methods here.  If a release does not call one, it
-    waits as before.
+    does what it did before.
     """
 
     patience, hurry = PATIENCE, HURRY
@@ -108,3 +54,26 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         if closed := self._awaited.close_late():
             self.log.info("Closed %s connections whose request did not come", closed)
         return super().murder_keepalived(*more, **options)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Listen or pause; a worker that stops closes its listening sockets.
+
+        Older releases of gunicorn do not call this: they close them at this time.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Take the connections that have come, and let no more come."""
+        with contextlib.suppress(OSError), selectors.DefaultSelector() as waiting:
+            for listener in self.sockets:
+                waiting.register(listener, selectors.EVENT_READ)
+            while self.nr_conns < self.worker_connections:
+                found = waiting.select(0)
+                if not found:
+                    break
+                for key, _ in found:
+                    self.accept(key.fileobj)
+        for listener in self.sockets:
+            listener.close()

@@ -238,3 +238,8 @@ def test_files_are_searched_behind_a_face_alone(run: Run) -> None:
     code, _, document = run(text, "--search", "/etc")
     assert code == 2
     assert document["error"].startswith("--search: name the face as well")
+
+
+def test_a_face_that_was_not_named(sealed: Sealed, run: Run) -> None:
+    code, states, _ = run(_GLANCE.format(host=sealed.url, pair=PAIR))
+    assert (code, states["store_is_a_face"]) == (1, "error")

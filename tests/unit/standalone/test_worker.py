@@ -1,91 +1,106 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections whose request does not come are closed, the oldest first."""
+"""What becomes of the listening sockets of a worker, over real connections."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
+import logging
+import os
+import selectors
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
-from s3gateway.standalone import worker
-from s3gateway.standalone.worker import Awaited
+from s3gateway.standalone.worker import Worker
 
-
-@dataclasses.dataclass(eq=False)
-class Connection:
-    """As gunicorn has it, and the client's end."""
-
-    sock: socket.socket
-    client: socket.socket
-
-    @property
-    def is_open(self) -> bool:
-        self.client.setblocking(False)
-        with contextlib.suppress(BlockingIOError):
-            return bool(self.client.recv(1))
-        return True
+_MOST = 3
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
+class Idle(Worker):
+    """A worker that accepts connections and serves none.
 
-    def monotonic(self) -> float:
-        return self.now
+    :ivar accepted: the connections
+    """
 
+    def __init__(self, listeners: list[socket.socket]) -> None:
+        config = Config()
+        config.set("worker_connections", _MOST)
+        config.set("threads", 1)
+        log = logging.getLogger("gunicorn.tests")
+        super().__init__(1, os.getppid(), listeners, None, 30, config, log)
+        self.poller = selectors.DefaultSelector()
+        self.accepted: list[Any] = []
 
-class Ground:
-    """A worker of eight threads, of which two may wait for long."""
+    def enqueue_req(self, conn: Any) -> None:
+        self.accepted.append(conn)
 
-    def __init__(self, stack: contextlib.ExitStack, clock: Clock) -> None:
-        self.clock = clock
-        self.awaited = Awaited(8, patience=30, hurry=6)
-        self._stack = stack
-
-    def waits(self) -> Connection:
-        ours, theirs = socket.socketpair()
-        self._stack.enter_context(ours)
-        self._stack.enter_context(theirs)
-        connection = Connection(ours, theirs)
-        self._stack.enter_context(self.awaited.waiting(connection))
-        return connection
+    def close(self) -> None:
+        for connection in self.accepted:
+            connection.sock.close()
+        for listener in self.sockets:
+            listener.close()
+        self.poller.close()
+        self.tmp.close()
 
 
 @pytest.fixture
-def ground(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
-    clock = Clock()
-    monkeypatch.setattr(worker, "time", clock)
-    with contextlib.ExitStack() as stack:
-        yield Ground(stack, clock)
+def worker() -> Iterator[Idle]:
+    """A worker that listens at two ports."""
+    found = Idle([socket.create_server(("127.0.0.1", 0)) for _ in range(2)])
+    found.set_accept_enabled(True)
+    yield found
+    found.close()
 
 
-def test_few_are_waited_for_long(ground: Ground) -> None:
-    first, second = ground.waits(), ground.waits()
-    ground.clock.now += 29
-    assert ground.awaited.close_late() == 0
-    assert first.is_open
-    ground.awaited.came(second)
-    ground.clock.now += 2
-    assert ground.awaited.close_late() == 1
-    assert (first.is_open, second.is_open) == (False, True)
+@pytest.fixture
+def addresses(worker: Idle) -> list[Any]:
+    return [listener.getsockname() for listener in worker.sockets]
 
 
-def test_of_many_the_oldest_are_closed_soon(ground: Ground) -> None:
-    old = [ground.waits() for _ in range(5)]
-    ground.clock.now += 5
-    assert ground.awaited.close_late() == 0
-    new = ground.waits()
-    ground.clock.now += 2
-    assert ground.awaited.close_late() == 4
-    assert [each.is_open for each in old] == [False] * 4 + [True]
-    assert new.is_open
+def refuses(address: Any) -> bool:
+    try:
+        socket.create_connection(address, timeout=10).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
-def test_a_socket_that_is_closed_already_is_no_error(ground: Ground) -> None:
-    waiting = ground.waits()
-    waiting.sock.close()
-    ground.clock.now += 31
-    assert ground.awaited.close_late() == 1
+def test_a_pause_keeps_them(worker: Idle, addresses: list[Any]) -> None:
+    worker.set_accept_enabled(False)
+    assert not any(map(refuses, addresses))
+    assert worker.accepted == []
+    worker.set_accept_enabled(True)
+
+
+def test_a_stop_takes_what_has_come_and_refuses_the_rest(
+    worker: Idle, addresses: list[Any]
+) -> None:
+    clients = [socket.create_connection(address) for address in addresses]
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    taken = {connection.client for connection in worker.accepted}
+    assert taken == {client.getsockname() for client in clients}
+    assert all(map(refuses, addresses))
+    for client in clients:
+        client.close()
+
+
+def test_a_worker_that_is_full_takes_no_more(
+    worker: Idle, addresses: list[Any]
+) -> None:
+    clients = [socket.create_connection(addresses[0]) for _ in range(_MOST + 1)]
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    assert len(worker.accepted) == _MOST
+    assert all(map(refuses, addresses))
+    for client in clients:
+        client.close()
+
+
+def test_one_that_was_paused_stops(worker: Idle, addresses: list[Any]) -> None:
+    worker.set_accept_enabled(False)
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    assert all(map(refuses, addresses))
