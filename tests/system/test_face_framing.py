@@ -163,7 +163,9 @@ def test_broken_requests_write_nothing(ground: Ground) -> None:
         # What was changed is of no importance to anybody, or nothing is written.
         expected = BODY if status == 200 else None
         assert stored(client, key(number)) == expected, request
-    assert answers[400] + answers[403] > COUNT // 2
+    # Over TLS a request that is cut off may end the connection without an answer.
+    unanswered = answers[0] if ground.url.startswith("https:") else 0
+    assert answers[400] + answers[403] + unanswered > COUNT // 2
     print(f"{COUNT} requests: {dict(answers)}")
 
 
