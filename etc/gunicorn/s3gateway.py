@@ -8,7 +8,9 @@ import os
 import pathlib
 
 bind = "0.0.0.0:9292"
-worker_class = "gthread"
+# gthread, but it closes connections whose TLS handshake or request does not come, and
+# refuses new ones as soon as it stops.
+worker_class = "s3gateway.standalone.worker.Worker"
 workers = min(os.cpu_count() or 1, 8)
 
 # Transfers at once in each worker.  A waiting thread costs almost nothing.  Options of
@@ -16,9 +18,8 @@ workers = min(os.cpu_count() or 1, 8)
 threads = 64
 
 # How long running transfers may go on after SIGTERM, in seconds.  TimeoutStopSec in
-# s3gateway-api.service must be longer than this.  During this time gunicorn neither
-# accepts nor refuses new connections: take the host out of the load balancer first,
-# with touch /etc/s3gateway/healthcheck_disable.
+# s3gateway-api.service must be longer than this.  During this time new connections are
+# refused, so that a load balancer sends their requests to another gateway.
 graceful_timeout = 300
 
 # gunicorn kills a worker whose main thread is stuck; long transfers do not count.

@@ -24,6 +24,7 @@ from s3gateway import uris
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.manage import drivers_uploads
+from s3gateway.manage import faces
 from s3gateway.manage.needs import Needs
 from s3gateway.manage.operator import Operator
 from s3gateway.manage.reasons import DOUBTFUL
@@ -98,8 +99,7 @@ class Finder:
     def find(self, names: Collection[str]) -> Iterator[Leftover]:
         """Yield what may be collected in some stores, claims before what they name.
 
-        The claims of all stores are looked at nevertheless: older gateways kept those
-        of every store in the first one.
+        All stores are searched for claims: older gateways kept all in the first one.
         """
         claimed, listed_in = self._claims()
         # Elsewhere nobody knows which uploads are running.
@@ -165,6 +165,7 @@ class Finder:
             self._not_listed("objects", store, error)
 
     def _not_listed(self, what: str, store: ObjectStore, error: StoreError) -> None:
+        faces.refuse(store, error)
         self.notes.append(f"The {what} in store {store.name} are not listed: {error}")
         self.complete = self.complete and what == "uploads"
 

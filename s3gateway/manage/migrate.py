@@ -18,6 +18,7 @@ from s3gateway.errors import UsageError
 from s3gateway.glance.api import Image
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import faces
 from s3gateway.manage import selection
 from s3gateway.manage import work
 from s3gateway.manage.codes import code_of
@@ -162,13 +163,14 @@ def migrate(context: Context) -> bool:
 
 
 def _check_target(context: Context, to: str) -> None:
-    """Make sure that there is such a store."""
+    """Make sure that there is such a store, and that it is S3 itself."""
     context.need_locations()
     if not context.settings.multi_store:
         raise ConfigError(
             "DEFAULT", "enabled_backends", "not set; there is no other store"
         )
     selection.need_store("--to", to, context.settings.stores)
+    faces.refuse(context.stores[to])
 
 
 def _plan(

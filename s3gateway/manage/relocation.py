@@ -2,97 +2,44 @@
 """Rewrites the host and the keys in locations, row by row in Glance's database.
 
 A row is changed only if it still is what was read.  So two of these may run at once,
-and one that was ended is run again.
+and one that was ended is run again.  Glance does not look: a request that changes an
+image writes all its locations back as it has read them.  So all rows are looked at
+again until none has to be changed.
 """
 
 from __future__ import annotations
 
 import collections
-import contextlib
 import dataclasses
-from collections.abc import Iterator
+import datetime
+import time
 from collections.abc import Mapping
 
-from s3gateway import uris
-from s3gateway.config.keys import KeyPair
-from s3gateway.config.keys import Keys
-from s3gateway.config.settings import TransferSettings
-from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import ConfigError
 from s3gateway.errors import GatewayError
-from s3gateway.errors import ObjectNotFound
-from s3gateway.errors import StoreError
 from s3gateway.manage.context import Context
-from s3gateway.manage.location_rows import LocationRow
 from s3gateway.manage.location_rows import LocationRows
-from s3gateway.s3.store import S3Store
-from s3gateway.uris import StoredURI
+from s3gateway.manage.moves import DONE
+from s3gateway.manage.moves import FAILED
+from s3gateway.manage.moves import PLANNED
+from s3gateway.manage.moves import PROBLEMS
+from s3gateway.manage.moves import SKIPPED
+from s3gateway.manage.moves import STATES
+from s3gateway.manage.moves import Change
+from s3gateway.manage.moves import Move
+from s3gateway.manage.moves import Outcome
+from s3gateway.manage.moves import Plan
+from s3gateway.manage.places import Trial
 
 _NOT_NEEDED = (
     "nothing to rewrite: this Glance takes host and keys from its configuration; "
     "change the store's section, and restart Glance"
 )
 
-_TRIALS = 3  # images of a store without data after which it is the wrong place
+_LOOKS = 10
+_SETTLED = 2.0  # seconds in which most requests to Glance end
 
 _COLUMNS = ("image", "store", "state", "code", "detail")
-
-DONE, PLANNED, SKIPPED, FAILED = STATES = ("done", "planned", "skipped", "failed")
-
-
-@dataclasses.dataclass(frozen=True)
-class Move:
-    """Where the locations of a store are to be.
-
-    :ivar place: the store as locations are to name it: its endpoint and its keys
-    :ivar sources: the services that locations may name now
-    :ivar closed: URLs of S3 servers that the keys must not open, as they are a face's
-    """
-
-    place: StoreSettings
-    sources: frozenset[str]
-    closed: frozenset[str] = frozenset()
-
-    def new(self, uri: StoredURI) -> StoredURI:
-        """Return what a location becomes."""
-        keys = self.place.keys.current()
-        return dataclasses.replace(
-            uri,
-            scheme=self.place.scheme,
-            service=self.place.service,
-            access_key=keys.access_key,
-            secret_key=keys.secret_key,
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What became of a location.
-
-    :ivar code: why; it does not change
-    """
-
-    image: str
-    store: str
-    state: str
-    code: str
-    detail: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Change:
-    """A location that is to be rewritten."""
-
-    row: LocationRow
-    move: Move
-    old: StoredURI
-
-
-def at(store: StoreSettings, endpoint: str, keys: KeyPair) -> StoreSettings:
-    """Return a store at another endpoint, with other keys."""
-    return dataclasses.replace(
-        store, endpoint=endpoint, keys=Keys(keys), chain=None, face=None
-    )
 
 
 def run(context: Context, moves: Mapping[str, Move], *, deleted: bool) -> bool:
@@ -112,146 +59,92 @@ def run(context: Context, moves: Mapping[str, Move], *, deleted: bool) -> bool:
             "set, so Glance is elsewhere: run this where Glance is installed, as "
             "locations are rewritten in its database",
         )
-    outcomes: list[Outcome] = []
-    trial = _Trial(context.settings.transfer)
-    planned = _Plan(moves, frozenset(context.stores)).changes(glance.rows, deleted)
-    with output.interruptible():
-        for change in output.progress(planned, "changes"):
-            if isinstance(change, Outcome):
-                outcomes.append(change)
-                continue
-            trial.need(change)
-            outcomes.append(_done(change, glance.rows, dry=context.words.dry_run))
-    return _report(context, outcomes)
+    work = _Work(context, moves, glance.rows, deleted=deleted)
+    try:
+        with output.interruptible():
+            work.do()
+    except GatewayError:
+        if work.outcomes:
+            _report(context, work.sorted())
+        raise
+    return _report(context, work.sorted())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """Says which locations are to be rewritten.
+class _Work:
+    """Rewrites locations until none is left that has to be.
 
-    :ivar moves: by store, of those that are wanted
-    :ivar names: of all stores
+    :ivar outcomes: by the number of the row
     """
 
-    moves: Mapping[str, Move]
-    names: frozenset[str]
+    def __init__(
+        self,
+        context: Context,
+        moves: Mapping[str, Move],
+        rows: LocationRows,
+        *,
+        deleted: bool,
+    ) -> None:
+        self.outcomes: dict[int, Outcome] = {}
+        self._output = context.output
+        self._dry: bool = context.words.dry_run
+        self._rows = rows
+        self._deleted = deleted
+        self._plan = Plan(moves, frozenset(context.stores))
+        self._trial = Trial(context.settings.transfer, context.output)
 
-    def changes(self, rows: LocationRows, deleted: bool) -> Iterator[_Change | Outcome]:
-        """Yield the locations that are to be rewritten, or why they cannot be."""
-        for row in rows.all():
-            if row.needed or deleted:
-                found = self._change(row)
-                if found is not None:
-                    yield found
+    def sorted(self) -> list[Outcome]:
+        """Return the outcomes in the order of the rows."""
+        return [self.outcomes[number] for number in sorted(self.outcomes)]
 
-    def _change(self, row: LocationRow) -> _Change | Outcome | None:
-        uri = uris.try_parse(row.url)
-        store = self._store_of(row, uri)
-        if not row.url:
-            return self._skipped(row, store, "unreadable")
-        if uri is None:
-            return None
-        if not store:
-            return self._skipped(row, store, "unknown_store")
-        move = self.moves.get(store)
-        if move is None or str(move.new(uri)) == str(uri):
-            return None
-        if uri.bucket != move.place.bucket:
-            return self._skipped(row, store, "other_bucket")
-        if uri.service not in move.sources:
-            return self._skipped(row, store, "other_server")
-        return _Change(row, move, uri)
+    def do(self) -> None:
+        """Do all of it.
 
-    def _store_of(self, row: LocationRow, uri: StoredURI | None) -> str:
-        """Return the store of a location, as Glance finds it; empty if there is none.
-
-        If the location names none that is configured, its bucket decides, and of
-        several stores with such a bucket the server.
+        :raises GatewayError: if it cannot go on
         """
-        named = row.metadata.get("store")
-        if named in self.names:
-            return str(named)
-        if uri is None:
-            return ""
-        found = [n for n, m in self.moves.items() if m.place.bucket == uri.bucket]
-        if len(found) > 1:
-            found = [n for n in found if uri.service in self.moves[n].sources]
-        return found[0] if len(found) == 1 else ""
-
-    def _skipped(self, row: LocationRow, store: str, code: str) -> Outcome | None:
-        """Return the outcome; ``None`` if it is of a store that is not wanted."""
-        if store not in self.moves and self.names != set(self.moves):
-            return None
-        return Outcome(row.image_id, store, SKIPPED, code, _PROBLEMS[code])
-
-
-_PROBLEMS = {
-    "other_bucket": "it is in another bucket than the store's",
-    "other_server": "it is at a server that was not named",
-    "unknown_store": "it is not known of which store it is",
-    "unreadable": "it is encrypted, and metadata_encryption_key does not decrypt it",
-}
-
-
-class _Trial:
-    """Makes sure of each store that its data is where locations are to name it."""
-
-    def __init__(self, transfer: TransferSettings) -> None:
-        self._transfer = transfer
-        self._proven: set[str] = set()
-        self._missing: collections.Counter[str] = collections.Counter()
-
-    def need(self, change: _Change) -> None:
-        """Look at the data of a location, until there was some in this store.
-
-        :raises GatewayError: if it cannot be read, or the first images have none
-        """
-        name = change.move.place.name
-        if not change.row.needed or name in self._proven:
-            return
-        try:
-            S3Store(change.move.place, self._transfer).stat(change.old.key)
-        except ObjectNotFound as error:  # the image may have lost its data
-            self._missing[name] += 1
-            if self._missing[name] == _TRIALS:
-                raise _unfit(name, error) from None
-        except StoreError as error:
-            raise _unfit(name, error) from None
+        for _ in range(_LOOKS):
+            began = datetime.datetime.now(datetime.timezone.utc)
+            if not (tried := self._look()):
+                break
+            time.sleep(_SETTLED)
         else:
-            self._must_be_closed(change)
-            self._proven.add(name)
+            self.outcomes |= {number: _conflict(change) for number, change in tried}
+        if not self._dry:
+            self._warn_of(self._rows.importing(began))
 
-    def _must_be_closed(self, change: _Change) -> None:
-        """Make sure that the keys are a face's alone.
+    def _look(self) -> list[tuple[int, Change]]:
+        """Rewrite what has to be; return what may have to be again."""
+        tried = []
+        self.outcomes = {n: o for n, o in self.outcomes.items() if o.state == DONE}
+        planned = self._plan.changes(self._rows, self._deleted)
+        for number, change in self._output.progress(planned, "changes"):
+            if isinstance(change, Outcome):
+                self.outcomes[number] = change
+                continue
+            self._trial.need(change)
+            self.outcomes[number] = _done(change, self._rows, dry=self._dry)
+            tried.append((number, change))
+        return [] if self._dry else tried
 
-        :raises GatewayError: if they open the S3 server
-        """
-        at_once = dataclasses.replace(self._transfer, retry_time=0, connect_timeout=5)
-        place = change.move.place
-        for url in change.move.closed:
-            store = S3Store(dataclasses.replace(place, endpoint=url), at_once)
-            with contextlib.suppress(StoreError):
-                store.stat(change.old.key)
-                raise GatewayError(
-                    f"Store {place.name}: the pair of keys opens the S3 server itself. "
-                    "Name a pair that only the face knows, as face-key add makes one"
+    def _warn_of(self, importing: frozenset[str]) -> None:
+        """Have an outcome for each location that Glance may yet write back."""
+        for row in self._rows.all() if importing else ():
+            if row.image_id in importing and (store := self._plan.wanted(row)):
+                self.outcomes[row.id] = Outcome(
+                    row.image_id, store, FAILED, "importing", PROBLEMS["importing"]
                 )
 
 
-def _unfit(store: str, error: StoreError) -> GatewayError:
-    return GatewayError(
-        f"Store {store}: no image can be read with the host and keys that its "
-        f"locations would get ({error}). Check the URL, the pair of keys, and whether "
-        "the face or the S3 server answers"
-    )
-
-
-def _done(change: _Change, rows: LocationRows, *, dry: bool) -> Outcome:
+def _done(change: Change, rows: LocationRows, *, dry: bool) -> Outcome:
     image, store = change.row.image_id, change.move.place.name
     if dry:
         return Outcome(image, store, PLANNED, "planned")
     if rows.replace(change.row, str(change.move.new(change.old))):
         return Outcome(image, store, DONE, "rewritten")
+    return _conflict(change)
+
+
+def _conflict(change: Change) -> Outcome:
+    image, store = change.row.image_id, change.move.place.name
     return Outcome(
         image, store, FAILED, "conflict", "it was changed meanwhile; run this again"
     )

@@ -14,6 +14,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import UsageError
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import faces
 from s3gateway.manage import selection
 from s3gateway.manage import work
 from s3gateway.manage.codes import code_of
@@ -119,6 +120,7 @@ def run(context: Context) -> bool:
     context.need_locations()
     words = context.words
     selection.need_store("--store", words.store, context.stores)
+    faces.refuse(context.stores[words.store])
     if words.container_format != "bare" and not words.disk_format:
         raise UsageError("--disk-format: needed for a container format but bare")
     orphans = Orphans(context, context.stores[words.store])

@@ -21,8 +21,8 @@ from s3gateway.manage import pairs
 from s3gateway.manage import relocation
 from s3gateway.manage import selection
 from s3gateway.manage.context import Context
-from s3gateway.manage.relocation import Move
-from s3gateway.manage.relocation import at
+from s3gateway.manage.moves import Move
+from s3gateway.manage.moves import at
 from s3gateway.uris import service_of
 
 if TYPE_CHECKING:

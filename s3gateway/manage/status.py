@@ -20,6 +20,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import StoreError
 from s3gateway.glance.api import Refused
 from s3gateway.manage import arguments
+from s3gateway.manage import faces
 from s3gateway.manage.context import Context
 from s3gateway.manage.output import iso
 from s3gateway.manage.under_way import ALIVE
@@ -94,6 +95,7 @@ def _of_stores(stores: Mapping[str, Bucket], uploads: Uploads) -> Iterator[str]:
         try:
             uploads.look_into(store)
         except StoreError as error:
+            faces.refuse(store, error)
             yield f"The uploads in store {store.name} are not known: {error}"
 
 

@@ -129,8 +129,12 @@ class Verifier:
 
 
 def _may_pass(error: StoreError) -> bool:
-    """Whether an object may be read another time, or by somebody else."""
-    return isinstance(error, (StoreUnavailable, StoreDenied))
+    """Whether an object may be read another time, or by somebody else.
+
+    A face takes no If-Match, with which a read that broke off goes on.
+    """
+    is_refused = isinstance(error, StoreDenied) or error.code == "NotImplemented"
+    return is_refused or isinstance(error, StoreUnavailable)
 
 
 def declare(commands: Commands) -> None:

@@ -194,7 +194,7 @@ class Bucket:
         """Retry for a limited time while the store is unavailable."""
         return patiently(
             do,
-            about=f"object {key}",
+            about=f"object {key}" if key else "bucket",
             retry_time=min(self.transfer.retry_time, retry_time),
             cancelled=cancelled,
             store=self.name,

@@ -158,7 +158,7 @@ class S3Store:
         return found
 
     def ping(self) -> None:
-        self.bucket.ping()
+        self.bucket.patiently("", self.bucket.ping)
 
     def delete(self, key: str) -> None:
         self.bucket.delete(key)

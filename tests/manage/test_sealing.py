@@ -10,15 +10,20 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pathlib
+import random
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
+from concurrent import futures
 
 import pytest
 
 from s3gateway.config.keys import KeyPair
 from tests.support import tiers
 from tests.support.clients.api import Api
+from tests.support.clients.api import Response
 from tests.support.people import ADMIN
 from tests.support.people import ALICE
 from tests.support.s3 import gate as gates
@@ -115,6 +120,12 @@ class Stage:
 
     def _glance(self, server: Server) -> Glance:
         return self.cloud.glance(gateway=False, config=server.config() | self._more)
+
+    def settled(self, *words: str) -> Result:
+        """Run a command until no import is under way that has just ended."""
+        while (done := self.manage(self.face, *words)).about("importing"):
+            time.sleep(1)
+        return done
 
     def rows(self) -> list[str]:
         found = self.cloud.rows("SELECT value FROM image_locations ORDER BY id")
@@ -245,6 +256,154 @@ def test_on_33_changing_the_section_is_enough(
     assert stock.delete(ids["active"]).status == 204
     assert stock.delete(new).status == 204
     assert (real.gate.refused, face.gate.refused) == ([], [])
+
+
+def test_what_an_import_writes_back(
+    sealing: Clouds, real: Server, face: Server, tmp_path: pathlib.Path
+) -> None:
+    """Glance writes all locations of an image back, at the end, as it has read them."""
+    stage = Stage(sealing(30, "importing"), real, face)
+    face.gate.find = gates.of_pairs(FACE, REAL)
+    api = stage.at(real)
+    image_id, other = api.create(), api.create()
+    assert api.upload(image_id, DATA).status == 204
+    assert api.upload(other, DATA).status == 204
+    words = ["--face", face.url, "--key-file", face.file(tmp_path), "--from", real.url]
+    admin = stage.at(face, ADMIN)
+    with held_up(face, stage.cloud.bucket("cheap")) as reached:
+        method = {"method": {"name": "copy-image"}, "stores": ["cheap"]}
+        sent = admin.send_json("POST", f"/v2/images/{image_id}/import", method)
+        assert sent.status == 202
+        assert reached.wait(60)
+        done = stage.manage(face, "seal", *words)
+        assert done.code == 1, done.text
+        assert [row["image"] for row in done.about("importing")] == [image_id]
+        assert [row["image"] for row in done.about("rewritten")] == [other]
+        assert REAL.access_key not in stage.dump()
+    admin.wait_until(image_id, lambda image: "cheap" in image["stores"])
+    assert REAL.secret_key in stage.dump()
+    done = stage.settled("seal", *words)
+    assert (done.code, len(done.about("done"))) == (0, 1), done.text
+    assert REAL.access_key not in stage.dump()
+    face.gate.find = gates.of_pairs(FACE)
+    tried_at_s3(real)
+    sealed = stage.at(face)
+    for each in (image_id, other):
+        assert sealed.download(each).body == DATA
+        assert sealed.delete(each).status == 204
+    assert stage.cloud.kept() == []
+
+
+@contextlib.contextmanager
+def held_up(server: Server, bucket: str) -> Iterator[threading.Event]:
+    """Let writes to a bucket wait; yield what is set when there is one."""
+    reached, done = threading.Event(), threading.Event()
+
+    def before(method: str, path: str) -> None:
+        if method == "PUT" and path.startswith(f"/{bucket}/"):
+            reached.set()
+            done.wait(120)
+
+    server.gate.before = before
+    try:
+        yield reached
+    finally:
+        done.set()
+        server.gate.before = lambda method, path: None
+
+
+class Busy:
+    """Users who do all that changes locations, again and again.
+
+    :ivar images: those that are there
+    :ivar wrong: what was not as it should be
+    """
+
+    def __init__(self, api: Api, admin: Api) -> None:
+        self.images: set[str] = set()
+        self.wrong: list[str] = []
+        self.done: Counter[str] = Counter()
+        self.api, self._admin = api, admin
+        self._stop = threading.Event()
+
+    @contextlib.contextmanager
+    def working(self, users: int = 3) -> Iterator[None]:
+        self._stop.clear()
+        with futures.ThreadPoolExecutor(users) as pool:
+            running = [pool.submit(self._work, number) for number in range(users)]
+            try:
+                yield
+            finally:
+                self._stop.set()
+        for each in running:
+            each.result()
+
+    def _work(self, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311
+        mine: list[str] = []
+        while not self._stop.is_set():
+            kind = chance.choice(["create", "create", "rename", "copy", "drop", "go"])
+            if kind == "create" or not mine:
+                kind = "create"
+                mine.append(self.api.create())
+                self._expect(self.api.upload(mine[-1], DATA), 204, kind)
+            elif kind == "go":
+                self._expect(self.api.delete(mine.pop()), 204, kind)
+            else:
+                self._change(kind, chance.choice(mine), seed)
+            self.done[kind] += 1
+        self.images.update(mine)
+
+    def _change(self, kind: str, image_id: str, seed: int) -> None:
+        stores = self._admin.show(image_id)["stores"].split(",")
+        if kind == "rename":
+            change = {"op": "replace", "path": "/name", "value": str(seed)}
+            self._expect(self.api.patch(image_id, change), 200, kind)
+        elif kind == "copy" and "cheap" not in stores:
+            self._admin.copy(image_id, "cheap")
+        elif kind == "drop" and len(stores) == 2:
+            change = {"op": "remove", "path": "/locations/1"}
+            self._expect(self._admin.patch(image_id, change), 200, kind)
+
+    def _expect(self, answer: Response, status: int, kind: str) -> None:
+        if answer.status != status:
+            self.wrong.append(f"{kind}: {answer}")
+
+
+@pytest.mark.full
+@pytest.mark.timeout(1200)
+def test_while_glance_is_busy(
+    sealing: Clouds, real: Server, face: Server, tmp_path: pathlib.Path
+) -> None:
+    """No image loses its data or its location; what is left is said."""
+    stage = Stage(sealing(30, "busy"), real, face)
+    face.gate.find = gates.of_pairs(FACE, REAL)
+    there = ["--face", face.url, "--key-file", face.file(tmp_path), "--from", real.url]
+    back = ["--face", face.url, "--s3", real.url, "--key-file", real.file(tmp_path)]
+    busy = Busy(stage.at(face), stage.at(face, ADMIN))
+    stock = stage.at(real)
+    for _ in range(8):
+        image_id = stock.create()
+        assert stock.upload(image_id, DATA).status == 204
+        busy.images.add(image_id)
+    for command, words in (("seal", there), ("unseal", back)):
+        with busy.working():
+            first = stage.manage(face, command, *words)
+        assert not busy.wrong
+        assert first.code in (0, 1), first.text
+        left = {row["code"] for row in first.rows} - {"rewritten"}
+        assert left <= {"importing", "conflict"}, first.text
+        assert stage.settled(command, *words).code == 0
+        for image_id in busy.images:
+            assert busy.api.download(image_id).body == DATA
+    print(f"{dict(busy.done)}, {len(busy.images)} images are left")
+    assert stage.settled("seal", *there).code == 0
+    face.gate.find = gates.of_pairs(FACE)
+    for image_id in busy.images:
+        assert busy.api.download(image_id).body == DATA
+        assert busy.api.delete(image_id).status == 204
+    assert stage.cloud.kept() == []
+    assert REAL.secret_key not in stage.dump()
 
 
 @pytest.mark.full

@@ -198,7 +198,7 @@ def _(glance: Recorder) -> None:
         connection.sendall(head.encode() + LARGE[: 12 * MIB])
         _wait_for_an_upload(glance, image_id)
     alice.wait_until(image_id, lambda image: image["status"] == "queued")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 15
     while glance.cloud.kept(image_id) and time.monotonic() < deadline:
         time.sleep(0.1)
     glance.note("open uploads in S3", count=_open_uploads(glance, image_id))

@@ -66,6 +66,8 @@ class Client:
     :ivar images: those that must be there, whole
     :ivar uncertain: those of which something failed: whole, or not active
     :ivar gone: those that were deleted
+    :ivar half_deleted: those of the uncertain ones that Glance's driver may have
+        deleted the data of, before it gave up
     :param number: of the client; each has a project of its own
     :param through: the name of the gateway
     """
@@ -80,6 +82,7 @@ class Client:
         self.images: dict[str, Data] = {}
         self.uncertain: dict[str, Data] = {}
         self.gone: set[str] = set()
+        self.half_deleted: set[str] = set()
 
     def work(self, until: float) -> None:
         """Do one thing after the other until a time of ``time.monotonic``."""
@@ -105,6 +108,8 @@ class Client:
             outcome, detail = BROKEN, f"{type(error).__name__}: {error}"
         if outcome != OK and what not in ("download", "range", "list", "show"):
             self._doubt(image)
+            if what == "delete":
+                self.half_deleted.add(image)
         ended = time.monotonic()
         self._diary.did(
             Deed(what, self._through, image, began, ended, outcome, moved, detail)
@@ -152,7 +157,7 @@ class Client:
 
         def work() -> int:
             answer = _expect(self._api.download(image), 200)
-            _same(answer.body, data.bytes())
+            same(answer.body, data.bytes())
             return data.size
 
         return image, work
@@ -165,7 +170,7 @@ class Client:
         def work() -> int:
             wanted = f"bytes={first}-{first + count - 1}"
             answer = _expect(self._api.download(image, Range=wanted), 206)
-            _same(answer.body, data.bytes()[first : first + count])
+            same(answer.body, data.bytes()[first : first + count])
             return len(answer.body)
 
         return image, work
@@ -262,7 +267,11 @@ def _expect(answer: Response, status: int) -> Response:
     return answer
 
 
-def _same(found: bytes, wanted: bytes) -> None:
+def same(found: bytes, wanted: bytes) -> None:
+    """Make sure that bytes are those that were uploaded.
+
+    :raises Unexpected: if they are not; its cause says where
+    """
     if found == wanted:
         return
     length = f"{len(found)} of {len(wanted)} bytes"

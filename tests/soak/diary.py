@@ -37,7 +37,8 @@ class Deed:
 
     def __str__(self) -> str:
         return (
-            f"{self.what} of {self.image or 'no image'} through {self.through}: "
+            f"{self.what} of {self.image or 'no image'} through {self.through} "
+            f"at {self.began:.1f} to {self.ended:.1f}: "
             f"{self.outcome} {self.detail}".rstrip()
         )
 
@@ -100,7 +101,7 @@ ALLOWED = (
     Allowed(
         "S3: Corrupt|S3: WrongRange",
         "download|range",
-        BROKEN,
+        f"{BROKEN}|500",  # this if all of it was read before the first byte was sent
         "wrong bytes of S3 must not be delivered as if they were right",
     ),
     Allowed(
@@ -182,6 +183,12 @@ class Diary:
             if any(allowed.fits(deed, cause) for cause in self.causes):
                 return allowed.why
         return ""
+
+    def of_image(self, image: str) -> list[str]:
+        """Return what was done with an image, and what went wrong with it, in order."""
+        found: list[Deed | Cause] = [d for d in self.deeds if d.image == image]
+        found += [cause for cause in self.causes if cause.image == image]
+        return [str(each) for each in sorted(found, key=lambda each: each.ended)]
 
     def unexplained(self) -> list[Deed]:
         """Return the errors that no client should have seen."""

@@ -8,6 +8,7 @@ import pathlib
 import random
 import re
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 
+from tests.support import tiers
 from tests.support.face.ground import ACCESS_KEY
 from tests.support.face.ground import SECRET_KEY
 from tests.support.face.ground import THREADS
@@ -32,9 +34,11 @@ BODY = b"some data of an image\n" * 100
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3}) ")
 
 
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    found = Ground(tmp_path_factory.mktemp("face"), "http")
+@pytest.fixture(params=tiers.but(("http",), ("http", "https")), scope="module")
+def ground(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ground]:
+    found = Ground(tmp_path_factory.mktemp("face"), request.param)
     with found.server:
         found.wait()
         yield found
@@ -44,10 +48,20 @@ def key(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
+def connected(ground: Ground) -> socket.socket:
+    """Return a connection; over TLS it ends without saying so."""
+    host, _, port = ground.url.partition("://")[2].partition(":")
+    sock = socket.create_connection((host, int(port)), timeout=60)
+    if ground.url.startswith("http:"):
+        return sock
+    tls = ssl.create_default_context(cafile=str(ground.cacert))
+    return tls.wrap_socket(sock, server_hostname=host)
+
+
 def signed(ground: Ground, number: int) -> bytes:
     """Return a whole request, as boto3 would send it."""
     url = f"{ground.url}/{BUCKET}/{key(number)}"
-    host = ground.url.removeprefix("http://")
+    host = ground.url.partition("://")[2]
     request = AWSRequest("PUT", url, headers={"Host": host}, data=BODY)
     S3SigV4Auth(Credentials(ACCESS_KEY, SECRET_KEY), "s3", "us-east-1").add_auth(
         request
@@ -103,16 +117,27 @@ def broken(request: bytes, chance: random.Random) -> bytes:
 
 def answer(ground: Ground, request: bytes) -> int:
     """Return the status of the answer, 0 if the connection just ends."""
-    host, _, port = ground.url.removeprefix("http://").partition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as sock:
+    with connected(ground) as sock:
         found = b""
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
             sock.sendall(request)
-            sock.shutdown(socket.SHUT_WR)
+            socket.socket.shutdown(sock, socket.SHUT_WR)
             while data := sock.recv(65536):
                 found += data
     statuses = [int(status) for status in _STATUS.findall(found)]
     return next((status for status in statuses if status != 100), 0)
+
+
+def client_of(ground: Ground) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=ground.url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        region_name="us-east-1",
+        verify=str(ground.cacert),
+        config=Config(s3={"addressing_style": "path"}),
+    )
 
 
 def stored(client: Any, key: str) -> bytes | None:
@@ -126,14 +151,7 @@ def stored(client: Any, key: str) -> bytes | None:
 def test_broken_requests_write_nothing(ground: Ground) -> None:
     chance = random.Random(6)  # noqa: S311
     answers: Counter[int] = Counter()
-    client = boto3.client(
-        "s3",
-        endpoint_url=ground.url,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}),
-    )
+    client = client_of(ground)
     assert answer(ground, signed(ground, 0)) == 200
     for number in range(1, COUNT + 1):
         request = broken(signed(ground, number), chance)
@@ -158,12 +176,8 @@ def test_a_refused_body_does_not_hide_the_answer(ground: Ground) -> None:
 def test_clients_that_are_silent_give_their_threads_back(ground: Ground) -> None:
     """As a Glance host without power is: not even the connection ends."""
     head, _, body = signed(ground, 0).partition(b"\r\n\r\n")
-    host, _, port = ground.url.removeprefix("http://").partition(":")
     with contextlib.ExitStack() as stack:
-        silent = [
-            stack.enter_context(socket.create_connection((host, int(port)), 60))
-            for _ in range(THREADS)
-        ]
+        silent = [stack.enter_context(connected(ground)) for _ in range(THREADS)]
         for number, sock in enumerate(silent):
             sock.sendall(head + b"\r\n\r\n" + body[: number * 10])
         began = time.monotonic()
@@ -171,6 +185,21 @@ def test_clients_that_are_silent_give_their_threads_back(ground: Ground) -> None
         assert time.monotonic() - began > SILENCE / 2
         for sock in silent:
             assert sock.recv(4096).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_body_hides_no_second_request(ground: Ground) -> None:
+    """However its end is announced, what is in a body is not a request."""
+    assert answer(ground, signed(ground, 0)) == 200
+    hidden = signed(ground, 77)
+    for line in _LINES[:3]:
+        for start in (b"", b"0\r\n\r\n"):
+            head, separator, body = signed(ground, 0).partition(b"\r\n\r\n")
+            length = str(len(body)).encode()
+            longer = str(len(start + hidden)).encode()
+            head = head.replace(b"Length: " + length, b"Length: " + longer)
+            request = head + b"\r\n" + line.rstrip() + separator + start + hidden
+            assert 400 <= answer(ground, request) < 600, request
+    assert stored(client_of(ground), key(77)) is None
 
 
 def test_the_log_names_no_secret(ground: Ground) -> None:

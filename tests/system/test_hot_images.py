@@ -7,6 +7,7 @@ import pathlib
 import random
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
@@ -15,6 +16,7 @@ import psutil
 import pytest
 import requests
 
+from s3gateway.download.hot.files import DRAFT
 from s3gateway.download.hot.names import is_piece
 from tests.support.clients.api import Api
 from tests.support.faults.s3_faults import Meter
@@ -28,6 +30,7 @@ from tests.support.servers.cloud import Cloud
 
 MIB = 1024**2
 SIZE = 24 * MIB
+PIECE = 2 * MIB
 DATA = random.Random(29).randbytes(SIZE)  # noqa: S311
 CLIENTS = 12
 WORKERS = 4
@@ -46,7 +49,7 @@ def through(
     options = {
         "hot_images": "200MiB",
         "hot_images_dir": str(directory),
-        "download_piece": "2",
+        "download_piece": str(PIECE // MIB),
         "read_timeout": "60",
         "retry_time": "60",
     }
@@ -76,21 +79,39 @@ def pieces(directory: pathlib.Path) -> list[pathlib.Path]:
     return [path for path in directory.iterdir() if is_piece(path.name)]
 
 
+def wait_for_pieces(directory: pathlib.Path) -> None:
+    """Wait for all pieces of the image.
+
+    Each is published a moment after its last bytes were handed out.
+    """
+    deadline = time.monotonic() + 60
+    while len(pieces(directory)) != SIZE // PIECE or drafts(directory):
+        assert time.monotonic() < deadline, len(pieces(directory))
+        time.sleep(0.05)
+
+
+def drafts(directory: pathlib.Path) -> list[pathlib.Path]:
+    return list(directory.glob(f"*{DRAFT}"))
+
+
 def test_s3_sends_it_once_to_four_workers(
     through: Through, image_id: str, meter: Meter, directory: pathlib.Path
 ) -> None:
     """But for what the first download had asked for before it joined the others."""
     at_once(through, image_id)
     assert meter.count <= 1.05 * SIZE + 6 * MIB
-    assert len(pieces(directory)) == SIZE // (2 * MIB)
+    wait_for_pieces(directory)
     assert directory.stat().st_mode & 0o777 == 0o700
     sent = meter.count
     at_once(through, image_id, 4)
     assert meter.count == sent
 
 
-def test_it_is_there_while_s3_is_away(through: Through, image_id: str) -> None:
+def test_it_is_there_while_s3_is_away(
+    through: Through, image_id: str, directory: pathlib.Path
+) -> None:
     at_once(through, image_id, 4)
+    wait_for_pieces(directory)
     through.proxy.down()
     try:
         assert received(through.api, image_id) == (DATA, True)
@@ -105,6 +126,7 @@ def test_glance_is_asked_first(
 ) -> None:
     """A stranger gets nothing, and nobody gets a deactivated image."""
     at_once(through, image_id, 4)
+    wait_for_pieces(directory)
     assert Api(through.api.url, BOB).download(image_id).status == 404
     admin = Api(through.api.url, ADMIN)
     answer = admin.request("POST", f"/v2/images/{image_id}/actions/deactivate")
@@ -119,7 +141,7 @@ def test_a_delete_takes_its_pieces(
     through: Through, image_id: str, directory: pathlib.Path
 ) -> None:
     at_once(through, image_id, 4)
-    assert pieces(directory)
+    wait_for_pieces(directory)
     assert through.api.delete(image_id).status == 204
     assert through.api.download(image_id).status == 404
     assert pieces(directory) == []
@@ -170,6 +192,7 @@ def test_damaged_files_are_read_from_s3(
     through: Through, image_id: str, directory: pathlib.Path
 ) -> None:
     at_once(through, image_id, 4)
+    wait_for_pieces(directory)
     for number, path in enumerate(sorted(pieces(directory))):
         with path.open("r+b") as file:
             file.seek(number * 1000)

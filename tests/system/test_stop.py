@@ -73,6 +73,18 @@ def stop(gateway: Gateway) -> None:
         time.sleep(0.05)
 
 
+def wait_until_it_refuses(api: Api) -> None:
+    """Wait until new connections are refused, while transfers still run."""
+    deadline = time.monotonic() + 30
+    while True:
+        assert time.monotonic() < deadline
+        try:
+            api.connect().close()
+        except ConnectionRefusedError:
+            return
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("gateway", [60], indirect=True)
 def test_running_transfers_end(cloud: Cloud, gateway: Gateway) -> None:
     api = Api(gateway.url, ALICE)
@@ -91,6 +103,7 @@ def test_running_transfers_end(cloud: Cloud, gateway: Gateway) -> None:
         going_up = pool.submit(upload, api, image_id, body)
         assert body.begun.wait(60)
         stop(gateway)
+        wait_until_it_refuses(api)
         body.go_on.set()
         assert download.content == DATA
         answer = going_up.result()

@@ -23,7 +23,7 @@ SERVERS = ["gunicorn", "uwsgi"]
 
 def nothing_left(cloud: Cloud, image_id: str) -> bool:
     """Wait until nothing is left; the gateway cleans up behind a lost client."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while cloud.kept(image_id):
         if time.monotonic() > deadline:
             return False

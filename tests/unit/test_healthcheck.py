@@ -113,7 +113,7 @@ class Clock:
 
     def stop(self) -> None:
         self._over.set()
-        for sleeper in self._sleepers:
+        for sleeper in list(self._sleepers):
             sleeper.join(60)
             assert not sleeper.is_alive()
 
@@ -157,14 +157,16 @@ def test_once_asked_it_looks_by_itself() -> None:
 
 def test_a_store_that_hangs_holds_nobody_up_and_is_asked_once() -> None:
     found = stores("hangs")
-    released = threading.Event()
+    asked, released = threading.Event(), threading.Event()
 
     def hang(request: str, key: str) -> None:
+        asked.set()
         released.wait(60)
 
     found["hangs"].before = hang
     monitor = Monitor(found, settings(timeout=0.05))
     states = [monitor.states()["hangs"] for _ in range(3)]
+    assert asked.wait(60)
     released.set()
     assert not any(state.up for state in states)
     assert "has not answered in time" in states[0].problem

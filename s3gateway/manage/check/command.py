@@ -136,6 +136,9 @@ def _all(context: Context) -> Iterator[Finding]:
     yield from keystone.check(context.conf)
     words = context.words
     for store in _stores(context):
+        if unnamed := seal.unnamed(context, store):
+            yield unnamed
+            continue
         transfer = context.settings.transfer
         yield from check_store(store, transfer, write=not words.no_write)
     yield from seal.of_gateway(context, _stores(context))

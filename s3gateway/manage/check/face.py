@@ -55,12 +55,20 @@ _MEANINGS = {
         "S3 does not answer the gateway",
         "The gateway's log says why; run check on the gateway's host.",
     ),
+    "SSLError": Meaning(
+        "face_not_trusted",
+        "cannot be asked over TLS",
+        "Its certificate must be for the host in the URL; s3_store_cacert must name a "
+        "file with its authority, on the gateway's host beside that of S3; and https "
+        "is right only if gunicorn or a proxy has a certificate for the face.",
+    ),
 }
 _OTHER = Meaning(
     "face_does_not_answer",
     "does not answer as a face",
-    "Look at the face's URL, the ports in the gateway's paste file and those that "
-    "gunicorn listens on, at firewalls, and at the gateway's log.",
+    "Look at the face's URL, also whether it is https, at the ports in the gateway's "
+    "paste file and those that gunicorn listens on, at firewalls, and at the "
+    "gateway's log.",
 )
 
 

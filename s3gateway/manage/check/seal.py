@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -10,11 +11,13 @@ from s3gateway.config import remote as remote_glance
 from s3gateway.config import sources
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.stores import StoreSettings
+from s3gateway.manage import faces
 from s3gateway.manage.check import face
 from s3gateway.manage.check import findings
 from s3gateway.manage.check import traces
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.context import Context
+from s3gateway.s3.store import S3Store
 from s3gateway.uris import service_of
 
 
@@ -47,6 +50,23 @@ def of_glance(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Fin
     read = sources.read_by(context.conf)
     searched = traces.places(read, context.words.search)
     yield from traces.check(searched, opening)
+
+
+def unnamed(context: Context, store: StoreSettings) -> Finding | None:
+    """Say that a store is a face, of which the command was not told."""
+    if remote_glance.read(context.conf) is not None:
+        return None
+    transfer = context.settings.transfer
+    at_once = dataclasses.replace(transfer, retry_time=0, connect_timeout=5)
+    if not faces.is_one(S3Store(store, at_once)):
+        return None
+    return findings.error(
+        "store_is_a_face",
+        f"store {store.name}",
+        "is the face of a sealed gateway",
+        "Here is stock Glance behind it, and no gateway: name the face by --face, the "
+        "same URL as s3_store_host.",
+    )
 
 
 def _elsewhere(store: StoreSettings) -> Finding:

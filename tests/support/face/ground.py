@@ -18,6 +18,7 @@ from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 
 THREADS = 16
+WORKER = "s3gateway.standalone.worker.Worker"
 DRIVER = pathlib.Path(__file__).with_name("driver.py")
 ACCESS_KEY, SECRET_KEY = "FACEKEY", "a-secret/of+the=face/for-the-driver"
 
@@ -27,9 +28,12 @@ class Ground:
 
     :ivar url: of the face
     :ivar cacert: of its certificate, over TLS
+    :param worker: gunicorn's class
     """
 
-    def __init__(self, directory: pathlib.Path, scheme: str) -> None:
+    def __init__(
+        self, directory: pathlib.Path, scheme: str, worker: str = WORKER
+    ) -> None:
         self._directory = directory
         self._port = free_port()
         self.url = f"{scheme}://localhost:{self._port}"
@@ -50,7 +54,7 @@ class Ground:
                 sys.executable,
                 "-m",
                 "gunicorn",
-                "--worker-class=gthread",
+                f"--worker-class={worker}",
                 f"--threads={THREADS}",
                 f"--bind=127.0.0.1:{self._port}",
                 *tls,

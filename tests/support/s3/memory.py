@@ -200,6 +200,12 @@ class MemoryStore:
             self.requests.append(request)
         self.before(request, key)
 
+    def moved(self, *, sent: int = 0, readers: int = 0) -> None:
+        """Count what readers do, of which several may run at once."""
+        with self._lock:
+            self.sent += sent
+            self.open_readers += readers
+
     def _check(self, key: str, if_absent: bool, if_match: str = "") -> None:
         if if_absent and key in self.objects_by_key:
             raise ObjectExists(f"Store {self.name} has such an object")
@@ -223,14 +229,14 @@ class MemoryReader:
         self._key = key
         self._data = io.BytesIO(data)
         self._open = True
-        store.open_readers += 1
+        store.moved(readers=1)
 
     def read(self, limit: int) -> bytes:
         self._store.count("more", self._key)
         data = self._data.read(limit)
         if not data:
             raise StoreUnavailable(f"Store {self._store.name} broke off")
-        self._store.sent += len(data)
+        self._store.moved(sent=len(data))
         return data
 
     def fill(self, buffer: memoryview) -> None:
@@ -240,7 +246,7 @@ class MemoryReader:
         self._data.seek(0, io.SEEK_END)
 
     def close(self) -> None:
-        self._store.open_readers -= self._open
+        self._store.moved(readers=-self._open)
         self._open = False
 
 

@@ -157,6 +157,7 @@ def instance(url: str) -> dict[str, str]:
     return {
         "AWS_EC2_METADATA_DISABLED": "false",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+        "AWS_METADATA_SERVICE_TIMEOUT": "10",  # a busy machine is slow to answer
     }
 
 

@@ -88,6 +88,7 @@ def serving(
     flavor: str = "keystone",
     glance_config: Config | None = None,
     env: Mapping[str, str] | None = None,
+    tls: str = "",
     **options: str,
 ) -> Iterator[Sealed]:
     """Run a sealed gateway and its Glance.
@@ -97,10 +98,11 @@ def serving(
     :param flavor: of Glance's paste file
     :param glance_config: further options of Glance
     :param env: further variables of the gateway's environment
+    :param tls: a file with the private key and the certificate of the gateway
     :param options: of the section ``s3gateway``
     """
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = GatewaySpec(tls=tls).url(port)
     real = cloud.stores()
     config = merged(standalone.behind_face(url), glance_config or {})
     glance = cloud.glance(gateway=False, config=config, flavor=flavor)
@@ -112,6 +114,7 @@ def serving(
         release = {"glance_release": str(cloud.release)}
         spec = GatewaySpec(
             face=port,
+            tls=tls,
             most=most,
             arguments=arguments,
             env=env or {},

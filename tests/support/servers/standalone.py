@@ -55,6 +55,7 @@ class GatewaySpec:
     :ivar prefix: the path under which it answers
     :ivar service_user: whether the stand-in's service user is configured
     :ivar face: the port of its face, 0 if it is not sealed
+    :ivar tls: a file with the private key and the certificate of both ports
     :ivar most: requests to the image API at once, if it is sealed
     :ivar arguments: gunicorn's, beside the shipped file's
     :ivar config: options by section
@@ -66,11 +67,16 @@ class GatewaySpec:
     prefix: str = ""
     service_user: bool = True
     face: int = 0
+    tls: str = ""
     most: int = 48
     arguments: tuple[str, ...] = ()
     config: Mapping[str, Mapping[str, str]] = dataclasses.field(default_factory=dict)
     policy: str = ""
     env: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def url(self, port: int) -> str:
+        """Return the URL of a port; a certificate is for the host's name."""
+        return f"https://localhost:{port}" if self.tls else f"http://127.0.0.1:{port}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,14 +117,18 @@ def serving(
             f"--config={GUNICORN}",  # or it were the one in /etc, if there is one
             *binds,
             "--workers=1",
+            *([f"--certfile={spec.tls}", f"--keyfile={spec.tls}"] if spec.tls else []),
             *spec.arguments,
         ],
         log=directory / "gateway.log",
         env={"PYTHONPATH": str(ROOT), **spec.env},
         cwd=directory,
     ) as server:
-        server.wait_for_url(f"http://127.0.0.1:{port}/healthcheck")
-        url = f"http://127.0.0.1:{port}{spec.prefix}"
+        if spec.tls:
+            server.wait_for_port(port)
+        else:
+            server.wait_for_url(f"{spec.url(port)}/healthcheck")
+        url = f"{spec.url(port)}{spec.prefix}"
         yield Gateway(url=url, server=server, directory=directory)
 
 
@@ -140,7 +150,7 @@ def _config(
         base["service_user"] = SERVICE_USER
     if spec.face:
         base["s3gateway"] = {
-            "face_url": f"http://127.0.0.1:{spec.face}",
+            "face_url": spec.url(spec.face),
             "face_keys": str(directory / "face-keys"),
         }
     return merged(base, spec.config)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import socketserver
+import ssl
 import threading
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -14,10 +15,14 @@ from collections.abc import Iterator
 @contextlib.contextmanager
 def serving(
     handler: Callable[..., http.server.BaseHTTPRequestHandler],
+    tls: ssl.SSLContext | None = None,
 ) -> Iterator[str]:
     """Serve with a handler on 127.0.0.1, and yield the URL."""
-    with running(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as port:
-        yield f"http://127.0.0.1:{port}"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    with running(server) as port:
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
 
 
 @contextlib.contextmanager

@@ -250,7 +250,7 @@ def test_nothing_is_left_open_before_the_first_byte(
         make(verify_downloads=True).get(request(), ID)
     assert stores["fast"].open_readers == 0
     for thread in set(threading.enumerate()) - before:
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
 
 

@@ -7,16 +7,7 @@ import pytest
 
 from s3gateway.download.pace import Pace
 from tests.support.s3.memory import MIB
-
-
-class Clock:
-    """Stands still unless it is moved on."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
+from tests.unit.download.delivering import Clock
 
 
 @pytest.mark.parametrize(

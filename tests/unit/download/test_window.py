@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 import sys
 import threading
+import time
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
@@ -115,11 +116,19 @@ def test_it_narrows_when_the_store_waits_for_the_client(
 def test_it_grows_when_the_client_waits_for_the_store(
     window: Window, pool: Pool
 ) -> None:
-    later = threading.Timer(0.1, pool.fetch, [1])
+    later = threading.Thread(target=fetch_late, args=[pool])
     later.start()
     assert len(window.read()) == SLAB
     later.join()
     assert pool.asked == 1 + 2 * FIRST
+
+
+def fetch_late(pool: Pool) -> None:
+    """Fetch a piece when the client waits for it, which has more of them begun."""
+    deadline = time.monotonic() + 10
+    while pool.asked < 1 + 2 * FIRST and time.monotonic() < deadline:
+        time.sleep(0.001)
+    pool.fetch(1)
 
 
 @pytest.mark.parametrize("threads", [0, 1, FIRST - 1, FIRST + 3])

@@ -174,6 +174,6 @@ def test_parts_at_once_share_the_memory(ground: Ground) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert len(replies) == 8
     assert len(ground.store.open_uploads[upload_id].parts) == 8

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
 
+from s3gateway.manage.work import Work
 from tests.unit.manage.moving import Moving
 
 MIB = 1024**2
@@ -130,7 +133,7 @@ def test_several_at_once(moving: Moving) -> None:
     together = threading.Barrier(3)
 
     def before_data(image_id: str) -> None:
-        together.wait(30)
+        together.wait(120)
 
     moving.glance.before_data = before_data
     images = {moving.glance.image() for _ in range(6)}
@@ -149,15 +152,27 @@ def test_each_finished_image_is_a_line_in_a_log(moving: Moving) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("words", [(), ("--concurrency", "2")])
 def test_who_is_interrupted_says_what_was_done(
-    moving: Moving, number: signal.Signals, words: tuple[str, ...]
+    moving: Moving,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+    words: tuple[str, ...],
 ) -> None:
     images = [moving.glance.image(b"x" * MIB) for _ in range(5)]
-    asked: list[str] = []
+    asked = itertools.count(1)  # by several threads
+    works: list[Work] = []
+    of = Work.of
+
+    def kept(*of_command: Any) -> Work:
+        works.append(of(*of_command))
+        return works[-1]
 
     def before_data(image_id: str) -> None:
-        asked.append(image_id)
-        if len(asked) == 3:
+        if (count := next(asked)) == 3:
             os.kill(os.getpid(), number)
+        if count >= 3 and threading.current_thread() is not threading.main_thread():
+            assert works[-1]._stopped.wait(120)  # they might do all before it acts
+
+    monkeypatch.setattr(Work, "of", kept)
 
     moving.glance.before_data = before_data
     code, document = moving(*MIGRATE, *words)

@@ -7,11 +7,13 @@ import dataclasses
 import http.server
 import json
 import pathlib
+import ssl
 from collections.abc import Callable
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import trustme
 
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
@@ -123,6 +125,26 @@ def test_what_is_no_face_does_not_pass() -> None:
     assert "an old date" in found[1].found
 
 
+def test_a_certificate_that_is_not_trusted(tmp_path: pathlib.Path) -> None:
+    authority, other = trustme.CA(), trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "right.pem"))
+    other.cert_pem.write_to_path(str(tmp_path / "wrong.pem"))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    place = store_settings(keys=Keys(PAIR))
+    with web.serving(NotFound, tls) as url:
+        at_another_name = url.replace("127.0.0.1", "localhost")
+        for face_url, file, code in (
+            (url, "right.pem", "face_answers"),
+            (url, "wrong.pem", "face_not_trusted"),
+            (at_another_name, "right.pem", "face_not_trusted"),
+            (url.replace("https:", "http:"), "right.pem", "face_does_not_answer"),
+        ):
+            store = dataclasses.replace(place, cacert=str(tmp_path / file))
+            first, *_ = face.check(store, face_url, PAIR, IMPATIENT)
+            assert first.code == code
+
+
 def test_where_nothing_listens() -> None:
     store = store_settings(keys=Keys(PAIR))
     url = f"http://127.0.0.1:{free_port()}"
@@ -176,8 +198,8 @@ def run(
 
 def test_on_a_host_of_glance(sealed: Sealed, run: Run, tmp_path: pathlib.Path) -> None:
     text = _GLANCE.format(host=sealed.url, pair=PAIR)
-    _, states, _ = run(text, "--face", sealed.url)
-    assert states["face_answers"] == states["face_refuses"] == "ok"
+    _, states, document = run(text, "--face", sealed.url)
+    assert states.get("face_answers") == states.get("face_refuses") == "ok", document
     assert states["files_without_keys"] == "ok"
     # What only concerns a gateway is not asked.
     assert not any(code.startswith(("pipeline", "glance_id")) for code in states)
@@ -216,3 +238,8 @@ def test_files_are_searched_behind_a_face_alone(run: Run) -> None:
     code, _, document = run(text, "--search", "/etc")
     assert code == 2
     assert document["error"].startswith("--search: name the face as well")
+
+
+def test_a_face_that_was_not_named(sealed: Sealed, run: Run) -> None:
+    code, states, _ = run(_GLANCE.format(host=sealed.url, pair=PAIR))
+    assert (code, states["store_is_a_face"]) == (1, "error")

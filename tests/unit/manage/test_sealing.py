@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
+import datetime
 import functools
 import http.server
 import json
@@ -14,14 +16,18 @@ from typing import Any
 
 import pytest
 
+from s3gateway.errors import GlanceError
 from s3gateway.glance.releases import Traits
+from s3gateway.manage import location_rows
 from s3gateway.manage import main
+from s3gateway.manage import relocation
 from s3gateway.manage.context import Context
 from s3gateway.manage.location_rows import LocationRow
 from s3gateway.manage.location_rows import decrypted
 from s3gateway.manage.operator import Operator
 from tests.support import schema
 from tests.support.servers import web
+from tests.support.servers.processes import free_port
 
 SECRET = "a-secret-of-20-bytes"
 FACE_SECRET = "face-secret-of-25-bytes-x"
@@ -66,13 +72,18 @@ class Server(http.server.BaseHTTPRequestHandler):
 class Rows:
     """The rows of Glance's database.
 
-    :ivar changed: called with each row before it is replaced
+    :ivar stop_after: so many rows are replaced before ``stops`` is raised
+    :ivar written_back: as often Glance writes back what it had read, by row
+    :ivar imported: the images that Glance imports
     """
 
     def __init__(self) -> None:
         self.kept: dict[int, LocationRow] = {}
         self.stop_after: int | None = None
+        self.stops: type[BaseException] = KeyboardInterrupt
         self.elsewhere: set[int] = set()
+        self.written_back: collections.Counter[int] = collections.Counter()
+        self.imported: set[str] = set()
 
     def add(
         self, url: str, *, store: str | None = "fast", needed: bool = True
@@ -90,11 +101,17 @@ class Rows:
         if self.stop_after is not None:
             self.stop_after -= 1
             if self.stop_after < 0:
-                raise KeyboardInterrupt
+                raise self.stops("it stops here")
         if row.id in self.elsewhere or self.kept[row.id].stored != row.stored:
             return False
+        if self.written_back[row.id]:
+            self.written_back[row.id] -= 1
+            return True
         self.kept[row.id] = dataclasses.replace(row, url=url, stored=url)
         return True
+
+    def importing(self, since: datetime.datetime) -> frozenset[str]:
+        return frozenset(self.imported)
 
     def urls(self) -> list[str]:
         return [row.url for row in self.kept.values()]
@@ -169,6 +186,7 @@ def bench(
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Bench]:
     missing: set[str] = set()
+    monkeypatch.setattr(relocation, "_SETTLED", 0)
     s3 = functools.partial(Server, "ACCESSKEY", missing)
     face = functools.partial(Server, "FACEKEY", missing)
     with web.serving(s3) as s3_url, web.serving(face) as face_url:
@@ -242,6 +260,114 @@ def test_a_location_that_changed_meanwhile_is_left_alone(bench: Bench) -> None:
         ("failed", "conflict")
     ]
     assert bench.rows.urls() == [row.url]
+
+
+def test_what_glance_writes_back_is_rewritten_again(bench: Bench) -> None:
+    """A request that changes an image writes all locations back as it has read them."""
+    row = bench.rows.add(bench.at_s3("one"))
+    bench.rows.written_back[row.id] = 1
+    code, document = bench.seal()
+    assert (code, document["counts"]["done"]) == (0, 1)
+    assert bench.rows.urls() == [bench.at_face("one")]
+
+
+def test_what_glance_goes_on_writing_back_is_said(bench: Bench) -> None:
+    row = bench.rows.add(bench.at_s3("one"))
+    bench.rows.add(bench.at_s3("two"))
+    bench.rows.written_back[row.id] = 1000
+    code, document = bench.seal()
+    assert code == 1
+    assert [r["code"] for r in document["rows"]] == ["conflict", "rewritten"]
+    assert bench.rows.urls() == [bench.at_s3("one"), bench.at_face("two")]
+
+
+def test_a_location_that_another_run_has_rewritten_is_in_place(bench: Bench) -> None:
+    row = bench.rows.add(bench.at_s3("one"))
+
+    def rewritten_elsewhere(read: LocationRow, url: str) -> bool:
+        bench.rows.kept[row.id] = dataclasses.replace(row, url=url, stored=url)
+        return False
+
+    bench.rows.replace = rewritten_elsewhere
+    code, document = bench.seal()
+    assert (code, document["rows"]) == (0, [])
+
+
+def test_images_that_are_imported_meanwhile_are_named(bench: Bench) -> None:
+    """Glance writes their locations back at the end, however long that takes."""
+    copied = bench.rows.add(bench.at_s3("one"))
+    bench.rows.add(bench.at_s3("two"))
+    other = bench.rows.add("file:///images/three", store="local")
+    bench.rows.imported = {copied.image_id, other.image_id}
+    code, document = bench.seal()
+    assert code == 1
+    rows = [(row["image"], row["state"], row["code"]) for row in document["rows"]]
+    assert rows[0] == (copied.image_id, "failed", "importing")
+    assert [row[1:] for row in rows[1:]] == [("done", "rewritten")]
+    assert bench.rows.urls()[:2] == [bench.at_face("one"), bench.at_face("two")]
+    code, document = bench.seal("--dry-run")
+    assert (code, document["rows"]) == (0, [])
+    bench.rows.imported.clear()
+    assert bench.seal()[0] == 0
+
+
+def test_what_was_done_before_an_error_is_said(bench: Bench) -> None:
+    for number in range(5):
+        bench.rows.add(bench.at_s3(f"key-{number}"))
+    bench.rows.stop_after, bench.rows.stops = 2, GlanceError
+    code, document = bench.seal()
+    assert code == 3
+    assert "it stops here" in document["error"]
+    assert [row["state"] for row in document["rows"]] == ["done", "done"]
+    assert document["counts"]["done"] == 2
+
+
+def test_a_url_that_glances_driver_does_not_understand(bench: Bench) -> None:
+    bench.rows.add("s3://ACCESSKEY")
+    code, document = bench.seal()
+    assert code == 1
+    assert [row["code"] for row in document["rows"]] == ["no_location"]
+
+
+class DBDeadlock(Exception):
+    """As oslo.db names it."""
+
+
+def test_a_database_that_is_busy_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(location_rows, "_PAUSES", (0.0, 0.0))
+    errors: list[Exception] = []
+
+    def ask() -> int:
+        if errors:
+            raise errors.pop()
+        return 7
+
+    busy = [DBDeadlock(), RuntimeError("(sqlite3...) database is locked [SQL: ...]")]
+    errors[:] = busy
+    assert location_rows.answered(ask) == 7
+    errors[:] = [RuntimeError("UPDATE ... a-secret"), *busy]
+    with pytest.raises(GlanceError, match=r"did not answer \(RuntimeError\)") as raised:
+        location_rows.answered(ask)
+    assert "secret" not in str(raised.value)
+    errors[:] = [*busy, DBDeadlock()]
+    with pytest.raises(GlanceError, match="DBDeadlock"):
+        location_rows.answered(ask)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, {}),
+        ("null", {}),
+        ("[1]", {}),
+        ("{", {}),
+        ('{"store": "fast"}', {"store": "fast"}),
+    ],
+)
+def test_metadata_that_is_none(text: str | None, found: dict[str, str]) -> None:
+    assert location_rows.metadata_in(text) == found
 
 
 def test_locations_elsewhere_are_left_alone_unless_they_are_named(bench: Bench) -> None:
@@ -322,6 +448,39 @@ def test_a_key_of_s3_is_no_key_of_the_face(bench: Bench) -> None:
     assert code == 3
     assert "the pair of keys opens the S3 server itself" in document["error"]
     assert bench.rows.urls() == before
+
+
+def test_a_key_of_s3_that_is_in_no_location(bench: Bench) -> None:
+    bench.rows.add(bench.at_s3("one", user=f"BEFORE:{SECRET}"))
+    before = bench.rows.urls()
+    face = bench.s3.replace("127.0.0.1", "localhost")
+    code, document = bench("seal", "--face", face, "--key-file", str(bench.s3_keys))
+    assert code == 3
+    assert "the pair of keys opens the S3 server itself" in document["error"]
+    assert bench.rows.urls() == before
+
+
+def test_a_location_at_s3_with_a_key_of_the_face(bench: Bench) -> None:
+    """Glance 32 writes the keys of its section into what it shows, not the host."""
+    bench.rows.add(bench.at_s3("one", user=f"FACEKEY:{FACE_SECRET}"))
+    code, document = bench.seal()
+    assert (code, document["counts"]["done"]) == (0, 1)
+    assert bench.rows.urls() == [bench.at_face("one")]
+    bench.rows.kept.clear()
+    bench.rows.add(bench.at_s3("one", user=f"FACEKEY:{FACE_SECRET}"))
+    code, document = bench.unseal()
+    assert (code, document["counts"]["done"]) == (0, 1)
+    assert bench.rows.urls() == [bench.at_s3("one")]
+
+
+def test_that_s3_did_not_answer_is_said(bench: Bench) -> None:
+    bench.rows.add(bench.at_s3("one"))
+    assert bench.seal("--from", f"http://127.0.0.1:{free_port()}")[0] == 0
+    assert "whether the pair of keys opens the S3 server is not known" in bench.said
+    bench.rows.kept.clear()
+    bench.rows.add(bench.at_s3("two"))
+    assert bench.seal()[0] == 0
+    assert "is not known" not in bench.said
 
 
 def test_another_key_of_the_face(bench: Bench) -> None:

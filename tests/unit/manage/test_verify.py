@@ -33,6 +33,7 @@ from s3gateway.manage.main import main
 from s3gateway.manage.output import Output
 from s3gateway.manage.verify import Verdict
 from s3gateway.manage.verify import Verifier
+from s3gateway.s3.errors import of_answer
 from tests.support import schema
 from tests.support.s3.memory import MemoryStore
 
@@ -97,6 +98,7 @@ def bench() -> Bench:
         (StoreError("Store fast answered 403 InvalidObjectState"), "bad"),
         (StoreDenied("Store fast answered 403 AccessDenied"), "unknown"),
         (StoreUnavailable("Store fast answered 500 InternalError"), "unknown"),
+        (of_answer("fast", 501, "NotImplemented"), "unknown"),
     ],
 )
 def test_one_object_that_cannot_be_read(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import http.server
 import socket
+import threading
 import time
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> S3Store:
 
 
 def test_a_claim_is_not_waited_for(dead: S3Store) -> None:
+    assert dead.bucket.connection  # made before: that takes a moment of its own
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         Claims({"fast": dead}, 300.0).take("image", Attempt("fast", "key"))
@@ -76,12 +78,40 @@ def first_bytes(store: S3Store) -> None:
 def test_nobody_waits_for_a_silent_server(
     silence: S3Store, ask: Callable[[S3Store], None]
 ) -> None:
-    assert silence.bucket.connection  # made before: that takes a moment of its own
+    assert silence.bucket.connection
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         ask(silence)
     assert time.monotonic() - began < 10
     assert silence.is_down
+
+
+class Listing(http.server.BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
+def test_a_server_that_is_started_again() -> None:
+    """It refuses connections for a moment, and an upload begins just then."""
+    address = ("127.0.0.1", 0)
+    with http.server.HTTPServer(address, Listing, bind_and_activate=False) as server:
+        server.server_bind()  # it does not listen yet
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        store = S3Store(store_settings(endpoint=endpoint), PATIENT)
+
+        def start() -> None:
+            server.server_activate()
+            server.handle_request()
+
+        later = threading.Timer(0.5, start)
+        later.start()
+        sign_of_life(store)
+        later.join()
 
 
 def test_a_name_with_many_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,11 +155,12 @@ def test_a_body_that_has_begun_may_be_silent_for_longer(
     monkeypatch: pytest.MonkeyPatch, protocol: str
 ) -> None:
     """The limit is on the wait for an answer, not on what comes with it."""
-    monkeypatch.setattr(retries, "_ANSWERING", 1.0)
-    monkeypatch.setattr(Slow, "pause", 2.0)
+    monkeypatch.setattr(retries, "_ANSWERING", 3.0)
+    monkeypatch.setattr(Slow, "pause", 4.0)
     monkeypatch.setattr(Slow, "protocol_version", protocol)
     with web.serving(Slow) as endpoint:
         store = S3Store(store_settings(endpoint=endpoint), PATIENT)
+        assert store.bucket.connection
         with retries.while_nothing_moved():
             reader = store.read("key", Span(0, 4), size=4)
         assert reader.read(2) + reader.read(2) == b"data"

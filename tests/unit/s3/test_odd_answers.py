@@ -22,7 +22,7 @@ from tests.support.s3.memory import store_settings
 from tests.support.s3.stores import TRANSFER
 from tests.support.servers import web
 
-_IMPATIENT = dataclasses.replace(TRANSFER, retry_time=0.0, read_timeout=5)
+_IMPATIENT = dataclasses.replace(TRANSFER, retry_time=0.0)
 _LIST = "<ListBucketResult>{}</ListBucketResult>"
 _UPLOADS = "<ListMultipartUploadsResult>{}</ListMultipartUploadsResult>"
 

@@ -40,8 +40,8 @@ def upstream(url: str) -> Upstream:
             url=url,
             cacert="",
             pass_host=True,
-            connect_timeout=5,
-            read_timeout=5,
+            connect_timeout=60,
+            read_timeout=60,
             release=33,
         )
     )
@@ -196,12 +196,12 @@ def early(answer: bytes) -> Iterator[str]:
     Its connection has to be closed when the answer was read.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(60)
 
         def serve() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(60)
                 seen = b""
                 while b"\r\n\r\n" not in seen:
                     seen += connection.recv(1000)

@@ -21,10 +21,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 # A server that has left its parent, its session and its process group.
 DAEMON = f"""
 (setsid {sys.executable} -c '
-import socket, time
+import os, pathlib, socket, time
 listener = socket.create_server(("127.0.0.1", 0))
+pathlib.Path(os.environ["TMPDIR"], "listens").touch()
 time.sleep(600)' < /dev/null > /dev/null 2>&1 &)
-sleep 1
+until test -e $TMPDIR/listens; do sleep 0.05; done
+rm $TMPDIR/listens
 """
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import http.server
+import itertools
 import json
 import pathlib
 import threading
@@ -88,7 +89,21 @@ def source(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_everything_is_done_and_nothing_left(images: str, source: pathlib.Path) -> None:
+class Clock:
+    """Takes the place of ``time``; a look at it takes ten milliseconds."""
+
+    def __init__(self) -> None:
+        self._looks = itertools.count()
+
+    def monotonic(self) -> float:
+        return next(self._looks) / 100
+
+
+def test_everything_is_done_and_nothing_left(
+    images: str, source: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few operations a busy machine does in two seconds."""
+    monkeypatch.setattr("benchmarks.mix.time", Clock())
     report = Mix(images, "token", source, SIZE, at_once=4).run(2, images=8)
     done = Counter(each.name for each in report.done)
     assert set(done) == set(SHARES)

@@ -124,6 +124,6 @@ def test_a_worker_that_was_replaced_is_noticed() -> None:
     [(b"abce", ONE_BIT), (b"abcg", WRONG), (b"abc", WRONG), (b"", WRONG)],
 )
 def test_a_wrong_bit_is_told_from_other_data(found: bytes, outcome: str) -> None:
-    clients._same(b"abcd", b"abcd")
+    clients.same(b"abcd", b"abcd")
     with pytest.raises(clients.Unexpected, match=outcome):
-        clients._same(found, b"abcd")
+        clients.same(found, b"abcd")

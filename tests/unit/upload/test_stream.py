@@ -235,17 +235,20 @@ def test_a_client_that_breaks_off_aborts_the_upload() -> None:
 def test_memory_is_bounded_while_the_store_is_slow() -> None:
     taken = 0
     most = 0
+    lock = threading.Lock()
 
     class Counted(Slabs):
         def take(self) -> mmap.mmap:
             nonlocal taken, most
-            taken += 1
-            most = max(most, taken)
+            with lock:
+                taken += 1
+                most = max(most, taken)
             return super().take()
 
         def give_back(self, slabs: Any) -> None:
             nonlocal taken
-            taken -= len(slabs)
+            with lock:
+                taken -= len(slabs)
             super().give_back(slabs)
 
     size = 10 * PART
@@ -267,7 +270,7 @@ def test_uploads_wait_for_the_memory_of_all_and_none_fails() -> None:
 
     def before(request: str, key: str) -> None:
         if request == "part":
-            gate.wait(30)
+            gate.wait(120)
 
     store.before = before
     size = 10 * PART
@@ -288,7 +291,7 @@ def test_uploads_wait_for_the_memory_of_all_and_none_fails() -> None:
     assert sum(upload.body.received for upload in uploads) <= 4 * PART
     gate.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     assert store.objects_by_key == {"key": content(size), "other": content(size)}
     assert budget.take(3 * PART)
 

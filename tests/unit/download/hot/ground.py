@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pathlib
 import random
-import time
+import threading
 from concurrent import futures
 
 from s3gateway.config.hot import HotImagesSettings
@@ -79,6 +79,7 @@ class Ground:
         self, path: pathlib.Path, *, size: int = 20 * MIB, age: float = 3600.0
     ) -> None:
         self.path = path
+        self._others = set(threading.enumerate())
         self.store = store(data=DATA)
         self.settings = HotImagesSettings(size=size, directory=path, age=age)
 
@@ -92,25 +93,27 @@ class Ground:
         self.wait_for_pieces()
         return worker
 
+    def wait_for_writers(self) -> None:
+        """Wait until nothing is written, published or swept any more.
+
+        A writer does so a while after the last bytes of its piece were handed out.  All
+        downloads have to be over.
+        """
+        for thread in set(threading.enumerate()) - self._others:
+            if thread.name.startswith("s3-piece"):
+                thread.join(60)
+                assert not thread.is_alive()
+
     def wait_for_pieces(self) -> None:
-        """A piece is published a moment after its last bytes were handed out."""
-        deadline = time.monotonic() + 20
-        while len(self.pieces()) < COUNT or self.drafts():
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        """Have all pieces in the directory, and nobody at work on it."""
+        self.wait_for_writers()
+        assert len(self.pieces()) >= COUNT
+        assert not self.drafts()
 
     def has_no_piece(self) -> bool:
         """Whether no piece is left when all is written; it goes as soon as it is."""
-        deadline = time.monotonic() + 20
-        while (self.pieces() or self.drafts()) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self.wait_for_writers()
         return not self.pieces()
-
-    def at_once(self, workers: list[Worker], count: int) -> None:
-        """Let many clients download it from several workers."""
-        with futures.ThreadPoolExecutor(count) as pool:
-            chosen = [workers[number % len(workers)] for number in range(count)]
-            assert set(pool.map(Worker.download, chosen)) == {DATA}
 
     def pieces(self) -> list[pathlib.Path]:
         """Return the files of complete pieces."""
@@ -122,5 +125,6 @@ class Ground:
 
     def nothing_is_left(self, *workers: Worker) -> bool:
         """Whether no memory is used, no connection is open and no draft is left."""
+        self.wait_for_writers()
         memory = all(worker.has_all_memory() for worker in workers)
         return all_closed(self.store) and memory and not self.drafts()

@@ -80,7 +80,7 @@ def in_time(act: Callable[[], object]) -> object:
     done: list[object] = []
     thread = threading.Thread(target=lambda: done.append(act()), daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(60)
     assert done
     return done[0]
 
@@ -179,7 +179,7 @@ def test_a_trailer_of_another_kind(ground: Ground, trailer: object) -> None:
     forge(path, trailer)
     worker = ground.worker()
     assert worker.download() == DATA
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not is_good(path):
         assert time.monotonic() < deadline
         assert worker.download() == DATA

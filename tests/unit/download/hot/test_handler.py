@@ -33,11 +33,11 @@ def directory(tmp_path: pathlib.Path) -> pathlib.Path:
 @pytest.fixture
 def downloads(make: Make, directory: pathlib.Path) -> Downloads:
     """A handler that has downloaded the image twice."""
-    settings = HotImagesSettings(size=20 * MIB, directory=directory, age=60.0)
+    settings = HotImagesSettings(size=20 * MIB, directory=directory, age=3600.0)
     found = make(hot_images=settings)
     for _ in range(2):
         assert found.get(request(), ID).read() == DATA
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not pieces(directory) or list(directory.glob("*.draft")):
         assert time.monotonic() < deadline
         time.sleep(0.01)

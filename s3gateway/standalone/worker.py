@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gunicorn's worker of the stand-alone gateway: waits for requests, stops.
+
+It closes connections whose request does not come (``awaited``).  And it refuses
+connections as soon as it stops.  gunicorn's own keeps its listening sockets open until
+its last request has ended, and accepts nothing meanwhile: a new client waits, and is
+reset at the end.  A connection that is refused is another gateway's at once, as nothing
+was sent yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from s3gateway.standalone.awaited import HURRY
+from s3gateway.standalone.awaited import PATIENCE
+from s3gateway.standalone.awaited import Awaited
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's threads, with a time-out for all that comes before a body.
+
+    gunicorn promises none of the methods here.  If a release does not call one, it
+    does what it did before.
+    """
+
+    patience, hurry = PATIENCE, HURRY
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._awaited = Awaited(self.cfg.threads, self.patience, self.hurry)
+
+    def handle(self, conn: Any, *more: Any) -> Any:
+        """Serve a request; called in a thread."""
+        with self._awaited.waiting(conn):
+            return super().handle(conn, *more)
+
+    def handle_request(self, req: Any, conn: Any, *more: Any) -> Any:
+        """Answer a request; called in the same thread."""
+        self._awaited.came(conn)
+        return super().handle_request(req, conn, *more)
+
+    def handle_http2(self, conn: Any, *more: Any) -> Any:
+        """Answer the requests of a connection; called in the same thread."""
+        self._awaited.came(conn)
+        return super().handle_http2(conn, *more)
+
+    def murder_keepalived(self, *more: Any, **options: Any) -> Any:
+        """Close connections that have no request; called once a second or oftener."""
+        if closed := self._awaited.close_late():
+            self.log.info("Closed %s connections whose request did not come", closed)
+        return super().murder_keepalived(*more, **options)
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Listen or pause; a worker that stops closes its listening sockets.
+
+        Older releases of gunicorn do not call this: they close them at this time.
+        """
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Take the connections that have come, and let no more come."""
+        with contextlib.suppress(OSError), selectors.DefaultSelector() as waiting:
+            for listener in self.sockets:
+                waiting.register(listener, selectors.EVENT_READ)
+            while self.nr_conns < self.worker_connections:
+                found = waiting.select(0)
+                if not found:
+                    break
+                for key, _ in found:
+                    self.accept(key.fileobj)
+        for listener in self.sockets:
+            listener.close()

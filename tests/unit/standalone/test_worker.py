@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of the listening sockets of a worker, over real connections."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from gunicorn.config import Config
+
+from s3gateway.standalone.worker import Worker
+
+_MOST = 3
+
+
+class Idle(Worker):
+    """A worker that accepts connections and serves none.
+
+    :ivar accepted: the connections
+    """
+
+    def __init__(self, listeners: list[socket.socket]) -> None:
+        config = Config()
+        config.set("worker_connections", _MOST)
+        config.set("threads", 1)
+        log = logging.getLogger("gunicorn.tests")
+        super().__init__(1, os.getppid(), listeners, None, 30, config, log)
+        self.poller = selectors.DefaultSelector()
+        self.accepted: list[Any] = []
+
+    def enqueue_req(self, conn: Any) -> None:
+        self.accepted.append(conn)
+
+    def close(self) -> None:
+        for connection in self.accepted:
+            connection.sock.close()
+        for listener in self.sockets:
+            listener.close()
+        self.poller.close()
+        self.tmp.close()
+
+
+@pytest.fixture
+def worker() -> Iterator[Idle]:
+    """A worker that listens at two ports."""
+    found = Idle([socket.create_server(("127.0.0.1", 0)) for _ in range(2)])
+    found.set_accept_enabled(True)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def addresses(worker: Idle) -> list[Any]:
+    return [listener.getsockname() for listener in worker.sockets]
+
+
+def refuses(address: Any) -> bool:
+    try:
+        socket.create_connection(address, timeout=10).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_pause_keeps_them(worker: Idle, addresses: list[Any]) -> None:
+    worker.set_accept_enabled(False)
+    assert not any(map(refuses, addresses))
+    assert worker.accepted == []
+    worker.set_accept_enabled(True)
+
+
+def test_a_stop_takes_what_has_come_and_refuses_the_rest(
+    worker: Idle, addresses: list[Any]
+) -> None:
+    clients = [socket.create_connection(address) for address in addresses]
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    taken = {connection.client for connection in worker.accepted}
+    assert taken == {client.getsockname() for client in clients}
+    assert all(map(refuses, addresses))
+    for client in clients:
+        client.close()
+
+
+def test_a_worker_that_is_full_takes_no_more(
+    worker: Idle, addresses: list[Any]
+) -> None:
+    clients = [socket.create_connection(addresses[0]) for _ in range(_MOST + 1)]
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    assert len(worker.accepted) == _MOST
+    assert all(map(refuses, addresses))
+    for client in clients:
+        client.close()
+
+
+def test_one_that_was_paused_stops(worker: Idle, addresses: list[Any]) -> None:
+    worker.set_accept_enabled(False)
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    assert all(map(refuses, addresses))
