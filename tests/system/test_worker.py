@@ -114,7 +114,7 @@ def test_one_is_stopped(
     stopped, other = servers.values()
     (tmp_path / "held").touch()
     with contextlib.ExitStack() as stack:
-        running = {}
+        running: dict[int, list[Iterator[bytes]]] = {}
         for _ in range(4):
             answer = requests.get(f"{url}/held", stream=True, timeout=120)
             body = stack.enter_context(answer).iter_content(64)
