@@ -189,9 +189,8 @@ class Finder:
         """
         return age - (time.monotonic() - self._began) >= self._patience
 
-    def _needed_of(self, found: Iterable[Leftover]) -> set[Leftover]:
+    def _needed_of(self, found: Collection[Leftover]) -> set[Leftover]:
         """Look at all images; return the objects that they may need."""
-        found = list(found)
         objects = {one.attempt.key: one for one in found if one.kind == "object"}
         by_image: dict[str, list[Leftover]] = {}
         for leftover in found:

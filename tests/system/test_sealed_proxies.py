@@ -274,7 +274,7 @@ class Held:
         :param after: how many bytes S3 sends of it, if not ``None``
         """
         is_held = self._hold(after, method="GET", key=image_id)
-        self._until(is_held, lambda: api.download(image_id).body == DATA)
+        self._until(is_held, lambda: downloaded(api, image_id))
 
     def end(self) -> list[bool]:
         """Let all go on; return of each whether it went as it should."""
@@ -317,6 +317,12 @@ def held(pair: Pair, member: Member) -> Iterator[Held]:
             yield found
         finally:
             found.let_go()
+
+
+def downloaded(api: Api, image_id: str) -> bool:
+    """Download an image that may be held back for long; return whether it came."""
+    url, headers = f"{api.url}/v2/images/{image_id}/file", {"X-Auth-Token": api.token}
+    return requests.get(url, headers=headers, timeout=600).content == DATA
 
 
 def uploaded(api: Api, image_id: str, body: Iterable[bytes]) -> bool:
