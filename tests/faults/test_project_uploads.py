@@ -21,7 +21,7 @@ import pytest
 import requests
 
 from tests.support import tiers
-from tests.support.clients import puts
+from tests.support.clients import endings
 from tests.support.clients.puts import Put
 from tests.support.clients.puts import Workers
 from tests.support.clients.puts import length
@@ -66,7 +66,7 @@ def workers(
     cloud = clouds(33)
     store = {"s3_store_host": proxy.endpoint}
     ours = {**IMPATIENT, "project_uploads": str(MOST)}
-    cap = {"DEFAULT": {"image_size_cap": str(puts.CAP)}}
+    cap = {"DEFAULT": {"image_size_cap": str(endings.CAP)}}
     config: Config = merged(cap, {"fast": store, "cheap": store, "s3gateway": ours})
     if request.param == "stand-alone":
         arguments = (f"--workers={WORKERS}", f"--threads={THREADS}")
@@ -86,14 +86,14 @@ def step(workers: Workers, number: int) -> tuple[str, int, bytes]:
     if number in (STEPS // 3, 2 * STEPS // 3):
         with contextlib.suppress(psutil.Error):
             chance.choice(workers.all()).kill()
-        return ("kill", *puts.GONE)
+        return ("kill", *endings.GONE)
     # Each kind once, and then as chance has it.
-    among = puts.KINDS[number : number + 1] or puts.KINDS
+    among = endings.KINDS[number : number + 1] or endings.KINDS
     what = chance.choice(among)
     try:
         return (what.__name__, *what(workers, chance))
     except (OSError, requests.RequestException):  # the worker died
-        return (what.__name__, *puts.GONE)
+        return (what.__name__, *endings.GONE)
 
 
 def trouble(proxy: FaultProxy) -> s3_faults.Stall:
