@@ -23,6 +23,8 @@ from tests.support.servers.plain_app import HELD_WHILE
 from tests.support.servers.processes import Server
 from tests.support.servers.processes import free_port
 
+pytestmark = pytest.mark.full
+
 EXAMPLE = ROOT / "etc" / "haproxy" / "s3gateway.cfg"
 CONFIG = ROOT / "etc" / "gunicorn" / "s3gateway.py"
 BODY = bytes(100_000)
