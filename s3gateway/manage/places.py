@@ -14,6 +14,7 @@ from s3gateway.errors import GatewayError
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
+from s3gateway.manage import faces
 from s3gateway.manage.moves import Change
 from s3gateway.manage.output import Output
 from s3gateway.s3.store import S3Store
@@ -55,10 +56,10 @@ class Trial:
 
         :raises GatewayError: if they open the S3 server
         """
-        at_once = dataclasses.replace(self._transfer, retry_time=0, connect_timeout=5)
         place = change.move.place
         for url in change.move.closed:
-            store = S3Store(dataclasses.replace(place, endpoint=url), at_once)
+            server = dataclasses.replace(place, endpoint=url)
+            store = faces.asked_once(server, self._transfer)
             try:
                 store.stat(change.old.key)
             except StoreDenied:

@@ -21,6 +21,7 @@ from s3gateway.errors import UsageError
 from s3gateway.glance.api import Image
 from s3gateway.manage import arguments
 from s3gateway.manage import copies
+from s3gateway.manage import faces
 from s3gateway.manage import selection
 from s3gateway.manage import work
 from s3gateway.manage.codes import code_of
@@ -133,7 +134,7 @@ def _may_pass(error: StoreError) -> bool:
 
     A face takes no If-Match, with which a read that broke off goes on.
     """
-    is_refused = isinstance(error, StoreDenied) or error.code == "NotImplemented"
+    is_refused = isinstance(error, StoreDenied) or faces.may_say(error)
     return is_refused or isinstance(error, StoreUnavailable)
 
 

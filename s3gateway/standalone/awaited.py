@@ -15,20 +15,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-#: How long a client may take, in seconds: while few others are waited for, and if many
-#: are.  gunicorn itself waits five seconds for a connection's first byte.
-PATIENCE, HURRY = 30.0, 6.0
-
 
 class Awaited:
     """The connections on which threads wait for a request.
 
     :param threads: of the worker; a quarter of them may wait for long
+    :param patience: how long a client may take while few are waited for, in seconds
+    :param hurry: the same if many are
     """
 
-    def __init__(
-        self, threads: int, patience: float = PATIENCE, hurry: float = HURRY
-    ) -> None:
+    def __init__(self, threads: int, patience: float, hurry: float) -> None:
         self._few = max(1, threads // 4)
         self._patience = patience
         self._hurry = hurry

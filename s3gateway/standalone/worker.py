@@ -16,8 +16,6 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from s3gateway.standalone.awaited import HURRY
-from s3gateway.standalone.awaited import PATIENCE
 from s3gateway.standalone.awaited import Awaited
 
 
@@ -28,7 +26,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     does what it did before.
     """
 
-    patience, hurry = PATIENCE, HURRY
+    #: As of ``Awaited``; gunicorn itself waits five seconds for the first byte.
+    patience, hurry = 30.0, 6.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import pathlib
 from collections.abc import Callable
@@ -64,15 +63,5 @@ def external(stack: MakeStack, listener: str) -> Stack:
 @pytest.fixture
 def listener() -> Iterator[str]:
     """The URL of a server that answers every GET with 200, and no more."""
-    with web.serving(_Answer) as url:
+    with web.serving(web.Fine) as url:
         yield url
-
-
-class _Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *words: object) -> None:
-        pass

@@ -14,11 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 
 from tests.support import tiers
@@ -128,18 +126,6 @@ def answer(ground: Ground, request: bytes) -> int:
     return next((status for status in statuses if status != 100), 0)
 
 
-def client_of(ground: Ground) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=ground.url,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
-        region_name="us-east-1",
-        verify=str(ground.cacert),
-        config=Config(s3={"addressing_style": "path"}),
-    )
-
-
 def stored(client: Any, key: str) -> bytes | None:
     """Return an object, ``None`` if there is none."""
     with contextlib.suppress(client.exceptions.NoSuchKey):
@@ -151,7 +137,7 @@ def stored(client: Any, key: str) -> bytes | None:
 def test_broken_requests_write_nothing(ground: Ground) -> None:
     chance = random.Random(6)  # noqa: S311
     answers: Counter[int] = Counter()
-    client = client_of(ground)
+    client = ground.client()
     assert answer(ground, signed(ground, 0)) == 200
     for number in range(1, COUNT + 1):
         request = broken(signed(ground, number), chance)
@@ -201,7 +187,7 @@ def test_a_body_hides_no_second_request(ground: Ground) -> None:
             head = head.replace(b"Length: " + length, b"Length: " + longer)
             request = head + b"\r\n" + line.rstrip() + separator + start + hidden
             assert 400 <= answer(ground, request) < 600, request
-    assert stored(client_of(ground), key(77)) is None
+    assert stored(ground.client(), key(77)) is None
 
 
 def test_the_log_names_no_secret(ground: Ground) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -17,7 +16,6 @@ from s3gateway.manage.check import findings
 from s3gateway.manage.check import traces
 from s3gateway.manage.check.findings import Finding
 from s3gateway.manage.context import Context
-from s3gateway.s3.store import S3Store
 from s3gateway.uris import service_of
 
 
@@ -56,9 +54,7 @@ def unnamed(context: Context, store: StoreSettings) -> Finding | None:
     """Say that a store is a face, of which the command was not told."""
     if remote_glance.read(context.conf) is not None:
         return None
-    transfer = context.settings.transfer
-    at_once = dataclasses.replace(transfer, retry_time=0, connect_timeout=5)
-    if not faces.is_one(S3Store(store, at_once)):
+    if not faces.is_one(faces.asked_once(store, context.settings.transfer)):
         return None
     return findings.error(
         "store_is_a_face",

@@ -8,8 +8,11 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+import boto3
 import trustme
+from botocore.config import Config
 
 from tests.support.face.recording import BUCKET
 from tests.support.servers import environments
@@ -66,6 +69,21 @@ class Ground:
                 "FACE_KEYS": str(keys),
                 "FACE_RECORD": str(self.record),
             },
+        )
+
+    def client(self, **options: Any) -> Any:
+        """Return boto3's client, as one of the face.
+
+        :param options: of its ``Config``
+        """
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=SECRET_KEY,
+            region_name="us-east-1",
+            verify=str(self.cacert),
+            config=Config(s3={"addressing_style": "path"}, **options),
         )
 
     def config(self, **options: str) -> pathlib.Path:

@@ -12,6 +12,18 @@ from collections.abc import Callable
 from collections.abc import Iterator
 
 
+class Fine(http.server.BaseHTTPRequestHandler):
+    """Answers every GET with 200, and no more."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *words: object) -> None:
+        pass
+
+
 @contextlib.contextmanager
 def serving(
     handler: Callable[..., http.server.BaseHTTPRequestHandler],

@@ -23,16 +23,6 @@ from tests.support.s3.memory import store_settings
 DATA = bytes(range(256)) * (3 * MIB // 256)
 
 
-class Clock:
-    """Takes the place of ``time``; it stands still unless it is moved on."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
 def deliver(
     *stores: MemoryStore,
     span: Span | None = None,

@@ -20,10 +20,10 @@ from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.ranges import Span
 from s3gateway.streams.digests import Verification
+from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
 from tests.support.s3.memory import MemoryStore
 from tests.unit.download.delivering import DATA
-from tests.unit.download.delivering import Clock
 from tests.unit.download.delivering import all_closed
 from tests.unit.download.delivering import deliver
 from tests.unit.download.delivering import store

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from s3gateway.download.pace import Pace
+from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
-from tests.unit.download.delivering import Clock
 
 
 @pytest.mark.parametrize(

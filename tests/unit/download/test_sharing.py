@@ -19,9 +19,9 @@ from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.ranges import Span
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
+from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
 from tests.support.s3.memory import MemoryStore
-from tests.unit.download.delivering import Clock
 from tests.unit.download.delivering import all_closed
 from tests.unit.download.delivering import deliver
 from tests.unit.download.delivering import store

@@ -31,6 +31,7 @@ from s3gateway.http import wsgi
 from s3gateway.http.waiting import Patience
 from s3gateway.http.wsgi import CONTEXT
 from s3gateway.http.wsgi import Answer
+from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
 
 KNOWN = {"HTTP_X_IDENTITY_STATUS": "Confirmed"}
@@ -418,16 +419,6 @@ def test_eventlet_is_read_from_with_its_sockets_clock(
         ).close()
     assert server.gettimeout() is None
     assert not sent or body.read(1) == b""
-
-
-class Clock:
-    """Takes the place of ``time``; it stands still unless it is moved on."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 def test_a_patience_wears_out_and_is_renewed(monkeypatch: pytest.MonkeyPatch) -> None:

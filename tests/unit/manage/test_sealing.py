@@ -440,18 +440,15 @@ def test_what_is_encrypted(key: str | None, url: str) -> None:
     assert decrypted(lambda key, value: "no URL", "another", written) == ""
 
 
-def test_a_key_of_s3_is_no_key_of_the_face(bench: Bench) -> None:
-    bench.rows.add(bench.at_s3("one"))
-    before = bench.rows.urls()
-    face = bench.s3.replace("127.0.0.1", "localhost")
-    code, document = bench("seal", "--face", face, "--key-file", str(bench.s3_keys))
-    assert code == 3
-    assert "the pair of keys opens the S3 server itself" in document["error"]
-    assert bench.rows.urls() == before
-
-
-def test_a_key_of_s3_that_is_in_no_location(bench: Bench) -> None:
-    bench.rows.add(bench.at_s3("one", user=f"BEFORE:{SECRET}"))
+@pytest.mark.parametrize(
+    "location",
+    [{}, {"user": f"BEFORE:{SECRET}"}],
+    ids=["of a location", "of no location"],
+)
+def test_a_key_of_s3_is_no_key_of_the_face(
+    bench: Bench, location: dict[str, str]
+) -> None:
+    bench.rows.add(bench.at_s3("one", **location))
     before = bench.rows.urls()
     face = bench.s3.replace("127.0.0.1", "localhost")
     code, document = bench("seal", "--face", face, "--key-file", str(bench.s3_keys))

@@ -31,22 +31,13 @@ from s3gateway.s3 import sources as of_sources
 from s3gateway.s3.connection import Access
 from s3gateway.s3.connection import Connection
 from s3gateway.s3.credentials import Chained
+from tests.support.clock import Clock
 from tests.support.s3 import sources
 from tests.support.s3.memory import store_settings
 from tests.support.s3.sources import Issuer
 from tests.support.s3.stores import TRANSFER
 
 NO_KEYS = Keys(KeyPair("", ""))
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture(autouse=True)

@@ -86,20 +86,10 @@ def test_nobody_waits_for_a_silent_server(
     assert silence.is_down
 
 
-class Listing(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *words: object) -> None:
-        pass
-
-
 def test_a_server_that_is_started_again() -> None:
     """It refuses connections for a moment, and an upload begins just then."""
     address = ("127.0.0.1", 0)
-    with http.server.HTTPServer(address, Listing, bind_and_activate=False) as server:
+    with http.server.HTTPServer(address, web.Fine, bind_and_activate=False) as server:
         server.server_bind()  # it does not listen yet
         endpoint = f"http://127.0.0.1:{server.server_port}"
         store = S3Store(store_settings(endpoint=endpoint), PATIENT)

@@ -12,6 +12,7 @@ import pytest
 
 from s3gateway.standalone import awaited
 from s3gateway.standalone.awaited import Awaited
+from tests.support.clock import Clock
 
 
 @dataclasses.dataclass(eq=False)
@@ -27,14 +28,6 @@ class Connection:
         with contextlib.suppress(BlockingIOError):
             return bool(self.client.recv(1))
         return True
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 class Ground:
