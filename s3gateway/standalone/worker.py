@@ -65,7 +65,9 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _refuse(self) -> None:
         """Take the connections that have come, and let no more come."""
-        with contextlib.suppress(OSError), selectors.DefaultSelector() as waiting:
+        # A socket is closed already if gunicorn calls this again: a ValueError.
+        broken = contextlib.suppress(OSError, ValueError)
+        with broken, selectors.DefaultSelector() as waiting:
             for listener in self.sockets:
                 waiting.register(listener, selectors.EVENT_READ)
             while self.nr_conns < self.worker_connections:

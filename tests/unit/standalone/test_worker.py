@@ -99,6 +99,18 @@ def test_a_worker_that_is_full_takes_no_more(
         client.close()
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_one_that_pauses_or_goes_on_just_then_stops(
+    worker: Idle, addresses: list[Any], enabled: bool
+) -> None:
+    """gunicorn calls it again when its loop has ended."""
+    worker.set_accept_enabled(not enabled)
+    worker.alive = False
+    worker.set_accept_enabled(enabled)
+    worker.set_accept_enabled(False)
+    assert all(map(refuses, addresses))
+
+
 def test_one_that_was_paused_stops(worker: Idle, addresses: list[Any]) -> None:
     worker.set_accept_enabled(False)
     worker.alive = False
