@@ -58,8 +58,8 @@ def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     if uri is None:
         return ""
     named = location.metadata.get("store")
-    if named in stores:
-        return str(named)
+    if isinstance(named, str) and named in stores:  # users may write any JSON
+        return named
     for name, store in stores.items():
         if store.has(uri.service, uri.bucket):
             return name

@@ -136,8 +136,8 @@ class Plan:
         several stores with such a bucket the server.
         """
         named = row.metadata.get("store")
-        if named in self.names:
-            return str(named)
+        if isinstance(named, str) and named in self.names:  # it may be any JSON
+            return named
         if uri is None:
             return ""
         found = [n for n, m in self.moves.items() if m.place.bucket == uri.bucket]

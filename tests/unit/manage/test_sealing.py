@@ -86,7 +86,7 @@ class Rows:
         self.imported: set[str] = set()
 
     def add(
-        self, url: str, *, store: str | None = "fast", needed: bool = True
+        self, url: str, *, store: object = "fast", needed: bool = True
     ) -> LocationRow:
         number = len(self.kept) + 1
         metadata = {} if store is None else {"store": store}
@@ -397,6 +397,15 @@ def test_a_location_of_a_store_that_is_gone(bench: Bench) -> None:
     assert bench.rows.urls() == [bench.at_face("one"), bench.at_s3("two", "another")]
     code, document = bench.seal("--store", "fast")
     assert (code, document["rows"]) == (0, [])
+
+
+def test_a_store_that_is_no_text(bench: Bench) -> None:
+    """An operator may write any JSON into the metadata; the bucket decides then."""
+    stores: list[object] = [[], {"a": 1}, 7]
+    for store in stores:
+        bench.rows.add(bench.at_s3("one"), store=store)
+    code, document = bench.seal()
+    assert (code, document["counts"]["done"]) == (0, 3)
 
 
 def test_stores_with_the_same_bucket_at_two_servers(bench: Bench) -> None:
