@@ -50,6 +50,7 @@ class Multipart:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._parsing = threading.Lock()
+        self._entering = threading.Lock()
         self._lock = threading.Lock()
         self._parts = 0
 
@@ -122,9 +123,10 @@ class Multipart:
     @contextlib.contextmanager
     def _room(self, size: int) -> Iterator[None]:
         """Have memory for a part; if all is used up, wait unless it is the only one."""
-        self._memory.budget.wait_for(size, lambda: not self._parts)
-        with self._lock:
-            self._parts += 1
+        with self._entering:  # one at a time, or several would be the only one
+            self._memory.budget.wait_for(size, lambda: not self._parts)
+            with self._lock:
+                self._parts += 1
         try:
             yield
         finally:

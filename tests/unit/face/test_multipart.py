@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import dataclasses
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
 
+from s3gateway.face.app import Face
+from s3gateway.streams.buffers import Budget
 from tests.support.s3.memory import etag_of
 from tests.support.s3.memory import unavailable
+from tests.support.s3.stores import TRANSFER
 from tests.unit.face import signing
 from tests.unit.face.conftest import IMAGE
 from tests.unit.face.conftest import KEY
@@ -163,6 +169,31 @@ def test_a_part_that_memory_does_not_hold_is_refused(ground: Ground) -> None:
 
 def test_parts_at_once_share_the_memory(ground: Ground) -> None:
     """Those that do not fit wait, and all get through."""
+    send_at_once(ground)
+
+
+def test_one_part_at_a_time_may_be_more_than_the_memory(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[int] = []
+
+    class Observed(Budget):
+        """Those who have got memory rest while others ask for it."""
+
+        def wait_for(self, size: int, at_once: Callable[[], bool]) -> None:
+            super().wait_for(size, at_once)
+            left.append(self._left)
+            time.sleep(0.05)
+
+    monkeypatch.setattr("s3gateway.upload.stream.Budget", Observed)
+    none = dataclasses.replace(TRANSFER, upload_memory=0)
+    ground.face = Face(ground.keys, {"fast": ground.store}, none, ground.written)
+    send_at_once(ground)
+    assert left == [-MIB] * 8
+
+
+def send_at_once(ground: Ground) -> None:
+    """Send eight parts of a MiB at the same time."""
     upload_id = begun(ground)
     data = b"x" * MIB
     replies: list[str] = []
