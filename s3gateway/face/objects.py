@@ -76,9 +76,8 @@ class Objects:
         if not span.length:
             return Answer(status, headers, [])
         delivery = self._delivery(request, span, info.size)
-        body = AnswerBody(delivery, span.length)
         delivery.open()
-        return Answer(status, headers, body)
+        return Answer(status, headers, AnswerBody(delivery, span.length))
 
     def put(self, request: Request) -> Answer:
         """Answer PutObject; nothing is visible before all of the body was checked."""

@@ -14,6 +14,7 @@ from s3gateway.config.keys import KeyPair
 from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreFull
+from s3gateway.face import objects
 from s3gateway.face.app import Face
 from s3gateway.upload.written import Written
 from tests.support.s3.memory import etag_of
@@ -286,6 +287,18 @@ def test_a_store_that_does_not_answer(ground: Ground) -> None:
     ground.store.before = unavailable("put", "stat")
     assert ground.ask("PUT", KEY, DATA).code == "ServiceUnavailable"
     assert ground.ask("HEAD", KEY).status == 503
+
+
+def test_a_read_that_cannot_begin_has_no_body(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would close it, and it would start a thread to end itself."""
+    ground.store.objects_by_key[IMAGE] = DATA
+    ground.store.before = unavailable("read")
+    bodies: list[object] = []
+    monkeypatch.setattr(objects, "AnswerBody", lambda *words: bodies.append(words))
+    assert ground.ask("GET", KEY).status == 503
+    assert bodies == []
 
 
 def test_what_is_the_clients_fault_is_no_error_in_the_log(
