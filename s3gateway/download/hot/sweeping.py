@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Removes files of the directory of hot images: old ones, and those used longest ago.
 
-One process at a time does so.  Files that have other names than ours stay.
+One process, and one thread of it, does so at a time.  Files that have other names than
+ours stay.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import math
 import os
 import pathlib
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -55,7 +55,6 @@ class Sweeper:
         self._directory = directory
         self._size = size
         self._swept = time.monotonic() - _EVERY
-        self._lock = threading.Lock()
 
     @property
     def room(self) -> int:
@@ -76,10 +75,10 @@ class Sweeper:
             self.sweep()
 
     def sweep(self) -> None:
-        """Remove what has to go, unless another process does so."""
+        """Remove what has to go, unless another process, or thread, does so."""
         self._swept = time.monotonic()
         try:
-            with self._lock, self._opened() as file:
+            with self._opened() as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._sweep(file)
                 if self._is_much(file):  # by now, and those who wrote it could not

@@ -294,6 +294,28 @@ def test_one_that_goes_on_is_waited_for(ground: Ground) -> None:
     assert ground.store.sent == sent
 
 
+def test_a_sweep_of_another_thread_is_not_waited_for(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeper = ground.make_hot().images.sweeper
+    begun, ends = threading.Event(), threading.Event()
+    sweeps: list[object] = []
+
+    def sweep(count: object) -> None:
+        sweeps.append(count)
+        begun.set()
+        assert ends.wait(20)
+
+    monkeypatch.setattr(sweeper, "_sweep", sweep)
+    other = threading.Thread(target=sweeper.sweep)
+    other.start()
+    assert begun.wait(60)
+    sweeper.sweep()
+    ends.set()
+    other.join()
+    assert len(sweeps) == 1
+
+
 def test_what_a_killed_process_has_left(ground: Ground) -> None:
     """Its drafts are taken over, or swept away; nobody waits for it."""
     worker = ground.worker()
