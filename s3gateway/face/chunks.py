@@ -180,10 +180,7 @@ class _Raw:
         return bool(self._ahead)
 
     def _give_back(self, rest: bytes) -> None:
-        """Have bytes that were read too far as the next ones.
-
-        They lie directly before what is still ahead, or at the end of the buffer.
-        """
+        """Have bytes that were read too far as the next ones."""
         self._ahead = memoryview(rest + bytes(self._ahead))
 
 
