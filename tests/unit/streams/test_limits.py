@@ -12,21 +12,9 @@ import pytest
 from s3gateway.errors import TooManyUploads
 from s3gateway.http import wsgi
 from s3gateway.streams.limits import Limits
+from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
 from tests.support.s3.stores import TRANSFER
-
-
-class Clock:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.now += seconds
 
 
 @pytest.fixture
