@@ -136,7 +136,7 @@ def read(url: str, path: str, domain: str = "") -> FaceSettings | None:
         raise ConfigError(
             GROUP, "face_url", "set face_url and face_keys both, or none of them"
         )
-    if not _is_host(url):
+    if not is_host(url):
         raise ConfigError(
             GROUP,
             "face_url",
@@ -152,7 +152,7 @@ def read(url: str, path: str, domain: str = "") -> FaceSettings | None:
         raise ConfigError(GROUP, "face_keys", str(error)) from error
 
 
-def _is_host(url: str) -> bool:
+def is_host(url: str) -> bool:
     """Whether a URL can be ``s3_store_host`` of Glance's driver."""
     try:
         parts = parse.urlsplit(url)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import pathlib
-import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from s3gateway.config.face import is_host
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.stores import StoreSettings
 from s3gateway.errors import UsageError
@@ -61,8 +61,6 @@ take host and keys from their configuration, and the command changes nothing.
   s3gateway-manage locations unseal --face http://gateway:9293 \\
       --s3 https://s3.example.org --key-file s3.keys
 """
-
-_URL = re.compile(r"https?://[^/\s@?#]+(?:/[^\s@?#]*)?")
 
 
 def declare(group: Commands) -> None:
@@ -125,7 +123,7 @@ def _declare_common(parser: argparse.ArgumentParser, *, file_needed: bool) -> No
 
 def url(text: str) -> str:
     """Return a URL of the command line without a trailing slash."""
-    if not _URL.fullmatch(text.rstrip("/")):
+    if not is_host(text.rstrip("/")):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not a URL like http://gateway:9293"
         )

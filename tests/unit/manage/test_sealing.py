@@ -578,7 +578,17 @@ def test_a_glance_that_is_elsewhere(bench: Bench) -> None:
     assert "run this where Glance is installed" in document["error"]
 
 
-@pytest.mark.parametrize("text", ["gateway:9293", "ftp://gateway", "http://a@b", ""])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gateway:9293",
+        "ftp://gateway",
+        "http://a@b",
+        "http://a:port",
+        "http://a:70000",
+        "",
+    ],
+)
 def test_a_url_that_is_none(bench: Bench, text: str) -> None:
     with pytest.raises(SystemExit) as stopped:
         bench("seal", "--face", text, "--key-file", str(bench.face_keys))
