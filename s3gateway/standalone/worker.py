@@ -48,6 +48,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._awaited.came(conn)
         return super().handle_http2(conn, *more)
 
+    def handle_h2c_upgrade(self, conn: Any, *more: Any) -> Any:
+        """Answer the requests of a connection that changes to HTTP/2; likewise."""
+        self._awaited.came(conn)
+        return super().handle_h2c_upgrade(conn, *more)
+
     def murder_keepalived(self, *more: Any, **options: Any) -> Any:
         """Close connections that have no request; called once a second or oftener."""
         if closed := self._awaited.close_late():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What becomes of the listening sockets of a worker, over real connections."""
+"""What a worker listens at, and whom it waits for, over real connections."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 from gunicorn.config import Config
+from gunicorn.workers.gthread import TConn
+from gunicorn.workers.gthread import ThreadWorker
 
+from s3gateway.standalone import awaited
 from s3gateway.standalone.worker import Worker
+from tests.support.clock import Clock
 
 _MOST = 3
 
@@ -116,3 +120,36 @@ def test_one_that_was_paused_stops(worker: Idle, addresses: list[Any]) -> None:
     worker.alive = False
     worker.set_accept_enabled(False)
     assert all(map(refuses, addresses))
+
+
+@pytest.fixture
+def connection(worker: Idle) -> Iterator[TConn]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield TConn(worker.cfg, ours, None, None)
+
+
+@pytest.mark.parametrize(
+    "answering", ["handle_request", "handle_http2", "handle_h2c_upgrade"]
+)
+def test_a_request_that_has_come_is_answered_as_long_as_it_takes(
+    worker: Idle, connection: TConn, monkeypatch: pytest.MonkeyPatch, answering: str
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(awaited, "time", clock)
+    before = ("request",) if answering == "handle_request" else ()
+    closed: list[int] = []
+
+    def handle(self: Idle, conn: TConn) -> None:
+        clock.now += worker.patience - 1
+        getattr(self, answering)(*before, conn)
+
+    def answer(self: Idle, *words: object) -> None:
+        clock.now += worker.patience
+        closed.append(self._awaited.close_late())
+
+    monkeypatch.setattr(ThreadWorker, "handle", handle)
+    # Not all of them are in every release of gunicorn.
+    monkeypatch.setattr(ThreadWorker, answering, answer, raising=False)
+    worker.handle(connection)
+    assert closed == [0]
