@@ -80,11 +80,13 @@ def _urls(body: bytes) -> Iterator[str]:
         return
     if not isinstance(document, dict):
         return
-    for image in [document, *document.get("images", [])]:
+    for image in [document, *_objects(document.get("images"))]:
         yield str(image.get("direct_url") or "")
-        for location in _listed(image.get("locations")):
+        for location in _objects(image.get("locations")):
             yield str(location.get("url") or "")
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """Return the objects in a list of a document; none if it is no list."""
+    found = value if isinstance(value, list) else []
+    return [each for each in found if isinstance(each, dict)]
