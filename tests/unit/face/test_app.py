@@ -256,6 +256,13 @@ def test_a_head_of_what_is_being_registered_asks_no_store(ground: Ground) -> Non
         assert ground.ask("HEAD", f"/fast/{OURS}").status == 404
 
 
+def test_a_head_of_what_was_replaced_meanwhile_has_its_size(ground: Ground) -> None:
+    with ground.written.known("fast", OURS, 77):
+        ground.ask("PUT", f"/fast/{OURS}", DATA)
+        head = ground.ask("HEAD", f"/fast/{OURS}")
+        assert head.answer.header("Content-Length") == str(len(DATA))
+
+
 def _raising(error: StoreError) -> object:
     def before(request: str, key: str) -> None:
         raise error
