@@ -85,6 +85,13 @@ def test_an_abort_leaves_nothing(ground: Ground) -> None:
     assert ground.store.open_uploads == {}
 
 
+def test_an_abort_of_another_upload_leaves_it(ground: Ground) -> None:
+    """A second attempt of Glance has the same key."""
+    upload_id = begun(ground)
+    assert ground.ask("DELETE", f"{KEY}?uploadId=other").status == 204
+    assert list(ground.store.open_uploads) == [upload_id]
+
+
 def test_an_upload_that_is_not_there(ground: Ground) -> None:
     target = f"{KEY}?partNumber=1&uploadId=other"
     reply = ground.ask("PUT", target, ONE)
