@@ -11,6 +11,7 @@ from concurrent import futures
 
 import pytest
 
+from s3gateway.download.failover import Copy
 from s3gateway.download.piece import Piece
 from s3gateway.download.pieces import Pieces
 from s3gateway.errors import StoreError
@@ -60,8 +61,8 @@ class Ground:
             return [piece for each in found for piece in each.pieces.values()]
 
     def nothing_is_left(self) -> bool:
-        """Whether all memory is back, and no connection is open."""
-        if not self.budget.take(self.memory):
+        """Whether all memory is back, no object is kept, and no connection is open."""
+        if self.pieces._objects or not self.budget.take(self.memory):
             return False
         self.budget.give_back(self.memory)
         return all_closed(self.store)
@@ -124,6 +125,32 @@ def test_without_memory_a_late_one_reads_by_itself() -> None:
     assert rest_of(early) == DATA
     assert begun + rest_of(late) == DATA
     assert ground.store.sent <= 2 * SIZE
+    assert ground.nothing_is_left()
+
+
+def test_a_piece_that_is_needed_sooner_stays() -> None:
+    """A piece far ahead is not worth one that a slower download needs before."""
+    ground = Ground(memory=2 * PIECE)
+    copy = Copy(ground.store, "fast", "key")
+    early, late = (ground.pieces.join(copy, SIZE) for _ in range(2))
+    for reading in (early, late):
+        reading.needs(Span(0, SIZE))
+
+    def read(at: int) -> Piece:
+        piece = early.take(at, Piece.fetch)
+        assert piece is not None
+        early.let_go(piece, at + PIECE)
+        return piece
+
+    read(0)
+    piece = read(PIECE)
+    assert early.begin(6 * PIECE, Piece.fetch) is None
+    assert late.hold(piece)
+    late.let_go(piece, 0)
+    assert early.begin(2 * PIECE, Piece.fetch) is not None
+    assert not late.hold(piece)
+    for reading in (early, late):
+        reading.leave()
     assert ground.nothing_is_left()
 
 

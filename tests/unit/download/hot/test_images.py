@@ -9,10 +9,13 @@ import random
 import time
 from concurrent import futures
 
+import psutil
 import pytest
 
 from s3gateway.download.failover import Version
 from s3gateway.download.hot.images import HotImages
+from s3gateway.download.hot.kept import KeptPiece
+from s3gateway.download.pieces import Reading
 from s3gateway.errors import ObjectNotFound
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
@@ -21,6 +24,7 @@ from s3gateway.streams.digests import Verification
 from tests.support.s3.memory import MIB
 from tests.unit.download.delivering import deliver
 from tests.unit.download.delivering import store
+from tests.unit.download.hot.ground import COUNT
 from tests.unit.download.hot.ground import DATA
 from tests.unit.download.hot.ground import IMAGE
 from tests.unit.download.hot.ground import PIECE
@@ -82,6 +86,30 @@ def test_without_memory_it_is_read_from_the_directory(ground: Ground) -> None:
     worker = ground.worker()
     assert worker.budget.take(worker.memory)
     assert worker.download() == DATA
+
+
+def test_a_file_that_two_open_at_once_is_closed_by_both(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looks at the disk before it knows that the other one has the piece."""
+    worker = ground.make_hot()
+    looked: list[KeptPiece | None] = []
+
+    def look(reading: Reading, at: int) -> KeptPiece | None:
+        looked.append(reading._object.kept(at // PIECE))
+        return looked[-1]
+
+    monkeypatch.setattr(Reading, "_kept", look)
+    first, second = worker.begin(), worker.begin()
+    assert b"".join(first) == b"".join(second) == DATA
+    assert len(looked) > COUNT
+    assert open_files(ground.path) == []
+
+
+def open_files(directory: pathlib.Path) -> list[pathlib.Path]:
+    """Return the files of a directory that this process has open."""
+    found = [pathlib.Path(file.path) for file in psutil.Process().open_files()]
+    return [path for path in found if path.parent == directory]
 
 
 def test_the_names_of_files_tell_nothing(ground: Ground) -> None:
