@@ -98,9 +98,7 @@ def test_a_section_that_does_not_fit(
     assert sealed.codes(**changes) == [code]
 
 
-def test_a_clock_that_is_wrong(
-    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_wrong(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signature, "SKEW", datetime.timedelta(days=-1))
     assert sealed.codes() == ["face_clock_differs"]
 
