@@ -9,7 +9,7 @@ import pathlib
 
 bind = "0.0.0.0:9292"
 # gthread, but it closes connections whose TLS handshake or request does not come, and
-# refuses new ones as soon as it stops.
+# refuses new ones as soon as it stops.  s3gateway-api uses it without this line, too.
 worker_class = "s3gateway.standalone.worker.Worker"
 workers = min(os.cpu_count() or 1, 8)
 

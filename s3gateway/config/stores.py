@@ -93,6 +93,10 @@ class StoreSettings:
         """That URL without its scheme, as location URIs hold it."""
         return uris.service_of(self.url)
 
+    def signing_keys(self) -> list[KeyPair]:
+        """Return the keys of S3, as far as a chain has found them."""
+        return self.chain.used() if self.chain else [self.keys.current()]
+
     def known_keys(self) -> list[KeyPair]:
         """Return all keys that no answer may show: S3's, the chain's and the face's."""
         return [

@@ -70,6 +70,8 @@ class Trial:
                     f"is not known ({error}). It must not"
                 )
             else:
+                if faces.is_one(store):  # another address of the face
+                    continue
                 raise GatewayError(
                     f"Store {place.name}: the pair of keys opens the S3 server itself. "
                     "Name a pair that only the face knows, as face-key add makes one"

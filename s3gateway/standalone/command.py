@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 
@@ -11,8 +12,36 @@ from gunicorn.app.wsgiapp import WSGIApplication
 
 from s3gateway.standalone import files
 
+#: There is no other log before gunicorn runs.
+LOG = logging.getLogger(__name__)
+
 _GUNICORN = "gunicorn/s3gateway.py"
 _APP = "s3gateway.standalone.app:application"
+_WORKER = "s3gateway.standalone.worker.Worker"
+
+
+class Served(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
+    """The gateway under gunicorn, with a worker class of its own.
+
+    Operators have configuration files of gunicorn that are older than the class.
+    """
+
+    def load_default_config(self) -> None:
+        """Make the gateway's worker class gunicorn's default."""
+        super().load_default_config()
+        self.cfg.set("worker_class", _WORKER)
+
+    def load_config(self) -> None:
+        """Read what gunicorn reads; say if that names another class."""
+        super().load_config()
+        chosen = self.cfg.worker_class_str
+        if chosen not in (_WORKER, _WORKER.rpartition(".")[2]):
+            LOG.warning(
+                "gunicorn's worker_class is %(chosen)s, which waits without end for "
+                "slow requests, and lets clients wait while it stops: leave "
+                "worker_class out, or set it to %(ours)s",
+                {"chosen": chosen, "ours": _WORKER},
+            )
 
 
 def main() -> None:
@@ -29,4 +58,4 @@ def main() -> None:
     if found := files.find(_GUNICORN):
         arguments = [f"--config={found}", *arguments]
     sys.argv = ["gunicorn", *arguments, _APP]
-    WSGIApplication("%(prog)s [OPTIONS]", prog="s3gateway-api").run()
+    Served("%(prog)s [OPTIONS]", prog="s3gateway-api").run()

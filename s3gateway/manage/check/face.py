@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import ipaddress
 import secrets
 import uuid
 from collections.abc import Iterator
 from collections.abc import Mapping
+from urllib import parse
 
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
@@ -27,6 +29,7 @@ from s3gateway.s3 import replays
 from s3gateway.s3.connection import Connection
 
 _OLD = datetime.timedelta(hours=1)
+_NOBODY = KeyPair("none", "none")
 
 _ANOTHER_KEY = Meaning(
     "face_refuses_key",
@@ -41,14 +44,28 @@ _MEANINGS = {
     "NoSuchBucket": Meaning(
         "face_has_no_such_bucket",
         "has no such bucket",
-        "No store of the gateway has the bucket that is configured here: set "
-        "s3_store_bucket to the real name on both sides.",
+        "No store of the gateway has the bucket that is configured here, or S3 does "
+        "not have it yet: set s3_store_bucket to the real name on both sides, and let "
+        "check on the gateway's host say whether the bucket is there.",
     ),
     "AuthorizationHeaderMalformed": Meaning(
         "face_in_another_region",
         "has another region",
         "Leave s3_store_region_name away in Glance's section, or set it to the "
         "gateway's.",
+    ),
+    "NotImplemented": Meaning(
+        "face_without_domain",
+        "does not know virtual style",
+        "s3_store_bucket_url_format = virtual needs face_domain in the gateway's "
+        "configuration, and the bucket in front of it as a name of the face; path "
+        "needs neither.",
+    ),
+    "RequestTimeTooSkewed": Meaning(
+        "face_clock_differs",
+        "has another time",
+        "The clocks of this host and of the gateway's are more than 15 minutes apart, "
+        "so Glance's driver is refused as well; let NTP set both.",
     ),
     "ServiceUnavailable": Meaning(
         "face_without_store",
@@ -68,7 +85,8 @@ _OTHER = Meaning(
     "does not answer as a face",
     "Look at the face's URL, also whether it is https, at the ports in the gateway's "
     "paste file and those that gunicorn listens on, at firewalls, and at the "
-    "gateway's log.",
+    "gateway's log; with s3_store_bucket_url_format = virtual also whether the "
+    "bucket's name in front of the face's resolves.",
 )
 
 
@@ -90,6 +108,7 @@ def check(
 ) -> Iterator[Finding]:
     """Yield what is found out about the face of a store.
 
+    :param store: with the addressing style of what asks the face
     :param url: of the face
     :param pair: opens it
     :param transfer: its time-outs
@@ -106,6 +125,23 @@ def check(
         return
     yield findings.ok("face_answers", subject, "answers the key pair")
     yield _refusals(subject, asked, pair)
+    if not (url.startswith("https:") or _is_of_this_host(url)):
+        yield findings.note(
+            "face_without_tls",
+            subject,
+            "without TLS",
+            "Anybody on the way to it can read the images that pass, and change what "
+            "Glance reads: use https if that is not a network of your own.",
+        )
+
+
+def _is_of_this_host(url: str) -> bool:
+    """Whether a URL names a loopback address, of which no network is the way."""
+    host = parse.urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _wrong(subject: str, meaning: Meaning, said: str) -> Finding:
@@ -145,10 +181,9 @@ class _Asked:
     ) -> None:
         self._transfer = transfer
         self._bucket = store.bucket
-        self._place = dataclasses.replace(
-            store, endpoint=url, addressing="path", chain=None, face=None
-        )
-        self._unsigned = self._connection(KeyPair("none", "none"))
+        self._place = dataclasses.replace(store, endpoint=url, chain=None, face=None)
+        self._unsigned = self._connection(_NOBODY)
+        self._by_path = self._connection(_NOBODY, addressing="path")
         self._key = str(uuid.uuid4())
 
     def image(self) -> str:
@@ -178,9 +213,10 @@ class _Asked:
         image = self.image()
         wrong = KeyPair(pair.access_key, secrets.token_hex(20))
         unknown = KeyPair(f"NOBODY{secrets.token_hex(8)}", pair.secret_key)
-        elsewhere = self._unsigned.url(f"no-{secrets.token_hex(8)}", self._key)
-        no_image = self._unsigned.url(self._bucket, "notes.txt")
-        listing = self._unsigned.url(self._bucket, "", "list-type=2")
+        # By the path: nobody resolves the name of a bucket that does not exist.
+        elsewhere = self._by_path.url(f"no-{secrets.token_hex(8)}", self._key)
+        no_image = self._by_path.url(self._bucket, "notes.txt")
+        listing = self._by_path.url(self._bucket, "", "list-type=2")
         old = datetime.datetime.now(datetime.timezone.utc) - _OLD
         region = self._unsigned.region
         yield _Question("an unsigned request", "AccessDenied", image, {})
@@ -195,7 +231,7 @@ class _Asked:
         replayed = replays.fields(image, pair, region, old)
         yield _Question("an old date", "RequestTimeTooSkewed", image, replayed)
 
-    def _connection(self, pair: KeyPair) -> Connection:
-        keys = Keys(pair)
-        place = dataclasses.replace(self._place, keys=keys)
+    def _connection(self, pair: KeyPair, addressing: str = "") -> Connection:
+        style = addressing or self._place.addressing
+        place = dataclasses.replace(self._place, keys=Keys(pair), addressing=style)
         return Connection(place, self._transfer, pair)

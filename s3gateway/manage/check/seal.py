@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -29,9 +31,20 @@ def of_gateway(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Fi
     settings = context.settings
     if settings.face is None:
         return
-    pair = settings.face.keys.current()
+    pairs = settings.face.keys.all()
     for store in stores:
-        yield from face.check(store, context.face, pair, settings.transfer)
+        # The style in its section is the one of S3.
+        asked = dataclasses.replace(store, addressing="path")
+        yield from face.check(asked, context.face, pairs[0], settings.transfer)
+        if _opened_by_s3s(store, pairs):
+            yield findings.error(
+                "face_opens_with_key_of_s3",
+                f"face, store {store.name}",
+                "takes a key of S3",
+                "The file of face_keys has it, which is right only until no location "
+                "holds it: then remove it with face-key remove. Glance's section must "
+                "never have it.",
+            )
 
 
 def of_glance(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Finding]:
@@ -63,6 +76,14 @@ def unnamed(context: Context, store: StoreSettings) -> Finding | None:
         "Here is stock Glance behind it, and no gateway: name the face by --face, the "
         "same URL as s3_store_host.",
     )
+
+
+def _opened_by_s3s(store: StoreSettings, pairs: Iterable[KeyPair]) -> bool:
+    """Whether one of the face's pairs has something of S3's."""
+    of_s3 = store.signing_keys()
+    names = {pair.access_key for pair in of_s3}
+    secrets = {pair.secret_key for pair in of_s3}
+    return any(p.access_key in names or p.secret_key in secrets for p in pairs)
 
 
 def _elsewhere(store: StoreSettings) -> Finding:

@@ -2,7 +2,8 @@
 """Keys of S3 in files: finds them where only keys of the face may be.
 
 What a key is, a file says itself: the options of Glance's driver and of botocore, also
-behind a comment sign, location URIs with keys, and the names of AWS's access keys.
+behind a comment sign, options that name a file with a key, location URIs with keys, and
+the names of AWS's access keys.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from s3gateway.manage.check.findings import Finding
 _SUBJECT = "files"
 
 _OPTION = re.compile(
-    r"""[\s#;]*(?:export\s+)?["']?(?:s3_store_(?:access|secret)_key"""
+    r"""[\s#;]*(?:export\s+)?["']?(?:s3_store_(?:access|secret)_key(?:_file)?"""
     r"""|aws_(?:access_key_id|secret_access_key))["']?\s*[=:]\s*["']?([^\s"',]+)""",
     re.IGNORECASE,
 )
@@ -84,8 +85,9 @@ def check(
             "key_in_file",
             _SUBJECT,
             f"{path} has a key",
-            f"What is in line {numbers} is not of the face: remove it. Everybody who "
-            "has had this host or a backup of it has the key; make another at S3.",
+            f"What is in line {numbers} is not of the face: remove it, and the file "
+            "that it may name. Everybody who has had this host or a backup of it has "
+            "the key; make another at S3.",
         )
     for path in read.unreadable:
         yield findings.warning(

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import http.server
 import json
 import pathlib
+import socket
 import ssl
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -18,6 +20,7 @@ import trustme
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
 from s3gateway.errors import StoreDenied
+from s3gateway.face import signature
 from s3gateway.manage import main
 from s3gateway.manage.check import command
 from s3gateway.manage.check import face
@@ -93,6 +96,45 @@ def test_a_section_that_does_not_fit(
     sealed: Sealed, changes: dict[str, Any], code: str
 ) -> None:
     assert sealed.codes(**changes) == [code]
+
+
+def test_a_clock_that_is_wrong(sealed: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signature, "SKEW", datetime.timedelta(days=-1))
+    assert sealed.codes() == ["face_clock_differs"]
+
+
+def test_a_face_that_does_not_know_the_drivers_virtual_style(
+    sealed: Sealed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """boto3 asks the bucket's name, which resolves, and the face has no domain."""
+    resolve = socket.getaddrinfo
+    here = "127.0.0.1"
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda _, *words, **more: resolve(here, *words, **more)
+    )
+    sealed.url = sealed.url.replace(here, "localhost")
+    assert sealed.codes(addressing="virtual") == ["face_without_domain"]
+    assert sealed.codes(addressing="path") == ["face_answers", "face_refuses"]
+
+
+@pytest.mark.parametrize(
+    ("url", "noted"),
+    [
+        ("http://127.0.0.1:9293", False),
+        ("http://[::1]:9293", False),
+        ("http://localhost:9293", False),
+        ("http://192.0.2.11:9293", True),
+        ("http://gateway:9293", True),
+        ("https://gateway:9293", False),
+    ],
+)
+def test_a_network_that_others_may_read(
+    url: str, noted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(face._Asked, "code", lambda *_: "NoSuchKey")
+    found = face.check(store_settings(keys=Keys(PAIR)), url, PAIR, IMPATIENT)
+    codes = {each.code: each.severity.name for each in found}
+    assert codes.get("face_without_tls") == ("NOTE" if noted else None)
 
 
 def test_a_gateway_whose_own_keys_are_refused(sealed: Sealed) -> None:
@@ -230,7 +272,23 @@ def test_on_the_host_of_the_gateway(sealed: Sealed, run: Run) -> None:
     ours = _GATEWAY.format(url=sealed.url, keys=sealed.keys)
     _, states, _ = run(f"{real}{ours}")
     assert states["face_answers"] == states["face_refuses"] == "ok"
+    assert "face_opens_with_key_of_s3" not in states
     assert "key_in_file" not in states
+
+
+@pytest.mark.parametrize(
+    "line", [f"REAL {'x' * 20}", f"ANOTHER {'r' * 20}"], ids=["access", "secret"]
+)
+def test_a_face_that_takes_a_key_of_s3(sealed: Sealed, run: Run, line: str) -> None:
+    """It has to while locations are rewritten, and Glance may be left with that key."""
+    with sealed.keys.open("a") as file:
+        file.write(f"{line} for the time being\n")
+    real = _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "r" * 20))
+    ours = _GATEWAY.format(url=sealed.url, keys=sealed.keys)
+    code, states, document = run(f"{real}{ours}")
+    assert (code, states["face_opens_with_key_of_s3"]) == (1, "error")
+    assert states["face_answers"] == "ok"
+    assert "REAL" not in json.dumps(document)
 
 
 def test_files_are_searched_behind_a_face_alone(run: Run) -> None:

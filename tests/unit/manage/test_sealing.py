@@ -69,6 +69,17 @@ class Server(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Face(Server):
+    """A face, which lists nothing."""
+
+    def do_GET(self) -> None:
+        body = b"<Error><Code>NotImplemented</Code></Error>"
+        self.send_response(501)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
 class Rows:
     """The rows of Glance's database.
 
@@ -188,7 +199,7 @@ def bench(
     missing: set[str] = set()
     monkeypatch.setattr(relocation, "_SETTLED", 0)
     s3 = functools.partial(Server, "ACCESSKEY", missing)
-    face = functools.partial(Server, "FACEKEY", missing)
+    face = functools.partial(Face, "FACEKEY", missing)
     with web.serving(s3) as s3_url, web.serving(face) as face_url:
         bench = Bench(tmp_path, s3_url, face_url, monkeypatch, capsys)
         bench.missing = missing
@@ -260,6 +271,26 @@ def test_a_location_that_changed_meanwhile_is_left_alone(bench: Bench) -> None:
         ("failed", "conflict")
     ]
     assert bench.rows.urls() == [row.url]
+
+
+def test_a_face_that_got_another_name(bench: Bench) -> None:
+    """The old name still answers, with the same keys, and is no S3 server."""
+    old = bench.face.replace("127.0.0.1", "localhost")
+    bench.rows.add(bench.at_face("one").replace("127.0.0.1", "localhost"))
+    bench.configure(bench.face, "FACEKEY", FACE_SECRET)
+    assert bench("audit", "--face", bench.face)[0] == 1
+    code, document = bench.seal("--from", old)
+    assert (code, document["counts"]["done"]) == (0, 1), document
+    assert bench.rows.urls() == [bench.at_face("one")]
+    assert bench("audit", "--face", bench.face)[0] == 0
+
+
+def test_a_key_of_s3_in_a_location_at_the_face(bench: Bench) -> None:
+    """Glance writes one if its section has the face's URL and the key of S3."""
+    host = bench.face.partition("//")[2]
+    bench.rows.add(f"s3://ACCESSKEY:{SECRET}@{host}/fast/one")
+    code, document = bench("audit", "--face", bench.face)
+    assert (code, document["rows"][0]["state"]) == (1, "in_use")
 
 
 def test_what_glance_writes_back_is_rewritten_again(bench: Bench) -> None:

@@ -30,11 +30,12 @@ def found_in(*paths: pathlib.Path) -> list[Finding]:
         '"s3_store_secret_key": "from-json"',
         "export AWS_SECRET_ACCESS_KEY='real/secret'",
         "aws_access_key_id = REALKEY",
+        "#s3_store_secret_key_file = /etc/glance/real/{store}.secret",
         "INFO location s3+https://REALKEY:real/secret+key@s3.example/glance/6f2c",
         "s3://REALKEY:secret@s3.example:9000/glance/6f2c",
         "an access key AKIAIOSFODNN7EXAMPLE in some text",
     ],
-    ids=range(10),
+    ids=range(11),
 )
 def test_a_key(tmp_path: pathlib.Path, line: str) -> None:
     path = tmp_path / "glance-api.conf.bak"
