@@ -95,7 +95,7 @@ class Pieces:
 
         :param ahead: how soon it is needed, in bytes
         """
-        piece = Piece(span, found.open, self.slabs)
+        piece = Piece(span, found.open, self.slabs, found.copy.store.name)
         while not self._budget.take(piece.memory):
             if not self._drop_one(ahead):
                 return None
