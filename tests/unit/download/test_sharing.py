@@ -128,6 +128,25 @@ def test_without_memory_a_late_one_reads_by_itself() -> None:
     assert ground.nothing_is_left()
 
 
+def test_slow_downloads_leave_memory_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they read ahead does not fill all of it."""
+    monkeypatch.setattr("s3gateway.download.body._FIRST_PIECE", 60.0)
+    ground = Ground(memory=32 * PIECE, widest=8)
+    stores = [store(f"slow-{number}", data=DATA) for number in range(4)]
+    slow = [deliver(each, pieces=ground.pieces) for each in stores for _ in range(2)]
+    for body in slow:
+        until(body, 1)
+    ground.settle()
+    ground.store.before = lambda request, key: time.sleep(0.005)
+    with futures.ThreadPoolExecutor(4) as pool:
+        bodies = list(pool.map(lambda _: ground.begin(), range(4)))
+        assert set(pool.map(rest_of, bodies)) == {DATA}
+    assert ground.store.sent <= 2 * SIZE
+    for body in slow:
+        body.close()
+    assert ground.nothing_is_left()
+
+
 def test_one_that_begins_late_finds_what_is_in_memory(ground: Ground) -> None:
     early = [ground.begin() for _ in range(2)]
     begun = [until(body, SIZE - 1) for body in early]
