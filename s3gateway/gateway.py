@@ -130,8 +130,9 @@ def _operation(environ: Environ) -> str:
 
 def _response(environ: Environ, error: GatewayError) -> Answer:
     """Return an error response in the form of Glance's own."""
+    is_ours = error.status >= 500 and error.fault != "client"
     LOG.log(
-        logging.ERROR if error.status >= 500 else logging.INFO,
+        logging.ERROR if is_ours else logging.INFO,
         "%s %s: %d %s",
         environ["REQUEST_METHOD"],
         environ.get("PATH_INFO", ""),

@@ -29,14 +29,16 @@ class Piece:
     :ivar span: where it lies in the object
     :ivar users: how many downloads are reading it
     :ivar was_read: whether a download has begun to read it
+    :param store: the store's identifier
     """
 
-    def __init__(self, span: Span, open_: Open, slabs: Slabs) -> None:
+    def __init__(self, span: Span, open_: Open, slabs: Slabs, store: str) -> None:
         self.span = span
         self.users = 0
         self.was_read = False
         self._open = open_
         self._slabs = slabs
+        self._store = store
         self._filled: list[mmap.mmap] = []
         self._failure: BaseException | None = None
         self._ended = False
@@ -80,6 +82,7 @@ class Piece:
                 about=f"a piece at byte {self.span.start}",
                 retry_time=_RETRY_TIME,
                 cancelled=self._cancelled,
+                store=self._store,
             )
         except BaseException as error:  # noqa: BLE001  the readers of the piece get it
             failure = error

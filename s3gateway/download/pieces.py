@@ -27,6 +27,10 @@ from s3gateway.streams.buffers import Slabs
 #: Has a piece fetched by a thread; raises RuntimeError or MemoryError if it cannot.
 Submit = Callable[[Piece], None]
 
+#: How much of the memory may be taken by pieces that are read ahead.  The rest is for
+#: pieces that are needed at once: slow downloads would fill it with later ones.
+_AHEAD = 7 / 8
+
 #: What a download needs of the pieces while it reads on by itself.
 NOTHING = Span(0, 0)
 
@@ -95,7 +99,9 @@ class Pieces:
 
         :param ahead: how soon it is needed, in bytes
         """
-        piece = Piece(span, found.open, self.slabs)
+        piece = Piece(span, found.open, self.slabs, found.copy.store.name)
+        if ahead and self._bound() + piece.memory > self._budget.size * _AHEAD:
+            return None
         while not self._budget.take(piece.memory):
             if not self._drop_one(ahead):
                 return None
@@ -119,6 +125,15 @@ class Pieces:
         """Give the memory of a piece back."""
         piece.drop()
         self._budget.give_back(piece.memory)
+
+    def _bound(self) -> int:
+        """Return how much memory cannot be given to another piece."""
+        return sum(
+            piece.memory
+            for each in self._objects.values()
+            for piece in each.pieces.values()
+            if piece.users or not piece.is_for_others
+        )
 
     def _drop_one(self, ahead: int) -> bool:
         """Drop the piece that is needed last, if that is later than ``ahead``.

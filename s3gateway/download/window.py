@@ -47,6 +47,7 @@ class Window:
         self._begun: set[Piece] = set()
         self._held: Piece | None = None
         self._tried_again = False
+        self._shared = 0
         self._pool = pool
         self._in_use = contextlib.ExitStack()
         self._in_use.enter_context(reading.pieces.slabs.in_use())
@@ -77,7 +78,7 @@ class Window:
         data = data[: stop - self.at]
         self.at += len(data)
         if piece not in self._begun:
-            metrics.SHARED_BYTES.labels(self._reading.copy.store.name).inc(len(data))
+            self._shared += len(data)
         if self.at == stop:
             self._let_go()
         self._fill()
@@ -88,7 +89,13 @@ class Window:
         self._stop = self._next
 
     def close(self) -> None:
-        """Drop all pieces, and cut their connections, unless others read them."""
+        """Drop all pieces, and cut their connections, unless others read them.
+
+        Shared bytes count now, as those of the download do when it ends: else the share
+        of them would be more than all while a long download runs.
+        """
+        shared, self._shared = self._shared, 0
+        metrics.SHARED_BYTES.labels(self._reading.copy.store.name).inc(shared)
         self.fetch_no_more()
         self._ahead.clear()
         self._let_go()

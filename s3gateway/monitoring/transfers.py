@@ -31,8 +31,6 @@ OK = "ok"
 CLIENT = "client"  # it went away before the end
 EMPTY = "empty"  # the body was empty; Glance answers
 
-_NOBODY = "none"
-
 _current: contextvars.ContextVar[Transfer | None] = contextvars.ContextVar(
     "transfer", default=None
 )
@@ -140,7 +138,7 @@ def joining() -> Callable[[], object]:
 
 def retried(store: str) -> None:
     """Count a retried request to a store."""
-    metrics.RETRIES.labels(store or _NOBODY).inc()
+    metrics.RETRIES.labels(store).inc()
     transfer = _current.get()
     if transfer is not None:
         transfer.retried()

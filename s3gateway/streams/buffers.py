@@ -65,11 +65,12 @@ class Slabs:
 class Budget:
     """The memory that all uploads, or all downloads, of a process share.
 
-    :param size: in bytes
+    :ivar size: in bytes
     :param operation: ``upload`` or ``download``
     """
 
     def __init__(self, size: int, operation: str) -> None:
+        self.size = size
         self._left = size
         self._gauge = metrics.BUFFER_BYTES.labels(operation)
         self._moved = threading.Condition()

@@ -79,8 +79,8 @@ def patiently(
     *,
     about: str,
     retry_time: float,
+    store: str,
     cancelled: threading.Event | None = None,
-    store: str = "",
 ) -> T:
     """Call a function; retry while the store is unavailable.
 
@@ -89,8 +89,8 @@ def patiently(
 
     :param about: the subject of the log line
     :param retry_time: when to give up, in seconds after the first try
-    :param cancelled: stops the retries when it is set
     :param store: the store's identifier
+    :param cancelled: stops the retries when it is set
     :raises StoreUnavailable: if the store is still unavailable after ``retry_time``
     """
     cancelled = cancelled or threading.Event()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from typing import Any
 from typing import cast
 
@@ -165,3 +166,15 @@ def test_what_counts_as_an_upload(
     them.ask(*first)
     them.ask(*first)
     assert them.answered == [status, "204", "204"]
+
+
+def test_a_refused_upload_is_no_error_of_the_gateway(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A project could fill the log with them."""
+    caplog.set_level(logging.INFO)
+    them = Taking()
+    them.meanwhile = FILE
+    them.ask(*FILE)
+    [told] = [each for each in caplog.records if "running already" in each.message]
+    assert told.levelno == logging.INFO

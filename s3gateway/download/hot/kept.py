@@ -24,7 +24,7 @@ class KeptPiece(Piece):
     def __init__(
         self, span: Span, file: PieceFile, discard: Callable[[Span, Exception], None]
     ) -> None:
-        super().__init__(span, _never, Slabs(0))
+        super().__init__(span, _never, Slabs(0), "")
         self._file = file
         self._discard = discard
 

@@ -62,7 +62,10 @@ def test_a_piece_that_is_dropped_is_read_no_further(at: str, most: int) -> None:
     fast.before = before
     with slabs.in_use():
         piece = Piece(
-            Span(0, 8 * SLAB), lambda span: fast.read("key", span, size=SIZE), slabs
+            Span(0, 8 * SLAB),
+            lambda span: fast.read("key", span, size=SIZE),
+            slabs,
+            "fast",
         )
         thread = threading.Thread(target=piece.fetch)
         thread.start()

@@ -18,6 +18,7 @@ from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.http.answer_body import AnswerBody
 from s3gateway.http.ranges import Span
+from s3gateway.monitoring import metrics
 from s3gateway.streams.buffers import Budget
 from s3gateway.streams.buffers import Slabs
 from tests.support.clock import Clock
@@ -154,6 +155,25 @@ def test_a_piece_that_is_needed_sooner_stays() -> None:
     assert ground.nothing_is_left()
 
 
+def test_slow_downloads_leave_memory_to_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they read ahead does not fill all of it."""
+    monkeypatch.setattr("s3gateway.download.body._FIRST_PIECE", 60.0)
+    ground = Ground(memory=32 * PIECE, widest=8)
+    stores = [store(f"slow-{number}", data=DATA) for number in range(4)]
+    slow = [deliver(each, pieces=ground.pieces) for each in stores for _ in range(2)]
+    for body in slow:
+        until(body, 1)
+    ground.settle()
+    ground.store.before = lambda request, key: time.sleep(0.005)
+    with futures.ThreadPoolExecutor(4) as pool:
+        bodies = list(pool.map(lambda _: ground.begin(), range(4)))
+        assert set(pool.map(rest_of, bodies)) == {DATA}
+    assert ground.store.sent <= 2 * SIZE
+    for body in slow:
+        body.close()
+    assert ground.nothing_is_left()
+
+
 def test_one_that_begins_late_finds_what_is_in_memory(ground: Ground) -> None:
     early = [ground.begin() for _ in range(2)]
     begun = [until(body, SIZE - 1) for body in early]
@@ -257,6 +277,39 @@ def test_a_piece_that_fails_is_taken_up_by_another(ground: Ground) -> None:
     assert straight <= 1
     assert ground.store.sent <= 2 * SIZE
     assert ground.nothing_is_left()
+
+
+def counted(name: str, store: str = "fast") -> float:
+    found = metrics.REGISTRY.get_sample_value(f"s3gateway_{name}", {"store": store})
+    return found or 0.0
+
+
+def test_a_piece_that_is_tried_again_counts_for_its_store(ground: Ground) -> None:
+    broken = threading.Event()
+
+    def before(request: str, key: str) -> None:
+        fetching = threading.current_thread().name.startswith("s3-piece")
+        if request == "more" and fetching and not broken.is_set():
+            broken.set()
+            raise StoreUnavailable("Store fast broke off")
+
+    ground.store.before = before
+    retries = counted("store_retries_total")
+    bodies = [ground.begin() for _ in range(2)]
+    assert [rest_of(body) for body in bodies] == [DATA, DATA]
+    assert broken.is_set()
+    assert counted("store_retries_total") == retries + 1
+
+
+def test_shared_bytes_count_when_their_download_ends(ground: Ground) -> None:
+    """All bytes of a download do: else more than all were shared meanwhile."""
+    shared = counted("shared_bytes_total")
+    bodies = [ground.begin() for _ in range(2)]
+    begun = [until(body, SIZE - 1) for body in bodies]
+    assert counted("shared_bytes_total") == shared
+    for body, first in zip(bodies, begun, strict=True):
+        assert first + rest_of(body) == DATA
+    assert SIZE - 2 * PIECE <= counted("shared_bytes_total") - shared <= SIZE
 
 
 def test_a_store_that_is_not_known_to_know_ranges_is_asked_for_one(

@@ -196,12 +196,16 @@ class Refusing:
         return "done"
 
 
+def patiently(ask: Callable[[], str]) -> str:
+    return retries.patiently(ask, about="it", retry_time=60, store="fast")
+
+
 def test_a_store_that_goes_on_refusing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up in time to tell the client, whatever ``retry_time`` is."""
     monkeypatch.setattr(retries, "_REFUSING", 0.5)
     began = time.monotonic()
     with retries.while_nothing_moved(), pytest.raises(StoreUnavailable):
-        retries.patiently(Refusing(1000, reached=True), about="it", retry_time=60)
+        patiently(Refusing(1000, reached=True))
     assert time.monotonic() - began < 5
 
 
@@ -214,9 +218,9 @@ def test_patience_where_nothing_has_moved(
     refusing = Refusing(3, reached=reached)
     with retries.while_nothing_moved():
         if reached:
-            assert retries.patiently(refusing, about="it", retry_time=60) == "done"
+            assert patiently(refusing) == "done"
             return
         with pytest.raises(StoreUnavailable):
-            retries.patiently(refusing, about="it", retry_time=60)
+            patiently(refusing)
     # Bytes that have come in are worth more patience.
-    assert retries.patiently(refusing, about="it", retry_time=60) == "done"
+    assert patiently(refusing) == "done"

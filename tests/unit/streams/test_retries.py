@@ -39,7 +39,11 @@ class Clock(threading.Event):
 
     def patiently(self, retry_time: float = 60.0) -> str:
         return retries.patiently(
-            self.ask, about="a test", retry_time=retry_time, cancelled=self
+            self.ask,
+            about="a test",
+            retry_time=retry_time,
+            store="fast",
+            cancelled=self,
         )
 
 
