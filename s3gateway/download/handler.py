@@ -42,7 +42,6 @@ from s3gateway.http.ranges import Span
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.store import ObjectStore
-from s3gateway.streams import limits
 from s3gateway.streams.digests import Verification
 
 LOG = logging.getLogger(__name__)
@@ -114,7 +113,7 @@ class Downloads:
 
     def _pass(self, environ: Environ, image_id: str, reason: str) -> Answer:
         LOG.debug("Download of image %s is left to Glance: %s", image_id, reason)
-        return limits.paced(environ, self._glance.pass_through(environ))
+        return self._glance.pass_through(environ)
 
     def _answer(
         self, environ: Environ, image: Image, size: int, copies: list[Copy]

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from s3gateway.config.settings import TransferSettings
 from s3gateway.errors import TooManyUploads
 from s3gateway.http import wsgi
-from s3gateway.http.answer_body import AnswerBody
-from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import Environ
 from s3gateway.monitoring import metrics
 
@@ -80,27 +78,6 @@ class Pace(wsgi.Pace):
             time.sleep(wait)
 
 
-class _Paced:
-    """The body of an answer that Glance gives, at the pace of its request."""
-
-    def __init__(self, answer: Answer, pace: wsgi.Pace) -> None:
-        self._answer = answer
-        self._pace = pace
-        self._left = filter(None, answer.body)
-        self._rest = b""
-
-    def read(self) -> bytes:
-        """Return the next bytes, none at the end."""
-        data = self._rest or next(self._left, b"")
-        data, self._rest = data[: self._pace.step], data[self._pace.step :]
-        if data:
-            self._pace.wait_after(len(data))
-        return data
-
-    def end(self, failure: BaseException | None) -> None:
-        self._answer.close()
-
-
 class Limits:
     """The limits of all transfers of this process."""
 
@@ -150,14 +127,6 @@ class Limits:
                 self._uploads[project] -= 1
                 if not self._uploads[project]:
                     del self._uploads[project]
-
-
-def paced(environ: Environ, answer: Answer) -> Answer:
-    """Return an answer of Glance whose data keeps to the rates of the request."""
-    if wsgi.PACE not in environ or answer.code not in (200, 206):
-        return answer
-    body = AnswerBody(_Paced(answer, wsgi.pace_of(environ)), None)
-    return Answer(answer.status, answer.headers, body)
 
 
 def _project(environ: Environ) -> str:

@@ -188,7 +188,7 @@ Downloads that are faster are held back, and do not fail.
 Most that the uploads of one project in a process receive, and as much that its
 downloads send, in MiB per second; 0 for no limit.
 
-Uploads that are left to Glance are not counted.
+Transfers that are left to Glance are not counted.
 """,
     ),
     cfg.IntOpt(

@@ -18,7 +18,6 @@ from s3gateway.errors import StoreDenied
 from s3gateway.errors import StoreError
 from s3gateway.errors import StoreUnavailable
 from s3gateway.glance.notifications import Notifications
-from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Answer
 from tests.support.s3.memory import MemoryStore
 from tests.unit.download.conftest import DATA
@@ -32,18 +31,6 @@ from tests.unit.download.conftest import shown
 
 Stores = dict[str, MemoryStore]
 LAST = "Fri, 20 Nov 2026 12:00:00 GMT"
-
-
-class Steps(wsgi.Pace):
-    """A pace that says after how many bytes it was asked to wait."""
-
-    step = 8
-
-    def __init__(self) -> None:
-        self.waited: list[int] = []
-
-    def wait_after(self, count: int) -> None:
-        self.waited.append(count)
 
 
 def refusing(*requests: str, error: BaseException) -> Callable[[str, str], None]:
@@ -118,19 +105,6 @@ def test_several_parts_are_glances_to_refuse(make: Make, glance: FakeGlance) -> 
     answer = make().get(request(HTTP_RANGE="bytes=0-1,5-6"), ID)
     assert data_of(answer) == FROM_GLANCE
     assert glance.was_passed_to
-
-
-@pytest.mark.parametrize("value", ["bytes=0 -", "bytes=0-9999999x"])
-def test_what_glance_sends_keeps_to_the_rates(
-    make: Make, glance: FakeGlance, value: str
-) -> None:
-    """Glance understands more ranges than the RFC has, and reads S3 for them."""
-    pace = Steps()
-    environ = {**request(HTTP_RANGE=value), wsgi.PACE: pace}
-    answer = make().get(environ, ID)
-    assert list(answer.body) == [b"Glance h", b"as answe", b"red"]
-    assert glance.was_passed_to
-    assert pace.waited == [8, 8, 3]
 
 
 @pytest.mark.parametrize(

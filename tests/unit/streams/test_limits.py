@@ -5,16 +5,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from s3gateway.errors import TooManyUploads
 from s3gateway.http import wsgi
-from s3gateway.http.wsgi import Answer
 from s3gateway.streams.limits import Limits
-from s3gateway.streams.limits import paced
 from tests.support.clock import Clock
 from tests.support.s3.memory import MIB
 from tests.support.s3.stores import TRANSFER
@@ -138,44 +135,3 @@ def test_a_real_clock() -> None:
     for _ in range(20):
         pace.wait_after(MIB)
     assert time.monotonic() - began >= 0.45
-
-
-class FromGlance:
-    """A body of Glance that breaks off."""
-
-    def __init__(self) -> None:
-        self.closed = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield b"some"
-        yield b""
-        yield b" more"
-        raise ConnectionResetError
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-def test_what_glance_sends_is_held_back_too(clock: Clock) -> None:
-    """If it breaks off, it goes on to do so, and it is closed once."""
-    environ = limits(project_rate=MIB).paced(of("acme"), "download")
-    data = [bytes(MIB), b"", bytes(MIB)]
-    whole = list(paced(environ, Answer("200 OK", [], data)).body)
-    assert b"".join(whole) == bytes(2 * MIB)
-    assert max(map(len, whole)) == MIB // 16
-    assert clock.now - 1000.0 == pytest.approx(2 - 0.5)
-    broken = FromGlance()
-    body = iter(paced(environ, Answer("206 Partial Content", [], broken)).body)
-    assert next(body) + next(body) == b"some more"
-    for _ in range(2):
-        with pytest.raises(ConnectionResetError):
-            next(body)
-    assert broken.closed == 1
-
-
-def test_what_is_not_held_back() -> None:
-    refused = Answer("403 Forbidden", [], [b"text"])
-    environ = limits(project_rate=MIB).paced(of("acme"), "download")
-    assert paced(environ, refused) is refused
-    sent = Answer("200 OK", [], [b"data"])
-    assert paced(of("acme"), sent) is sent
