@@ -7,6 +7,7 @@ import argparse
 import logging
 import os
 import sys
+from typing import Any
 
 from gunicorn.app.wsgiapp import WSGIApplication
 
@@ -21,15 +22,24 @@ _WORKER = "s3gateway.standalone.worker.Worker"
 
 
 class Served(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
-    """The gateway under gunicorn, with a worker class of its own.
+    """The gateway under gunicorn.
 
-    Operators have configuration files of gunicorn that are older than the class.
+    An operator's own configuration file of gunicorn says what is to be different from
+    the shipped one, which also guards the gateway: it turns gunicorn's own handling of
+    forwarded fields off, say.
     """
 
     def load_default_config(self) -> None:
         """Make the gateway's worker class gunicorn's default."""
         super().load_default_config()
         self.cfg.set("worker_class", _WORKER)
+
+    def load_config_from_file(self, filename: str) -> Any:
+        """Read a configuration file over the shipped one."""
+        shipped = files.find(_GUNICORN)
+        if shipped is not None and str(shipped) != filename:
+            super().load_config_from_file(str(shipped))
+        return super().load_config_from_file(filename)
 
     def load_config(self) -> None:
         """Read what gunicorn reads; say if that names another class."""

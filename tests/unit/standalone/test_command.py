@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of gunicorn's worker classes serves the stand-alone gateway."""
+"""How gunicorn serves the stand-alone gateway, whatever files it reads."""
 
 from __future__ import annotations
 
@@ -44,7 +44,18 @@ def test_a_file_that_names_none(
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("name", ["gthread", "sync"])
+def test_a_file_of_ones_own_is_read_over_the_shipped_one(
+    monkeypatch: pytest.MonkeyPatch, config: pathlib.Path
+) -> None:
+    """What guards the gateway stays unless the file sets it."""
+    config.write_text("graceful_timeout = 30\n")
+    found = served(monkeypatch, f"--config={config}", "--keep-alive=5").cfg
+    assert (found.graceful_timeout, found.keepalive) == (30, 5)
+    assert found.limit_request_field_size == 16380
+    assert (found.secure_scheme_headers, found.forwarder_headers) == ({}, [])
+
+
+@pytest.mark.parametrize("name", ["gthread", "gevent"])
 @pytest.mark.parametrize("where", ["file", "argument"])
 def test_another_class_is_taken_and_named(
     monkeypatch: pytest.MonkeyPatch,
