@@ -218,9 +218,14 @@ def test_there_and_back_with_nothing_lost(
     words = ["--face", face.url, "--s3", real.url, "--key-file", real.file(tmp_path)]
     with reading(sealed, ids["active"]) as statuses:
         done = stage.manage(face, "unseal", *words)
-    assert (done.code, len(done.about("done"))) == (0, 3), done.text
+    if release == 32 and done.code:  # it writes its keys back when it reads
+        assert [row["image"] for row in done.about("failed")] == [ids["active"]]
+        assert len(done.about("conflict")) == 1
+    else:
+        assert (done.code, len(done.about("done"))) == (0, 3), done.text
     assert set(statuses) == {200}
     stock = stage.at(real)
+    assert stage.manage(real, "unseal", *words).code == 0
     for image_id in (ids["active"], new):
         assert stock.download(image_id).body == DATA
     path = f"/v2/images/{ids['deactivated']}/actions/reactivate"

@@ -142,6 +142,7 @@ def test_an_image_from_before(ground: Sealed) -> None:
 
     Before, it takes the keys from the location, and the face does not know those of S3:
     such locations are moved to the face first (``tests/manage/test_sealing.py``).
+    Glance 32 writes the keys of its configuration into a location that it reads.
     """
     before = ground.cloud.api(ALICE, gateway=False)
     image_id = before.create()
@@ -150,13 +151,14 @@ def test_an_image_from_before(ground: Sealed) -> None:
     assert ground.users(ALICE).download(image_id).body == SMALL
     seen = len(ground.proxy.requests)
     answer = ground.stock(ALICE).download(image_id)
-    if ground.cloud.release < 33:
+    if ground.cloud.release < 32:
         assert answer.status >= 400
         goes(ground, before, image_id)
         return
     assert answer.body == SMALL
     assert len(ground.proxy.requests) > seen
-    goes(ground, ground.stock(ALICE), image_id)
+    last = before if ground.cloud.release == 32 else ground.stock(ALICE)
+    goes(ground, last, image_id)
 
 
 def code(call: Callable[[], object]) -> str:
