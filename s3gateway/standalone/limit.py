@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import webob.exc
 
+from s3gateway.errors import ConfigError
 from s3gateway.http import lingering
 from s3gateway.http import wsgi
 from s3gateway.http.wsgi import Environ
@@ -83,5 +84,10 @@ def filter_factory(
     """Make the filter.
 
     :param most: requests at once in each process
+    :raises ConfigError: if it is no such number
     """
+    if not (most.isdecimal() and int(most)):
+        raise ConfigError(
+            "filter:limit", "most", f"{most!r} is not a number of requests above 0"
+        )
     return lambda app: Limit(app, int(most))

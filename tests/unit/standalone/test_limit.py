@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import webob
 
+from s3gateway.errors import ConfigError
 from s3gateway.http.wsgi import Answer
 from s3gateway.http.wsgi import call
 from s3gateway.standalone.limit import Limit
@@ -51,6 +52,13 @@ def test_so_many_at_once() -> None:
         answer.close()
     assert app.closed == 4  # each as often as the server closes it
     assert [ask(limit).code for _ in range(3)] == [200, 200, 503]
+
+
+@pytest.mark.parametrize("most", ["", "0", "-1", "abc", "4.5"])
+def test_another_number_is_an_error_at_the_start(most: str) -> None:
+    """None at all would refuse every request."""
+    with pytest.raises(ConfigError, match=r"\[filter:limit\] most: .* above 0"):
+        filter_factory({}, most=most)
 
 
 def test_a_request_that_fails_is_over() -> None:
