@@ -21,6 +21,7 @@ from tests.support import isolation
 
 _PR_SET_PDEATHSIG = 1
 _STOP_TIME = 20.0  # seconds until SIGKILL
+_DYING = 2.0  # seconds that the last process may take after it
 # Below those that Linux gives to outgoing connections (ip_local_port_range).
 _PORTS = range(12000, 32768)
 _LIBC = ctypes.CDLL(None)
@@ -118,6 +119,12 @@ class Server:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        # A worker that is dying still has its listening sockets.
+        deadline = time.monotonic() + _DYING
+        with contextlib.suppress(ProcessLookupError):
+            while time.monotonic() < deadline:
+                os.killpg(self.process.pid, 0)
+                time.sleep(0.01)
 
     def start_again(self) -> None:
         """Start a server that was killed, with the same command and log.
