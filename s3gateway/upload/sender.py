@@ -88,8 +88,7 @@ class Sender:
         if self._writer is None and self._held is None and self._may_be_last(part):
             self._held = part
             return
-        writer = self._writer or self._begin()
-        self._pool.submit(self._send, writer, part)
+        self._hand_over(self._writer or self._begin(), part)
 
     def commit(self, about: About = NOTHING) -> str:
         """Make the object visible when all its parts are stored.
@@ -121,12 +120,29 @@ class Sender:
         self._writer = self._store.begin(self._key, self._about)
         self._began(self._writer.upload_id)
         if self._held is not None:
-            self._pool.submit(self._send, self._writer, self._held)
+            self._hand_over(self._writer, self._held)
             self._held = None
         return self._writer
 
     def _may_be_last(self, part: Part) -> bool:
         return self._length is None or part.stop >= self._length
+
+    def _hand_over(self, writer: Writer, part: Part) -> None:
+        """Have a thread send a part; send it here if there is none to be had.
+
+        That is so when the process has too many, and when it ends: a server that does
+        not wait any longer for its transfers lets them end by themselves.
+        """
+        unsent = threading.Lock()
+
+        def send() -> None:
+            if unsent.acquire(blocking=False):
+                self._send(writer, part)
+
+        try:
+            self._pool.submit(send)
+        except RuntimeError:  # one that runs already may have been given it
+            send()
 
     def _send(self, writer: Writer, part: Part) -> None:
         try:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import dataclasses
 import hashlib
 import io
@@ -221,6 +222,40 @@ def test_a_store_that_fails_leaves_nothing(request_: str) -> None:
         Upload(store, body).run()
     assert not store.objects_by_key
     assert not store.open_uploads
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_without_threads_the_parts_are_sent_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """A process that may start no more threads finishes its uploads."""
+    start, started = threading.Thread.start, []
+
+    def limited(thread: threading.Thread) -> None:
+        if thread.name.startswith("s3-part"):
+            started.append(thread)
+            if len(started) > threads:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    store, data = MemoryStore(), content(4 * PART + 17)
+    upload = Upload(store, Body(environ(data, length=len(data)), None, 1 << 40))
+    upload.run()
+    assert len(started) > threads
+    assert store.objects_by_key == {"key": data}
+    assert store.requests.count("part") == 5
+    assert upload.memory.budget.take(1 << 40)
+
+
+def test_an_upload_ends_after_the_interpreter_has_begun_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that stopped waiting for it lets it end by itself."""
+    monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)
+    store, data = MemoryStore(), content(2 * PART + 17)
+    Upload(store, Body(environ(data, length=None), None, 1 << 40)).run()
+    assert store.objects_by_key == {"key": data}
 
 
 def test_a_client_that_breaks_off_aborts_the_upload() -> None:
