@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 import requests
 
@@ -32,15 +33,16 @@ DATA = bytes(range(251)) * (11 * MIB // 251)
 class Slow:
     """A body whose end is held back."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: bytes = DATA) -> None:
         self.begun = threading.Event()
         self.go_on = threading.Event()
+        self._before = before
 
     def __iter__(self) -> Iterator[bytes]:
-        yield DATA
+        yield self._before
         self.begun.set()
         assert self.go_on.wait(120)
-        yield b"end"
+        yield DATA[len(self._before) :] + b"end"
 
 
 @pytest.fixture
@@ -136,3 +138,26 @@ def test_transfers_that_take_too_long_are_cut(cloud: Cloud, gateway: Gateway) ->
         answer = again.upload(image_id, DATA)
     assert answer.status == 204
     assert direct.download(image_id).body == DATA
+
+
+@pytest.mark.parametrize("gateway", [1], indirect=True)
+def test_an_upload_outlives_the_patience_of_its_worker(
+    cloud: Cloud, gateway: Gateway
+) -> None:
+    """Python lets it end, and starts no threads for its parts any more."""
+    api = Api(gateway.url, ALICE)
+    body, image_id = Slow(DATA[:MIB]), api.create()
+    workers = psutil.Process(gateway.server.pid).children()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        going_up = pool.submit(upload, api, image_id, body)
+        assert body.begun.wait(60)
+        for worker in workers:
+            worker.terminate()
+        _, alive = psutil.wait_procs(workers, timeout=6)
+        assert len(alive) == 1
+        body.go_on.set()
+        answer = going_up.result()
+    assert answer is not None
+    assert answer.status == 204
+    alive[0].wait(60)
+    assert api.download(image_id).body == DATA + b"end"
