@@ -46,6 +46,7 @@ KEPT = MIB // 2  # of each download
 #: What S3 sends to one that reads alone: it fills the buffers of both kernels.
 AHEAD = 12 * MIB
 ON_ITS_WAY = 128 * 1024  # bytes on a connection that is cut; pieces come to their end
+FLOW = 12 * MIB  # bytes in three seconds; 256 clients read 3 MiB
 MORE = 16  # threads beside those of the crowd
 OWN = 8  # threads of the worker, beside those that serve requests
 PATIENCE = 240.0  # seconds
@@ -180,6 +181,16 @@ def others_are_served(through: Through, images: list[str], other: str) -> None:
     assert bob.delete(image_id).status == 204
 
 
+def settle(meter: Meter) -> None:
+    """Wait until S3 sends little more than the clients read: all buffers are full."""
+    deadline, moved = time.monotonic() + PATIENCE, FLOW + 1
+    while moved > FLOW:
+        assert time.monotonic() < deadline, moved
+        before = meter.count
+        time.sleep(3)
+        moved = meter.count - before
+
+
 def crowd(
     through: Through,
     wanted: list[Wanted],
@@ -193,7 +204,7 @@ def crowd(
     before = meter.count
     with slow.reading(through.api.url, ALICE, wanted) as readers:
         readers.wait_for_first_bytes(PATIENCE)
-        time.sleep(3)
+        settle(meter)
         sent = meter.count - before
         meanwhile(readers)
         assert readers.wrong == []
