@@ -175,6 +175,7 @@ def tried_at_s3(real: Server) -> None:
     real.gate.refused.clear()
 
 
+@pytest.mark.timeout(900)  # on Glance 32 it looks ten times
 @pytest.mark.parametrize("release", tiers.but([30], [30, 31, 32]))
 def test_there_and_back_with_nothing_lost(
     sealing: Clouds,
