@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,6 +49,15 @@ def is_at(location: Location, store: StoreSettings, key: str) -> bool:
     return uri is not None and uri.without_credentials() == expected
 
 
+def store_named(metadata: Mapping[str, Any], names: Container[str]) -> str:
+    """Return the store that a location's metadata names, empty if it is none of these.
+
+    Users may write any JSON there.
+    """
+    named = metadata.get("store")
+    return named if isinstance(named, str) and named in names else ""
+
+
 def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     """Return the identifier of a location's S3 store, empty if it is not configured.
 
@@ -57,8 +67,7 @@ def store_of(location: Location, stores: Mapping[str, StoreSettings]) -> str:
     uri = uris.try_parse(location.url)
     if uri is None:
         return ""
-    named = location.metadata.get("store")
-    if isinstance(named, str) and named in stores:  # users may write any JSON
+    if named := store_named(location.metadata, stores):
         return named
     for name, store in stores.items():
         if store.has(uri.service, uri.bucket):

@@ -11,6 +11,7 @@ from s3gateway import uris
 from s3gateway.config.keys import KeyPair
 from s3gateway.config.keys import Keys
 from s3gateway.config.stores import StoreSettings
+from s3gateway.glance.image import store_named
 from s3gateway.manage.location_rows import LocationRow
 from s3gateway.manage.location_rows import LocationRows
 from s3gateway.uris import StoredURI
@@ -135,8 +136,7 @@ class Plan:
         If the location names none that is configured, its bucket decides, and of
         several stores with such a bucket the server.
         """
-        named = row.metadata.get("store")
-        if isinstance(named, str) and named in self.names:  # it may be any JSON
+        if named := store_named(row.metadata, self.names):
             return named
         if uri is None:
             return ""
