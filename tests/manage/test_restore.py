@@ -17,6 +17,7 @@ from tests.support.people import ADMIN
 from tests.support.people import ALICE
 from tests.support.servers.cloud import Cloud
 from tests.support.servers.manage import Manage
+from tests.support.servers.manage import Result
 
 QCOW2 = formats.qcow2(64 * 1024**2)
 _TABLES = ("image_locations", "image_properties", "image_tags", "image_members")
@@ -32,6 +33,11 @@ def forget(cloud: Cloud, image_id: str) -> None:
 def key_of(cloud: Cloud, image_id: str) -> str:
     [name] = [k for k in cloud.objects("fast") if k.startswith(image_id)]
     return name
+
+
+def images_of(done: Result) -> list[str]:
+    """Return the images that restore has made."""
+    return [row["image"] for row in done.rows if row["code"] == "restored"]
 
 
 @pytest.fixture
@@ -140,19 +146,22 @@ def test_beside_gc_and_beside_itself(managed: Manage, planted: Planted) -> None:
     """A deleted image's object becomes one image, and gc, begun before, spares it."""
     planted.crowd()
     name = planted.object(key(planted.gone()))
-    planted.are_older_than(2)
+    # A claim protects for its grace time only; a busy machine may take a second.
+    patient = {"s3gateway": {"claim_grace": "15"}}
+    planted.are_older_than(16)
     owner = planted.api.show(planted.api.create())["owner"]
     words = ("restore", "--store", "fast", "--project", owner, "--deleted", name)
     slow = ("gc", "--delete", "--force", "--store", "fast", "--rate", "20")
     with futures.ThreadPoolExecutor(3) as pool:
-        collecting = pool.submit(managed, *slow)
-        first, second = pool.submit(managed, *words), pool.submit(managed, *words)
-        collecting.result()
-        rows = [row for each in (first, second) for row in each.result().rows]
-    made = [row["image"] for row in rows if row["code"] == "restored"]
-    if not made:  # gc was faster
-        assert name not in planted.names()
+        commands = [
+            pool.submit(managed, *each, config=patient) for each in (slow, words, words)
+        ]
+        _, *restored = [command.result() for command in commands]
+    made = [image for each in restored for image in images_of(each)]
+    if not made and name not in planted.names():  # gc was faster
         return
+    if not made:  # each of the three may give way to the others
+        made = images_of(managed(*words, config=patient))
     [image_id] = made
     assert planted.api.download(image_id).body == DATA
     assert managed("gc", "--delete", "--force", "--store", "fast").code in (0, 1)
