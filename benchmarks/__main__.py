@@ -112,8 +112,8 @@ def measure(
                 yield from small.rates(laid_out, file, pairs)
         for line, cases_of_line in itertools.groupby(chosen, lambda case: case.line):
             group = list(cases_of_line)
-            face = any(field.FACE in case.sides for case in group)
-            with field.laid_out(found, line, face=face) as laid_out:
+            sides = {side for case in group for side in case.sides}
+            with field.laid_out(found, line, more=sides) as laid_out:
                 course = Course(laid_out, file)
                 for case in group:
                     yield from course.run(case, pairs)

@@ -8,6 +8,7 @@ import dataclasses
 from benchmarks.field import BY_API
 from benchmarks.field import FACE
 from benchmarks.field import GATEWAY
+from benchmarks.field import HOT
 from benchmarks.field import STOCK
 from benchmarks.transfers import BOTO3
 from benchmarks.transfers import Case
@@ -52,7 +53,7 @@ def _without_boto3(case: Case) -> Case:
 
 def _storms(size: int) -> list[Case]:
     """Many hosts that start from few images."""
-    return [
+    found = [
         Case(f"{line}storm-{name}", f"{line}counted", False, size, 64, **how)
         for line in ("", "far-")
         for name, how in (
@@ -61,6 +62,7 @@ def _storms(size: int) -> list[Case]:
             ("spread", {"images": 1, "spread": 30.0, "pairs": 1}),
         )
     ]
+    return [dataclasses.replace(case, sides=(STOCK, GATEWAY, HOT)) for case in found]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Callable
+from collections.abc import Collection
 from collections.abc import Iterator
 
 from benchmarks.client import Client
@@ -34,6 +35,8 @@ STOCK = "stock"
 GATEWAY = "gateway"
 #: The gateway that registers uploads through Glance's API.
 BY_API = "by API"
+#: The gateway that keeps pieces of images on disk.
+HOT = "hot_images"
 #: Stock Glance whose S3 is the face of a sealed gateway; both count.
 FACE = "face"
 
@@ -42,6 +45,7 @@ TOKEN = identity.token("alice", "bench", "member", "reader")
 
 _MIB = 1024**2
 _WARM = _MIB  # of an image that warms up; a large one would leave buffers
+_HOT_IMAGES = "20GiB"  # more than all images that are measured
 _THREADS = 72  # of each Glance: more than ever ask at once
 
 #: How far away S3 is; what ``benchmarks.link`` is told.
@@ -106,17 +110,21 @@ class Field:
 
 
 @contextlib.contextmanager
-def laid_out(ground: Ground, line: str, *, face: bool = False) -> Iterator[Field]:
+def laid_out(
+    ground: Ground, line: str, *, more: Collection[str] = ()
+) -> Iterator[Field]:
     """Start the Glances, with S3 as far away as the line says.
 
-    :param face: whether there is one behind a face, too
+    :param more: sides that only some cases have: ``FACE``, ``HOT``
     """
     with contextlib.ExitStack() as stack:
         seen = ground.s3
         if LINES[line]:
             seen = stack.enter_context(behind(ground, line))
         sides = stack.enter_context(both(ground, seen, line))
-        if face:
+        if HOT in more:
+            sides[HOT] = stack.enter_context(serving(ground, seen, line, HOT))
+        if FACE in more:
             sides[FACE] = stack.enter_context(_sealed(ground, seen, line))
         yield Field(ground, line, seen, sides)
 
@@ -134,15 +142,18 @@ def both(ground: Ground, s3: S3Server, name: str) -> Iterator[dict[str, Side]]:
 @contextlib.contextmanager
 def serving(ground: Ground, s3: S3Server, name: str, side: str) -> Iterator[Side]:
     """Start one Glance."""
-    by_api = {"s3gateway": {"registration": "api"}} if side == BY_API else {}
+    directory = ground.directory / f"{name}-{side}".replace(" ", "-")
+    own = {
+        BY_API: {"registration": "api"},
+        HOT: {"hot_images": _HOT_IMAGES, "hot_images_dir": str(directory / "hot")},
+    }
     spec = GlanceSpec(
         bin_dir=ground.bin_dir,
         gateway=side != STOCK,
         wsgi=ground.wsgi,
         threads=ground.threads,
-        config=glance.merged(ground.config, by_api),
+        config=glance.merged(ground.config, {"s3gateway": own.get(side, {})}),
     )
-    directory = ground.directory / f"{name}-{side}".replace(" ", "-")
     with glance.serving(spec, directory, stores(s3), ground.database) as running:
         api = Api(running.url, TOKEN)
         _warm_up(api, side)

@@ -11,6 +11,7 @@ import matplotlib as mpl
 from benchmarks.field import BY_API
 from benchmarks.field import FACE
 from benchmarks.field import GATEWAY
+from benchmarks.field import HOT
 from benchmarks.field import STOCK
 from benchmarks.report import Results
 from benchmarks.transfers import BOTO3
@@ -22,6 +23,7 @@ _COLOURS = {
     STOCK: "#9a9a9a",
     GATEWAY: "#1f6fb4",
     BY_API: "#7fb2de",
+    HOT: "#a5527a",
     FACE: "#5a8f4e",
     BOTO3: "#d9a441",
 }
