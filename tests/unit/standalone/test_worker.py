@@ -160,7 +160,7 @@ def test_a_request_that_has_come_is_answered_as_long_as_it_takes(
 def test_nobody_waits_for_clients_that_do_not_close(
     worker: Idle, addresses: list[Any]
 ) -> None:
-    """gunicorn 27 would read from each of them for two seconds, in its main thread."""
+    """gunicorn would read from each of them for two seconds, in its main thread."""
     clients = [socket.create_connection(addresses[0]) for _ in range(_MOST)]
     ended: futures.Future[Any] = futures.Future()
     ended.set_result(False)
