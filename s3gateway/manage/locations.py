@@ -186,13 +186,23 @@ def count(
         uri = uris.try_parse(location.url)
         store = store_of(location, stores) or str(location.metadata.get("store"))
         state = IN_USE if needed else DELETED
-        if uri and uri.service == service and uri.access_key not in of_s3:
+        if uri and _is_at(uri, face) and uri.access_key not in of_s3:
             state = SEALED
         if not location.url:
             state = UNREADABLE
         key_id = uri.access_key if uri else ""
         found[Kind(store, key_id, state, image_id if by_image else "")] += 1
     return found
+
+
+def _is_at(uri: uris.StoredURI, face: str) -> bool:
+    """Whether a location is at the face; empty if there is none.
+
+    Glance's driver up to 32 speaks TLS if the location says so, whatever its section
+    says.  And it speaks none to a host that its section has with http.
+    """
+    plain = face.startswith("https:") and uri.scheme != "s3+https"
+    return bool(face) and uri.service == uris.service_of(face) and not plain
 
 
 def in_state(counts: Mapping[Kind, int], state: str) -> int:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gunicorn's worker of the stand-alone gateway: waits for requests, stops.
+"""gunicorn's worker of the stand-alone gateway: waits for requests, closes, stops.
 
-It closes connections whose request does not come (``awaited``).  And it refuses
+It closes connections whose request does not come (``awaited``).  It lets nobody wait
+for a client that does not close its connection (``closing``).  And it refuses
 connections as soon as it stops.  gunicorn's own keeps its listening sockets open until
 its last request has ended, and accepts nothing meanwhile: a new client waits, and is
 reset at the end.  A connection that is refused is another gateway's at once, as nothing
@@ -12,15 +13,17 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+from concurrent import futures
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
 from s3gateway.standalone.awaited import Awaited
+from s3gateway.standalone.closing import Closing
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's threads, with a time-out for all that comes before a body.
+    """gunicorn's threads, with a time-out for what comes before a body and at the end.
 
     gunicorn promises none of the methods here.  If a release does not call one, it
     does what it did before.
@@ -28,10 +31,13 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
 
     #: As of ``Awaited``; gunicorn itself waits five seconds for the first byte.
     patience, hurry = 30.0, 6.0
+    #: As of ``Closing``, and as gunicorn's.
+    farewell = 2.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._awaited = Awaited(self.cfg.threads, self.patience, self.hurry)
+        self._closing = Closing(self.farewell, self._closed)
 
     def handle(self, conn: Any, *more: Any) -> Any:
         """Serve a request; called in a thread."""
@@ -53,10 +59,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         self._awaited.came(conn)
         return super().handle_h2c_upgrade(conn, *more)
 
+    def finish_request(self, conn: Any, *more: Any) -> Any:
+        """Keep a connection or end it; called in the main thread.
+
+        Older releases of gunicorn give the future alone, and wait for nobody.
+        """
+        if more and _is_last(*more):
+            return self._closing.begin(conn.sock, self.poller)
+        return super().finish_request(conn, *more)
+
+    def _closed(self) -> None:
+        self.nr_conns -= 1
+
     def murder_keepalived(self, *more: Any, **options: Any) -> Any:
         """Close connections that have no request; called once a second or oftener."""
         if closed := self._awaited.close_late():
             self.log.info("Closed %s connections whose request did not come", closed)
+        self._closing.close_late(self.poller)
         return super().murder_keepalived(*more, **options)
 
     def set_accept_enabled(self, enabled: bool) -> None:
@@ -83,3 +102,10 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
                     self.accept(key.fileobj)
         for listener in self.sockets:
             listener.close()
+
+
+def _is_last(handled: futures.Future[Any]) -> bool:
+    """Whether a connection has had its last response."""
+    if handled.cancelled() or handled.exception() is not None:
+        return False
+    return handled.result() is False

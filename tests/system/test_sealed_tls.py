@@ -19,6 +19,7 @@ from tests.support.servers.cloud import Cloud
 from tests.support.servers.identity import token
 from tests.support.servers.manage import Manage
 from tests.support.servers.sealed import Sealed
+from tests.support.servers.standalone import FACE_KEYS
 
 pytestmark = pytest.mark.full
 
@@ -98,6 +99,30 @@ def test_a_copy_to_another_store(ground: Sealed) -> None:
     admin.copy(image_id, "cheap")
     assert admin.download(image_id, "?prefer=cheap").body == DATA
     goes(ground, admin, image_id)
+
+
+def test_an_image_from_when_the_face_had_http(
+    ground: Sealed, authority: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Up to Glance 32 the scheme of the location says whether its driver speaks TLS."""
+    api = ground.users(ALICE)
+    image_id = api.create()
+    assert api.upload(image_id, SMALL).status == 204
+    change = "UPDATE image_locations SET value = REPLACE(value, 's3+https:', 's3:')"
+    ground.cloud.sql(f"{change} WHERE image_id = '{image_id}'")
+    assert api.download(image_id).body == SMALL
+    if ground.cloud.release < 33:
+        assert ground.stock(ALICE).download(image_id).status >= 400
+        keys = tmp_path / "glance.keys"
+        keys.write_text(" ".join(FACE_KEYS))
+        trusts = {"s3_store_cacert": str(authority / "ca.pem")}
+        done = Manage(ground.cloud, ground.glance)(
+            *("locations", "seal", "--face", ground.url, "--key-file", str(keys)),
+            config={"fast": trusts, "cheap": trusts},
+        )
+        assert image_id in {row["image"] for row in done.about("rewritten")}, done.text
+    assert ground.stock(ALICE).download(image_id).body == SMALL
+    goes(ground, ground.stock(ALICE), image_id)
 
 
 @pytest.mark.parametrize(

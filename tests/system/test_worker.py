@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import pathlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -149,3 +150,26 @@ def test_one_is_killed_between_requests(url: str, servers: dict[int, Server]) ->
                 session.get(url, timeout=60),
             ):
                 assert answer.text.partition(" ")[2] == str(other.pid)
+
+
+@pytest.mark.parametrize("asked", ["bad", "last"])
+def test_clients_that_do_not_close_their_connections(
+    tmp_path: pathlib.Path, asked: str
+) -> None:
+    """Nobody waits for them."""
+    request = {
+        "bad": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "last": b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    }[asked]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    with gunicorn(port, tmp_path, "--workers=1") as server:
+        server.wait_for_url(url)
+        with contextlib.ExitStack() as stack:
+            began = time.monotonic()
+            for _ in range(20):
+                client = socket.create_connection(("127.0.0.1", port), timeout=60)
+                stack.enter_context(client).sendall(request)
+                assert client.recv(5) == b"HTTP/"
+            assert requests.get(url, timeout=60).ok
+            assert time.monotonic() - began < 20

@@ -52,10 +52,12 @@ def of_glance(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Fin
     settings, url = context.settings, context.face
     opening: list[KeyPair] = list(settings.face.keys.all() if settings.face else ())
     for store in stores:
-        if service_of(store.endpoint) != service_of(url):
-            yield _elsewhere(store)
-            continue
         pair = store.keys.current()
+        if store.endpoint != url:
+            at_face = _is_at_face(context, store)
+            opening += [pair] if at_face else []
+            yield _at_another_address(store) if at_face else _elsewhere(store)
+            continue
         opening.append(pair)
         yield from face.check(store, url, pair, settings.transfer)
     read = sources.read_by(context.conf)
@@ -84,6 +86,27 @@ def _opened_by_s3s(store: StoreSettings, pairs: Iterable[KeyPair]) -> bool:
     names = {pair.access_key for pair in of_s3}
     secrets = {pair.secret_key for pair in of_s3}
     return any(p.access_key in names or p.secret_key in secrets for p in pairs)
+
+
+def _is_at_face(context: Context, store: StoreSettings) -> bool:
+    """Whether a store that has not the URL of the face is at the face all the same.
+
+    At one host and port, ``http`` and ``https`` are not both answered.
+    """
+    return service_of(store.endpoint) == service_of(context.face) or faces.is_one(
+        faces.asked_once(store, context.settings.transfer)
+    )
+
+
+def _at_another_address(store: StoreSettings) -> Finding:
+    return findings.error(
+        "store_at_another_address",
+        f"store {store.name}",
+        "Glance uses another address of the face",
+        "Its s3_store_host is a face, but not the URL that --face names, as on a host "
+        "that was left out when the address changed: set it to that URL, with https "
+        "also s3_store_cacert, and restart Glance.",
+    )
 
 
 def _elsewhere(store: StoreSettings) -> Finding:

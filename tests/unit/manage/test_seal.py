@@ -266,6 +266,20 @@ def test_a_store_that_is_still_at_s3(sealed: Sealed, run: Run) -> None:
     assert "face_answers" not in states
 
 
+@pytest.mark.parametrize(
+    ("word", "other"), [("http:", "https:"), ("127.0.0.1", "localhost")]
+)
+def test_a_store_at_another_address_of_the_face(
+    sealed: Sealed, run: Run, word: str, other: str
+) -> None:
+    """So is a host that was left out when the address changed; it has no key of S3."""
+    text = _GLANCE.format(host=sealed.url, pair=PAIR)
+    code, states, _ = run(text, "--face", sealed.url.replace(word, other))
+    assert (code, states["store_at_another_address"]) == (1, "error")
+    assert states["files_without_keys"] == "ok"
+    assert not {"store_not_at_face", "face_answers"} & states.keys()
+
+
 def test_on_the_host_of_the_gateway(sealed: Sealed, run: Run) -> None:
     """It takes the face from the configuration; the keys of S3 are at home there."""
     real = _GLANCE.format(host="https://s3.example", pair=KeyPair("REAL", "r" * 20))

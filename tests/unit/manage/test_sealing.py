@@ -285,6 +285,19 @@ def test_a_face_that_got_another_name(bench: Bench) -> None:
     assert bench("audit", "--face", bench.face)[0] == 0
 
 
+def test_a_location_with_http_while_the_face_has_https(bench: Bench) -> None:
+    """Glance up to 32 goes by the scheme of the location, and does not reach it."""
+    bench.rows.add(bench.at_face("one"))
+    https = bench.face.replace("http:", "https:")
+    code, document = bench("audit", "--face", https)
+    assert (code, document["rows"][0]["state"]) == (1, "in_use")
+    bench.rows.kept.clear()
+    bench.rows.add(bench.at_face("one").replace("s3:", "s3+https:"))
+    for face in (https, bench.face):
+        code, document = bench("audit", "--face", face)
+        assert (code, document["rows"][0]["state"]) == (0, "sealed")
+
+
 def test_a_key_of_s3_in_a_location_at_the_face(bench: Bench) -> None:
     """Glance writes one if its section has the face's URL and the key of S3."""
     host = bench.face.partition("//")[2]

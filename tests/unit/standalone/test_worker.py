@@ -7,7 +7,9 @@ import logging
 import os
 import selectors
 import socket
+import time
 from collections.abc import Iterator
+from concurrent import futures
 from typing import Any
 
 import pytest
@@ -153,3 +155,40 @@ def test_a_request_that_has_come_is_answered_as_long_as_it_takes(
     monkeypatch.setattr(ThreadWorker, answering, answer, raising=False)
     worker.handle(connection)
     assert closed == [0]
+
+
+def test_nobody_waits_for_clients_that_do_not_close(
+    worker: Idle, addresses: list[Any]
+) -> None:
+    """gunicorn would read from each of them for two seconds, in its main thread."""
+    clients = [socket.create_connection(addresses[0]) for _ in range(_MOST)]
+    ended: futures.Future[Any] = futures.Future()
+    ended.set_result(False)
+    began = time.monotonic()
+    while len(worker.accepted) < _MOST:
+        worker.accept(worker.sockets[0])
+    for connection in worker.accepted:
+        worker.finish_request(connection, ended)
+    assert time.monotonic() - began < worker.farewell
+    assert [client.recv(1) for client in clients] == [b""] * _MOST
+    assert worker.nr_conns == _MOST
+    for client in clients:
+        client.close()
+    while worker.nr_conns:
+        worker.wait_for_and_dispatch_events(10)
+
+
+@pytest.mark.parametrize("outcome", [True, OSError()], ids=["kept", "broken"])
+def test_others_are_gunicorns_to_keep_or_close(
+    worker: Idle, connection: TConn, outcome: bool | OSError
+) -> None:
+    handled: futures.Future[Any] = futures.Future()
+    if isinstance(outcome, OSError):
+        handled.set_exception(outcome)
+    else:
+        handled.set_result(outcome)
+        connection.init()
+    worker.nr_conns = 1
+    worker.finish_request(connection, handled)
+    kept = outcome is True
+    assert (len(worker.keepalived_conns), worker.nr_conns) == (kept, kept)
