@@ -3,7 +3,7 @@
 
 A socket that is closed with unread bytes sends a reset, and the client may lose the end
 of the response.  So the server says that it sends no more, and reads on until the
-client closes as well (RFC 9112, 9.6).  gunicorn from 27 on does that in its main
+client closes as well (RFC 9112, 9.6).  gunicorn from 26 on does that in its main
 thread, one connection after the other, for up to two seconds each.  It accepts nothing
 and serves no idle connection meanwhile.  Here its selector waits for all of them.
 """
