@@ -25,6 +25,7 @@ from tests.support.servers.glance import merged
 
 #: Impatient, so that no test waits for what takes a minute with an operator.
 IMPATIENT = {"connect_timeout": "2", "read_timeout": "2", "retry_time": "6"}
+_LATE = 1.0  # seconds, of the two that the gateway waits for an answer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +56,12 @@ class Through:
         self.api.delete(image_id)
 
     def meter(self, image_id: str, rate: int) -> Meter:
-        """Count what S3 sends of an image, at so many bytes a second."""
+        """Count what S3 sends of an image, at so many bytes a second.
+
+        The first answer is late: other downloads begin meanwhile, on a busy machine too.
+        """
+        late = s3_faults.Delay(_LATE)
+        self.proxy.add(late, method="GET", key=image_id)
         limit = s3_faults.Rate(rate)
         self.proxy.add(limit, method="GET", key=image_id, times=None)
         return self.proxy.add(Meter(), method="GET", key=image_id, times=None)
