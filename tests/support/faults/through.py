@@ -58,7 +58,7 @@ class Through:
     def meter(self, image_id: str, rate: int) -> Meter:
         """Count what S3 sends of an image, at so many bytes a second.
 
-        The first answer is late: other downloads begin meanwhile, on a busy machine too.
+        The first answer is late: others begin meanwhile, on a busy machine too.
         """
         late = s3_faults.Delay(_LATE)
         self.proxy.add(late, method="GET", key=image_id)
