@@ -172,7 +172,7 @@ def count(
     :param by_image: whether to count those of each image by themselves
     """
     found: collections.Counter[Kind] = collections.Counter()
-    service = uris.service_of(face) if face else None
+    service = uris.service_of(face)
     # Where the keys of S3 are known: until sealing ends the face may take them as well.
     of_s3 = {
         pair.access_key
@@ -196,13 +196,14 @@ def count(
 
 
 def _is_at(uri: uris.StoredURI, face: str) -> bool:
-    """Whether a location is at the face; empty if there is none.
+    """Whether a location is at the face; none is if there is no face.
 
     Glance's driver up to 32 speaks TLS if the location says so, whatever its section
     says.  And it speaks none to a host that its section has with http.
     """
-    plain = face.startswith("https:") and uri.scheme != "s3+https"
-    return bool(face) and uri.service == uris.service_of(face) and not plain
+    needs_tls = uris.scheme_of(face) == "https"
+    speaks_it = uri.scheme == "s3+https" or not needs_tls
+    return uri.service == uris.service_of(face) and speaks_it
 
 
 def in_state(counts: Mapping[Kind, int], state: str) -> int:

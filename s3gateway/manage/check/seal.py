@@ -52,14 +52,15 @@ def of_glance(context: Context, stores: Sequence[StoreSettings]) -> Iterator[Fin
     settings, url = context.settings, context.face
     opening: list[KeyPair] = list(settings.face.keys.all() if settings.face else ())
     for store in stores:
-        pair = store.keys.current()
-        if store.endpoint != url:
-            at_face = _is_at_face(context, store)
-            opening += [pair] if at_face else []
-            yield _at_another_address(store) if at_face else _elsewhere(store)
+        if not _is_at_face(context, store):
+            yield _elsewhere(store)
             continue
+        pair = store.keys.current()
         opening.append(pair)
-        yield from face.check(store, url, pair, settings.transfer)
+        if store.endpoint == url:
+            yield from face.check(store, url, pair, settings.transfer)
+        else:
+            yield _at_another_address(store)
     read = sources.read_by(context.conf)
     searched = traces.places(read, context.words.search)
     yield from traces.check(searched, opening)
@@ -89,7 +90,7 @@ def _opened_by_s3s(store: StoreSettings, pairs: Iterable[KeyPair]) -> bool:
 
 
 def _is_at_face(context: Context, store: StoreSettings) -> bool:
-    """Whether a store that has not the URL of the face is at the face all the same.
+    """Whether a store is at the face, perhaps at another address of it.
 
     At one host and port, ``http`` and ``https`` are not both answered.
     """
