@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+import time
 from concurrent import futures
 from typing import Any
 
@@ -77,6 +78,17 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             self.log.info("Closed %s connections whose request did not come", closed)
         self._closing.close_late(self.poller)
         return super().murder_keepalived(*more, **options)
+
+    def murder_pending(self) -> Any:
+        """Close connections that have sent nothing; called as often.
+
+        A worker that stops would wait for them as long as for its next request.
+        """
+        if not self.alive:
+            latest = time.monotonic() + self.farewell
+            for conn in self.pending_conns:
+                conn.timeout = min(conn.timeout, latest)
+        return super().murder_pending()
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Listen or pause; a worker that stops closes its listening sockets.

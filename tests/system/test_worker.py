@@ -173,3 +173,17 @@ def test_clients_that_do_not_close_their_connections(
                 assert client.recv(5) == b"HTTP/"
             assert requests.get(url, timeout=60).ok
             assert time.monotonic() - began < 20
+
+
+def test_a_stop_with_clients_that_have_sent_nothing(tmp_path: pathlib.Path) -> None:
+    """They do not hold it up, whether a thread waits for them or none any more."""
+    port = free_port()
+    with gunicorn(port, tmp_path, "--workers=1") as server:
+        server.wait_for_url(f"http://127.0.0.1:{port}/")
+        with contextlib.ExitStack() as stack:
+            for pause in (7, 1):  # gunicorn's threads wait for five seconds
+                client = socket.create_connection(("127.0.0.1", port), timeout=60)
+                stack.enter_context(client)
+                time.sleep(pause)
+            server.ask_to_stop()
+            assert server.process.wait(30) == 0

@@ -192,3 +192,20 @@ def test_others_are_gunicorns_to_keep_or_close(
     worker.finish_request(connection, handled)
     kept = outcome is True
     assert (len(worker.keepalived_conns), worker.nr_conns) == (kept, kept)
+
+
+def test_a_stop_does_not_wait_for_those_that_have_sent_nothing(
+    worker: Idle, connection: TConn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not every release of gunicorn has it.
+    monkeypatch.setattr(ThreadWorker, "murder_pending", lambda _: None, raising=False)
+    worker.pending_conns = [connection]
+    connection.timeout = before = time.monotonic() + 75
+    worker.murder_pending()
+    assert connection.timeout == before
+    worker.alive = False
+    worker.murder_pending()
+    latest = connection.timeout
+    assert latest <= time.monotonic() + worker.farewell
+    worker.murder_pending()
+    assert connection.timeout == latest  # it is put off no further
