@@ -34,6 +34,10 @@ class Closing:
         #: come is the first to go.
         self._waiting: dict[socket.socket, tuple[float, int]] = {}
 
+    def __len__(self) -> int:
+        """How many are waited for."""
+        return len(self._waiting)
+
     def begin(self, sock: socket.socket, poller: selectors.BaseSelector) -> None:
         """Send no more, and wait for the client.
 

@@ -106,7 +106,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         with broken, selectors.DefaultSelector() as waiting:
             for listener in self.sockets:
                 waiting.register(listener, selectors.EVENT_READ)
-            while self.nr_conns < self.worker_connections:
+            # Those that have had their last response take no place of another.
+            while self.nr_conns - len(self._closing) < self.worker_connections:
                 found = waiting.select(0)
                 if not found:
                     break

@@ -65,6 +65,14 @@ def addresses(worker: Idle) -> list[Any]:
     return [listener.getsockname() for listener in worker.sockets]
 
 
+@pytest.fixture
+def ended() -> futures.Future[Any]:
+    """What a thread leaves of a connection that has had its last response."""
+    found: futures.Future[Any] = futures.Future()
+    found.set_result(False)
+    return found
+
+
 def refuses(address: Any) -> bool:
     try:
         socket.create_connection(address, timeout=10).close()
@@ -157,13 +165,28 @@ def test_a_request_that_has_come_is_answered_as_long_as_it_takes(
     assert closed == [0]
 
 
+def test_a_stop_takes_what_has_come_beside_those_that_close(
+    worker: Idle, addresses: list[Any], ended: futures.Future[Any]
+) -> None:
+    """As many as it may have, which have had their last response."""
+    clients = [socket.create_connection(addresses[0]) for _ in range(_MOST)]
+    while len(worker.accepted) < _MOST:
+        worker.accept(worker.sockets[0])
+    for connection in worker.accepted:
+        worker.finish_request(connection, ended)
+    clients.append(socket.create_connection(addresses[1]))
+    worker.alive = False
+    worker.set_accept_enabled(False)
+    assert worker.accepted[-1].client == clients[-1].getsockname()
+    for client in clients:
+        client.close()
+
+
 def test_nobody_waits_for_clients_that_do_not_close(
-    worker: Idle, addresses: list[Any]
+    worker: Idle, addresses: list[Any], ended: futures.Future[Any]
 ) -> None:
     """gunicorn would read from each of them for two seconds, in its main thread."""
     clients = [socket.create_connection(addresses[0]) for _ in range(_MOST)]
-    ended: futures.Future[Any] = futures.Future()
-    ended.set_result(False)
     began = time.monotonic()
     while len(worker.accepted) < _MOST:
         worker.accept(worker.sockets[0])
